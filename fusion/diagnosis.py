@@ -1,0 +1,76 @@
+"""What whydx answers: diagnoses with the evidence that moved them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from kg.triple import KGPath
+from ontologies.concept import Concept
+from retrieval.document import SearchHit
+from vision.finding import Finding
+
+EvidenceKind = Literal["finding", "kg_path", "literature", "case", "image_region"]
+Stance = Literal["supports", "contradicts"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """One piece of evidence with its measured effect.
+
+    ``weight`` is the diagnosis's score with everything, minus its score with this one piece removed (log-odds against the
+    field; positive supports). It is never zero, and ``stance`` is its sign: what changes nothing is not evidence.
+    ``reference`` identifies the piece: a concept CURIE, a path as text, a PMID, a case id, "label@image".
+    """
+
+    kind: EvidenceKind
+    reference: str
+    text: str
+    stance: Stance
+    weight: float
+    path: KGPath | None = None
+
+    def __post_init__(self) -> None:
+        if self.weight == 0 or (self.weight > 0) != (self.stance == "supports"):
+            raise ValueError(f"evidence {self.reference!r}: stance {self.stance} with weight {self.weight}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Diagnosis:
+    """A candidate disease: ``rank`` starts at 1; ``probability`` is calibrated over the candidates and "none of these"."""
+
+    concept: Concept
+    probability: float
+    rank: int
+    score: float
+    evidence: tuple[Evidence, ...] = ()
+    conformal_member: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NextStep:
+    """A suggested next step from the curated chest layer, with the guideline it comes from."""
+
+    disease: str
+    text: str
+    reference: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DiagnosticReport:
+    """Everything one ``diagnose`` call found. Tuples are in order of rank; empty when nothing was found.
+
+    ``abstention`` says in words why no diagnosis is named, or is None. ``provenance`` holds versions and hashes of the
+    models, graph and indexes that were used. ``warnings`` are lines for the reader (a phantom, a low resolution).
+    """
+
+    findings: tuple[Finding, ...]
+    diagnoses: tuple[Diagnosis, ...]
+    none_of_these: float
+    literature: tuple[SearchHit, ...] = ()
+    cases: tuple[SearchHit, ...] = ()
+    next_steps: tuple[NextStep, ...] = ()
+    abstention: str | None = None
+    warnings: tuple[str, ...] = ()
+    provenance: Mapping[str, str] = field(default_factory=dict)

@@ -1,0 +1,1 @@
+"""Vectors and terms on disk; no medicine in here."""

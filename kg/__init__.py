@@ -1,0 +1,1 @@
+"""The knowledge graph: explanatory paths and candidate diagnoses."""

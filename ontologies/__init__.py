@@ -1,0 +1,1 @@
+"""Terminology in: files become concepts, terms and relations; text becomes concepts."""

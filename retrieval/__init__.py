@@ -1,0 +1,1 @@
+"""What to read, and whom the patient resembles."""

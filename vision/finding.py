@@ -1,0 +1,44 @@
+"""Findings on an image, and the label set with its concepts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from ontologies.concept import Concept, Presence
+
+Laterality = Literal["left", "right", "bilateral", "midline"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BoundingBox:
+    """A box in pixels of the input image: x to the right, y down, the origin at the top left corner."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+
+    def __post_init__(self) -> None:
+        if self.width <= 0 or self.height <= 0:
+            raise ValueError(f"a box needs a positive size, not {self.width} × {self.height}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """Something seen, or looked for and not seen.
+
+    ``probability`` is calibrated, in [0, 1]; it is None for a finding that the user or the note states. ``origin`` says who
+    says so. ``laterality`` is the patient's side. ``concept`` is None only when no graph was at hand to link the label.
+    """
+
+    label: str
+    presence: Presence
+    origin: Literal["image", "note", "user"] = "image"
+    probability: float | None = None
+    threshold: float | None = None
+    box: BoundingBox | None = None
+    laterality: Laterality | None = None
+    heatmap_ref: str | None = None
+    concept: Concept | None = None
+    sop_instance_uid: str | None = None
