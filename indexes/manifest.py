@@ -1,8 +1,8 @@
 """The manifest of an artifact folder, and the only way to write one: beside, then renamed.
 
-``manifest.json`` lists every file of the folder with its size and sha256, the hashes of the inputs it was built from and
-the settings it was built with. It carries a sha256 of itself, so a changed digit in a setting is noticed too. It holds no
-date and no path: the same build gives the same bytes.
+``manifest.json`` lists every file of the folder with its size and sha256, the hashes of the inputs it was built from,
+and the settings. It carries a sha256 of itself, so a changed digit in a setting is noticed too. It holds no date and no
+path: the same build gives the same bytes.
 
 What is checked when:
 
@@ -48,9 +48,9 @@ class FileEntry:
 class Manifest:
     """What an artifact folder holds and what it was built from.
 
-    ``version`` is the layout's version, a new one whenever older code could not read the files. ``inputs`` maps the name
-    of an input to its sha256 (or another fingerprint). ``files`` maps a path relative to the folder, with "/", to its
-    entry. ``settings`` is JSON: parameters, counts, measured recall.
+    ``version`` is the layout's version, a new one whenever older code could not read the files. ``inputs`` maps the
+    name of an input to its sha256 (or another fingerprint). ``files`` maps a path relative to the folder, with "/", to
+    its entry. ``settings`` is JSON: parameters, counts, measured recall.
     """
 
     kind: str
@@ -140,7 +140,7 @@ def read(
 
 @contextlib.contextmanager
 def atomic_directory(path: Path) -> Iterator[Path]:
-    """Yield an empty folder beside ``path``; on success rename it to ``path``, replacing what was there, else remove it.
+    """Yield an empty folder beside ``path``; on success, rename it over ``path``. On failure remove it.
 
     A reader sees the old folder or the new one (for an instant between two renames, none). Folders that a killed build
     left beside are removed. A full disk or a missing permission becomes an ArtifactError.
