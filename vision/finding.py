@@ -9,6 +9,26 @@ from ontologies.concept import Concept, Presence
 
 Laterality = Literal["left", "right", "bilateral", "midline"]
 
+# ChestX-ray14 (Wang 2017) label → concept; kept equal to ontologies/data/findings.tsv by tests/ontologies/test_chest.py.
+# "Hernia" in ChestX-ray14 is nearly always a hiatus hernia, so that is its concept.
+LABEL_CURIES: dict[str, str] = {
+    "Atelectasis": "HP:0100750",
+    "Cardiomegaly": "HP:0001640",
+    "Consolidation": "HP:0032177",
+    "Edema": "HP:0100598",
+    "Effusion": "HP:0002202",
+    "Emphysema": "HP:0002097",
+    "Fibrosis": "HP:0002206",
+    "Hernia": "HP:0002036",
+    "Infiltration": "HP:0002113",
+    "Mass": "HP:0033821",
+    "Nodule": "HP:0033608",
+    "Pleural_Thickening": "HP:0031944",
+    "Pneumonia": "HP:0002090",
+    "Pneumothorax": "HP:0002107",
+}
+LABELS: tuple[str, ...] = tuple(LABEL_CURIES)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BoundingBox:
