@@ -1,0 +1,101 @@
+"""The network: a BERT that reads a trunk with its branches, and scores one candidate a sequence.
+
+    score(candidate) = features · w  +  head([CLS], mean of the candidate's tokens)
+
+The knowledge graph's likelihood enters through the features, so BERT earns its place only by improving on it. The last layer
+of the head starts at zero: an untrained reasoner ranks exactly as the likelihood does. No file and no network here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from transformers import BertConfig, BertModel
+
+LORA_TARGETS = ("query", "key", "value", "attention.output.dense", "intermediate.dense", "output.dense")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReasonerConfig:
+    """``features``: number of likelihood features; ``region_dim``: width of the detector's region embeddings."""
+
+    features: int = 8
+    region_dim: int = 256
+    rank: int = 16
+    alpha: float = 32.0
+
+
+class Reasoner(nn.Module):
+    """Scores candidates; a candidate "none of these" has zero features and its own bias."""
+
+    def __init__(self, bert: BertModel, config: ReasonerConfig) -> None:
+        super().__init__()
+        hidden = bert.config.hidden_size
+        self.bert, self.config = bert, config
+        self.region = nn.Sequential(nn.LayerNorm(config.region_dim), nn.Linear(config.region_dim, hidden))
+        self.weight = nn.Parameter(torch.zeros(config.features))
+        self.none = nn.Parameter(torch.zeros(2))  # bias, and weight of the findings' total information
+        self.head = nn.Sequential(nn.LayerNorm(2 * hidden), nn.Linear(2 * hidden, hidden), nn.GELU(), nn.Linear(hidden, 1))
+        nn.init.zeros_(self.head[-1].weight)
+        nn.init.zeros_(self.head[-1].bias)
+
+    def forward(
+        self,
+        ids: Tensor,  # (B, L)
+        positions: Tensor,  # (B, L)
+        segments: Tensor,  # (B, L)
+        visible: Tensor,  # (B, L, L) bool
+        candidate: Tensor,  # (B, L) bool
+        region_at: Tensor,  # (R, 2)
+        regions: Tensor,  # (R, D)
+        features: Tensor,  # (B, F)
+        none: Tensor,  # (B, 2): (1, total information) for "none of these", else 0
+    ) -> Tensor:
+        """Scores, float32 (B,)."""
+        words = self.bert.embeddings.word_embeddings(ids)  # (B, L, H)
+        if len(regions):
+            words = words.index_put((region_at[:, 0], region_at[:, 1]), self.region(regions).to(words.dtype))
+        mask = torch.zeros(visible.shape, dtype=words.dtype).masked_fill(~visible, torch.finfo(words.dtype).min)
+        hidden = self.bert(
+            inputs_embeds=words, attention_mask=mask[:, None], position_ids=positions, token_type_ids=segments
+        ).last_hidden_state  # (B, L, H)
+        inside = candidate[:, :, None].to(hidden.dtype)
+        mean = (hidden * inside).sum(1) / inside.sum(1)  # (B, H)
+        read = self.head(torch.cat([hidden[:, 0], mean], dim=1).float())[:, 0]  # (B,)
+        return read + features @ self.weight + none @ self.none
+
+
+def build(bert_config: Mapping[str, object], bert_state: Mapping[str, Tensor], config: ReasonerConfig) -> Reasoner:
+    """A reasoner on plain BERT weights."""
+    bert = BertModel(BertConfig(**bert_config), add_pooling_layer=False)
+    bert.load_state_dict({k: v for k, v in bert_state.items() if not k.startswith("pooler") and "position_ids" not in k})
+    return Reasoner(bert, config)
+
+
+def is_target(name: str) -> bool:
+    """Whether the linear layer of this name in BERT's encoder is adapted."""
+    return name.startswith("encoder.") and name.endswith(LORA_TARGETS)
+
+
+def merge_adapters(reasoner: Reasoner, state: Mapping[str, Tensor]) -> None:
+    """Add low-rank updates W += (alpha / rank) B A (LoRA, arXiv 2106.09685) in place, and load everything that is not BERT.
+
+    ``state`` holds "lora.<layer>.A" (rank, in) and "lora.<layer>.B" (out, rank), and the reasoner's other parameters by name.
+    Raises KeyError or RuntimeError when names or shapes do not match the network.
+    """
+    layers = {name: m for name, m in reasoner.bert.named_modules() if isinstance(m, nn.Linear) and is_target(name)}
+    expected = {f"lora.{name}.{side}" for name in layers for side in "AB"}
+    rest = {k: v.float() for k, v in state.items() if not k.startswith("lora.")}
+    own = {k for k in reasoner.state_dict() if not k.startswith("bert.")}
+    if wrong := (expected | own) ^ set(state):
+        raise KeyError(f"{len(wrong)} tensors do not match, such as {min(wrong)}")
+    with torch.no_grad():
+        for name, layer in layers.items():
+            a, b = state[f"lora.{name}.A"].float(), state[f"lora.{name}.B"].float()
+            layer.weight += (reasoner.config.alpha / reasoner.config.rank) * (b @ a)
+    missing, unexpected = reasoner.load_state_dict(rest, strict=False)
+    if unexpected or any(not k.startswith("bert.") for k in missing):
+        raise KeyError(f"tensors do not match: {sorted(unexpected)}")

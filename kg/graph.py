@@ -1,0 +1,310 @@
+"""The knowledge graph: memory-mapped compressed sparse rows over merged concepts.
+
+Layout of a graph folder (all npy, little-endian, memory-mapped on open; ``manifest.json`` beside them):
+
+- ``curie``, ``name``, ``definition``, ``types``, ``codes``: string tables over nodes, sorted by CURIE
+- ``alias`` (sorted CURIEs of any source) with ``alias_node``; ``label`` (sorted case-folded names) with ``label_node``
+- ``out_*``: edges by subject, then predicate, object: ``indptr`` int64, ``object`` int32, ``predicate`` uint8, ``source`` int32,
+  ``reference`` int32, ``frequency`` float32 (NaN: not stated); ``in_indptr`` / ``in_edge`` list edges by object
+- ``ancestor_indptr`` / ``ancestor``: the reflexive transitive closure of is_a; ``information`` float32, one a node
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from errors import InputError
+from indexes import manifest
+from kg.annotations import AnnotationMatrix
+from kg.hierarchy import information_content, is_a_closure
+from kg.string_table import StringTable
+from kg.triple import Triple
+from ontologies.concept import Concept, parse_curie
+from ontologies.merge import Merged
+
+if TYPE_CHECKING:
+    import networkx
+    import rdflib
+
+VERSION = 1
+PREDICATES = ("is_a", "has_phenotype", "excludes_phenotype", "xref", "related_to")
+REBUILD = "whydx index build"
+Progress = Callable[[str, int, int], None]
+
+_NODE_TABLES = ("curie", "name", "definition", "types", "codes", "alias", "label", "source", "reference")
+_ARRAYS = (
+    "alias_node", "label_node", "out_indptr", "out_object", "out_predicate", "out_source", "out_reference", "out_frequency",
+    "in_indptr", "in_edge", "ancestor_indptr", "ancestor", "information",
+)  # fmt: skip
+
+
+class KnowledgeGraph:
+    """A read-only graph of concepts. Nodes are numbered by sorted canonical CURIE; every method that takes a CURIE takes any
+    CURIE of the concept (HP, SNOMED CT, …) and raises InputError for one the graph does not know."""
+
+    def __init__(self, path: Path, tables: dict[str, StringTable], arrays: dict[str, np.ndarray], record: manifest.Manifest) -> None:
+        self.path, self.manifest = path, record
+        self._tables, self._arrays = tables, arrays
+        self.information: np.ndarray = arrays["information"]
+
+    # --- building and opening
+
+    @classmethod
+    def build(cls, merged: Merged, path: Path, *, inputs: dict[str, str] | None = None, progress: Progress | None = None) -> KnowledgeGraph:
+        """Write the graph of ``merged`` to the folder ``path`` (atomically: an older graph stays until this one is whole).
+
+        ``inputs`` names the sources with their hashes, for the manifest. Raises InputError on a cyclic is_a.
+        """
+        report = progress or (lambda stage, done, total: None)
+        concepts = merged.concepts
+        number = {c.curie: i for i, c in enumerate(concepts)}
+        edges = sorted(
+            {
+                (number[r.subject], PREDICATES.index(r.predicate), number[r.object], r.source, r.reference, r.frequency)
+                for r in merged.relations
+                if r.predicate in PREDICATES and r.subject in number and r.object in number and r.subject != r.object
+            },
+            key=lambda e: (*e[:5], -1.0 if e[5] is None else e[5]),
+        )
+        report("graph", 1, 4)
+        n = len(concepts)
+        subject = np.array([e[0] for e in edges], np.int32)
+        predicate = np.array([e[1] for e in edges], np.uint8)
+        obj = np.array([e[2] for e in edges], np.int32)
+        sources = sorted({e[3] for e in edges})
+        references = sorted({e[4] for e in edges})
+        source_number = {s: i for i, s in enumerate(sources)}
+        reference_number = {s: i for i, s in enumerate(references)}
+        is_a, shows = predicate == PREDICATES.index("is_a"), predicate == PREDICATES.index("has_phenotype")
+        ancestor_indptr, ancestor = is_a_closure(n, subject[is_a], obj[is_a])
+        report("graph", 2, 4)
+        labels = sorted({(t.text.casefold(), number[t.curie]) for t in merged.terms if t.kind in ("preferred", "exact") and t.curie in number}
+                        | {(c.name.casefold(), i) for i, c in enumerate(concepts)}, key=lambda x: (x[0].encode(), x[1]))  # fmt: skip
+        aliases = sorted(
+            {(a, number[c]) for a, c in merged.alias.items() if c in number} | {(c.curie, i) for i, c in enumerate(concepts)},
+            key=lambda x: (x[0].encode(), x[1]),
+        )
+        arrays = {
+            "alias_node": np.array([i for _, i in aliases], np.int32),
+            "label_node": np.array([i for _, i in labels], np.int32),
+            "out_indptr": np.searchsorted(subject, np.arange(n + 1)).astype(np.int64),
+            "out_object": obj,
+            "out_predicate": predicate,
+            "out_source": np.array([source_number[e[3]] for e in edges], np.int32),
+            "out_reference": np.array([reference_number[e[4]] for e in edges], np.int32),
+            "out_frequency": np.array([np.nan if e[5] is None else e[5] for e in edges], np.float32),
+            "in_indptr": np.searchsorted(np.sort(obj), np.arange(n + 1)).astype(np.int64),
+            "in_edge": np.argsort(obj, kind="stable").astype(np.int64),
+            "ancestor_indptr": ancestor_indptr,
+            "ancestor": ancestor,
+            "information": information_content(n, subject[shows], obj[shows], ancestor_indptr, ancestor),
+        }
+        report("graph", 3, 4)
+        with manifest.atomic_directory(path) as folder:
+            tables = {
+                "curie": [c.curie for c in concepts],
+                "name": [c.name for c in concepts],
+                "definition": [c.definition for c in concepts],
+                "types": ["|".join(c.semantic_types) for c in concepts],
+                "codes": ["|".join(f"{s}:{x}" for s in sorted(c.codes) for x in c.codes[s]) for c in concepts],
+                "alias": [a for a, _ in aliases],
+                "label": [text for text, _ in labels],
+                "source": sources,
+                "reference": references,
+            }
+            for name, strings in tables.items():
+                StringTable.write(folder / name, strings)
+            for name, array in arrays.items():
+                np.save(folder / f"{name}.npy", array)
+            AnnotationMatrix.write(folder, n, subject[shows], obj[shows], arrays["out_frequency"][shows], arrays)
+            counts = {"concepts": n, "relations": len(edges), "names": len(labels), "conflicts": len(merged.conflicts)}
+            manifest.write(folder, kind="graph", version=VERSION, inputs=inputs or {}, settings=counts)
+        report("graph", 4, 4)
+        return cls.open(path)
+
+    @classmethod
+    def open(cls, path: Path) -> KnowledgeGraph:
+        """Open a built graph. Raises ArtifactError when it is missing, damaged, or of another layout version."""
+        record = manifest.read(path, kind="graph", version=VERSION, run=REBUILD)
+        tables = {name: StringTable.open(path / name) for name in _NODE_TABLES}
+        arrays = {name: np.load(path / f"{name}.npy", mmap_mode="r") for name in _ARRAYS}
+        return cls(path, tables, arrays, record)
+
+    # --- concepts
+
+    def __len__(self) -> int:
+        return len(self._tables["curie"])
+
+    def node(self, curie: str) -> int:
+        """The number of the concept with this CURIE in any vocabulary. Raises InputError when there is none."""
+        parse_curie(curie)
+        i = self._tables["alias"].find(curie)
+        if i is None:
+            near = difflib.get_close_matches(curie, self._near(curie), n=1, cutoff=0)
+            hint = f"a CURIE of the graph, such as {near[0]}" if near else "a CURIE of the graph"
+            raise InputError("unknown CURIE", value=curie, expected=hint, run='whydx link "<name of the finding>"')
+        return int(self._arrays["alias_node"][i])
+
+    def _near(self, curie: str) -> list[str]:
+        aliases = self._tables["alias"]
+        start = aliases.first_at_or_after(curie)
+        return [aliases[i] for i in range(max(start - 3, 0), min(start + 3, len(aliases)))]
+
+    def __contains__(self, curie: str) -> bool:
+        return self._tables["alias"].find(curie) is not None
+
+    def curie(self, node: int) -> str:
+        return self._tables["curie"][node]
+
+    def name(self, node: int) -> str:
+        return self._tables["name"][node]
+
+    def resolve(self, curie: str) -> str:
+        """The canonical CURIE of any CURIE. Raises InputError when the graph does not know it."""
+        return self.curie(self.node(curie))
+
+    def find(self, text: str) -> str:
+        """The canonical CURIE for a CURIE or an exact name (case-insensitive; of several, the first CURIE that has annotations,
+        else the first). Raises InputError when nothing has that name."""
+        if text in self:
+            return self.resolve(text)
+        labels, wanted = self._tables["label"], text.casefold()
+        first = labels.first_at_or_after(wanted)
+        nodes = []
+        for i in range(first, len(labels)):
+            if labels[i] != wanted:
+                break
+            nodes.append(int(self._arrays["label_node"][i]))
+        if not nodes:
+            near = {labels[i] for i in range(max(first - 200, 0), min(first + 200, len(labels)))}
+            guess = difflib.get_close_matches(wanted, sorted(near), n=1, cutoff=0.6)
+            hint = f"a CURIE or a name such as {guess[0]!r}" if guess else "a CURIE or an exact name of a concept"
+            raise InputError("unknown concept", value=text, expected=hint, run='whydx link "<text>"')
+        annotated = [x for x in nodes if self.triples(self.curie(x), "has_phenotype") or self.triples(self.curie(x), "has_phenotype", inverse=True)]
+        return self.curie((annotated or nodes)[0])
+
+    def concept(self, curie: str) -> Concept:
+        i = self.node(curie)
+        codes: dict[str, tuple[str, ...]] = {}
+        for code in filter(None, self._tables["codes"][i].split("|")):
+            system, local = parse_curie(code)
+            codes[system] = (*codes.get(system, ()), local)
+        types = tuple(filter(None, self._tables["types"][i].split("|")))
+        return Concept(curie=self.curie(i), name=self.name(i), semantic_types=types, codes=codes, definition=self._tables["definition"][i])
+
+    # --- edges
+
+    def edges(self, node: int, predicate: str, *, inverse: bool = False) -> np.ndarray:
+        """Edge numbers (int64) with ``node`` as subject (as object if ``inverse``) and this predicate, ascending."""
+        arrays = self._arrays
+        if inverse:
+            found = arrays["in_edge"][arrays["in_indptr"][node] : arrays["in_indptr"][node + 1]]
+        else:
+            found = np.arange(arrays["out_indptr"][node], arrays["out_indptr"][node + 1])
+        return found[arrays["out_predicate"][found] == PREDICATES.index(predicate)]
+
+    def neighbours(self, node: int, predicate: str, *, inverse: bool = False) -> np.ndarray:
+        """Nodes (int64, ascending, without repeats) at the other end of ``edges``."""
+        found = self.edges(node, predicate, inverse=inverse)
+        return np.unique(self.subject_of(found) if inverse else self._arrays["out_object"][found]).astype(np.int64)
+
+    def subject_of(self, edges: np.ndarray) -> np.ndarray:
+        return np.searchsorted(self._arrays["out_indptr"], edges, side="right") - 1
+
+    def object_of(self, edges: np.ndarray) -> np.ndarray:
+        return self._arrays["out_object"][edges]
+
+    def frequency_of(self, edges: np.ndarray) -> np.ndarray:
+        """float32, NaN where the source does not state it."""
+        return self._arrays["out_frequency"][edges]
+
+    def all_edges(self, predicate: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """(subjects int64, objects int32, frequencies float32 with NaN for not stated) of every edge with this predicate."""
+        edges = np.flatnonzero(self._arrays["out_predicate"] == PREDICATES.index(predicate))
+        return self.subject_of(edges), self._arrays["out_object"][edges], self._arrays["out_frequency"][edges]
+
+    def triple(self, edge: int) -> Triple:
+        arrays = self._arrays
+        subject, obj = int(self.subject_of(np.array(edge))), int(arrays["out_object"][edge])
+        frequency = float(arrays["out_frequency"][edge])
+        return Triple(
+            subject=self.curie(subject),
+            predicate=PREDICATES[arrays["out_predicate"][edge]],
+            object=self.curie(obj),
+            subject_name=self.name(subject),
+            object_name=self.name(obj),
+            source=self._tables["source"][arrays["out_source"][edge]],
+            frequency=None if np.isnan(frequency) else round(frequency, 4),
+            reference=self._tables["reference"][arrays["out_reference"][edge]],
+        )
+
+    def triples(self, curie: str, predicate: str | None = None, inverse: bool = False) -> tuple[Triple, ...]:
+        """Triples with the concept as subject (as object if ``inverse``), by predicate, then the other end; () when none."""
+        node = self.node(curie)
+        wanted = PREDICATES if predicate is None else (predicate,)
+        return tuple(self.triple(int(e)) for p in wanted for e in self.edges(node, p, inverse=inverse))
+
+    # --- hierarchy
+
+    def ancestor_nodes(self, node: int) -> np.ndarray:
+        """The node and everything above it by is_a (int32, ascending)."""
+        indptr = self._arrays["ancestor_indptr"]
+        return self._arrays["ancestor"][indptr[node] : indptr[node + 1]]
+
+    def ancestors(self, curie: str) -> frozenset[str]:
+        """Canonical CURIEs of the concept and all its is_a ancestors."""
+        return frozenset(self.curie(int(i)) for i in self.ancestor_nodes(self.node(curie)))
+
+    def information_content(self, curie: str) -> float:
+        return float(self.information[self.node(curie)])
+
+    @property
+    def closure(self) -> tuple[np.ndarray, np.ndarray]:
+        """The reflexive is_a closure as (indptr, ancestors)."""
+        return self._arrays["ancestor_indptr"], self._arrays["ancestor"]
+
+    def codes_in(self, system: str) -> dict[str, str]:
+        """{code as CURIE: canonical CURIE} of all concepts that have a code in the system (a CURIE prefix)."""
+        aliases, prefix = self._tables["alias"], f"{system}:"
+        found = {}
+        for i in range(aliases.first_at_or_after(prefix), len(aliases)):
+            if not aliases[i].startswith(prefix):
+                break
+            found[aliases[i]] = self.curie(int(self._arrays["alias_node"][i]))
+        return found
+
+    # --- views
+
+    def to_networkx(self, curies: Sequence[str]) -> networkx.MultiDiGraph:
+        """The subgraph that these concepts span, with CURIEs as nodes and predicates as edge keys."""
+        import networkx
+
+        view = networkx.MultiDiGraph()
+        chosen = {self.resolve(c) for c in curies}
+        for curie in sorted(chosen):
+            view.add_node(curie, name=self.name(self.node(curie)))
+        for curie in sorted(chosen):
+            for t in self.triples(curie):
+                if t.object in chosen:
+                    view.add_edge(t.subject, t.object, key=t.predicate, source=t.source, frequency=t.frequency)
+        return view
+
+    def to_rdf(self, curies: Sequence[str]) -> rdflib.Graph:
+        """The same subgraph as RDF: ``urn:curie:…`` resources, rdfs:label, and rdfs:subClassOf for is_a."""
+        import rdflib
+
+        view = rdflib.Graph()
+        predicates = rdflib.Namespace("urn:whydx:")
+        iri = {c: rdflib.URIRef(f"urn:curie:{c}") for c in {self.resolve(c) for c in curies}}
+        for curie in sorted(iri):
+            view.add((iri[curie], rdflib.RDFS.label, rdflib.Literal(self.name(self.node(curie)))))
+            for t in self.triples(curie):
+                if t.object in iri:
+                    predicate = rdflib.RDFS.subClassOf if t.predicate == "is_a" else predicates[t.predicate]
+                    view.add((iri[curie], predicate, iri[t.object]))
+        return view
