@@ -1,0 +1,238 @@
+"""The verbs of every day: diagnose, detect, link, paths, search, cases."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+from cli.terminal import (
+    CountOption,
+    DeviceOption,
+    FormatOption,
+    HomeOption,
+    OutputOption,
+    device_name,
+    home_folder,
+    read_text,
+    show,
+    write,
+)
+from errors import InputError
+
+app = typer.Typer()
+_PANEL = "Every day"
+
+
+@app.command(rich_help_panel=_PANEL)
+def diagnose(
+    images: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            metavar="IMAGE", help="DICOM, PNG or JPEG; none with --note or --finding alone.", show_default=False
+        ),
+    ] = None,
+    note: Annotated[
+        str | None, typer.Option("--note", metavar="TEXT|@FILE|-", help="What is known about the patient, in words.")
+    ] = None,
+    finding: Annotated[
+        list[str] | None, typer.Option("--finding", metavar="CURIE", help="A finding that is present; may be repeated.")
+    ] = None,
+    absent: Annotated[
+        list[str] | None, typer.Option("--absent", metavar="CURIE", help="A finding that is absent; may be repeated.")
+    ] = None,
+    age: Annotated[float | None, typer.Option("--age", metavar="Y", min=0, max=130, help="Age in years.")] = None,
+    sex: Annotated[
+        Literal["F", "M"] | None, typer.Option("--sex", metavar="F|M", case_sensitive=False, help="Sex.")
+    ] = None,
+    k: CountOption = 5,
+    layout: FormatOption = "table",
+    output: OutputOption = None,
+    device: DeviceOption = "cpu",
+    home: HomeOption = None,
+) -> None:
+    """Rank the diagnoses that images, a note and stated findings point to, each with the evidence that moved it."""
+    if not (images or note is not None or finding):
+        raise typer.BadParameter("give an image, --note or --finding", param_hint="IMAGE...")
+    _known_age(age)
+    text = None if note is None else read_text(note, "note")
+    both = sorted(set(finding or ()) & set(absent or ()))
+    if both:
+        raise InputError("a finding cannot be present and absent", value=both[0], expected="--finding or --absent")
+    for image in images or ():
+        _readable(image)
+    from fusion.pipeline import Pipeline
+    from reports.table import render
+
+    pipeline = Pipeline.open(home_folder(home), device=device_name(device))
+    report = pipeline.diagnose(
+        images or (), note=text, present=finding or (), absent=absent or (), age=age, sex=sex, k=k
+    )
+    show(report, render, layout, output)
+
+
+@app.command(rich_help_panel=_PANEL)
+def detect(
+    images: Annotated[list[Path], typer.Argument(metavar="IMAGE", help="DICOM, PNG or JPEG.")],
+    overlay: Annotated[
+        Path | None,
+        typer.Option(
+            "--overlay", metavar="PNG", help="Also draw the heat maps and boxes of what is present (one image only)."
+        ),
+    ] = None,
+    layout: FormatOption = "table",
+    output: OutputOption = None,
+    device: DeviceOption = "cpu",
+    home: HomeOption = None,
+) -> None:
+    """Look for the 14 ChestX-ray14 findings, with probability, cut-off, side and box."""
+    if overlay is not None and len(images) != 1:
+        raise typer.BadParameter("takes exactly one image", param_hint="--overlay")
+    for image in images:
+        _readable(image)
+    from fusion.pipeline import link_findings
+    from reports.listing import detections
+    from vision.detector import Detector
+    from vision.image import load_image
+
+    detector = Detector.open()
+    rows = []
+    for path in images:
+        image = load_image(path)
+        detection = detector.detect(image)
+        rows.append(
+            {
+                "image": str(path),
+                "refused": detection.refused,
+                "findings": link_findings(home_folder(home), detection.findings),
+            }
+        )
+        if overlay is not None:
+            from reports.overlay import draw
+
+            write(draw(image.pixels, detection.findings, detection.heatmaps), overlay)
+    show(rows, detections, layout, output)
+
+
+@app.command(rich_help_panel=_PANEL)
+def link(
+    text: Annotated[str, typer.Argument(metavar="TEXT|@FILE|-", help="The text; - reads stdin.")],
+    layout: FormatOption = "table",
+    output: OutputOption = None,
+    home: HomeOption = None,
+) -> None:
+    """Find the concepts that a text mentions: present, absent or uncertain."""
+    content = read_text(text, "text")
+    from ontologies.linker import Linker
+    from reports.listing import matches
+
+    show(Linker.open(home_folder(home) / "linker").link(content), matches, layout, output)
+
+
+@app.command(rich_help_panel=_PANEL)
+def paths(
+    finding: Annotated[str, typer.Argument(metavar="FINDING", help="CURIE of a finding, e.g. HP:0002202.")],
+    disease: Annotated[str, typer.Argument(metavar="DISEASE", help="CURIE of a disease, e.g. ICD10CM:J90.")],
+    k: CountOption = 5,
+    layout: FormatOption = "table",
+    output: OutputOption = None,
+    home: HomeOption = None,
+) -> None:
+    """Explain by paths through the knowledge graph how a finding hangs together with a disease."""
+    from kg.graph import KnowledgeGraph
+    from kg.paths import explain
+    from reports.listing import walks
+
+    graph = KnowledgeGraph.open(home_folder(home) / "graph")
+    show(explain(graph, graph.resolve(finding), graph.resolve(disease), k), walks, layout, output)
+
+
+@app.command(rich_help_panel=_PANEL)
+def search(
+    query: Annotated[str, typer.Argument(metavar="QUERY|@FILE|-", help="What to read about.")],
+    k: CountOption = 10,
+    layout: FormatOption = "table",
+    output: OutputOption = None,
+    home: HomeOption = None,
+) -> None:
+    """Search the literature by words, meaning and concepts."""
+    content = read_text(query, "query")
+    folder = home_folder(home)
+    from ontologies.linker import Linker
+    from reports.listing import hits
+    from retrieval.literature import Literature
+
+    literature = Literature.open(folder)
+    show(
+        literature.search(content, k, concepts=_mentioned(Linker.open(folder / "linker"), content)),
+        hits,
+        layout,
+        output,
+    )
+
+
+@app.command(rich_help_panel=_PANEL)
+def cases(
+    image: Annotated[
+        Path | None, typer.Argument(metavar="[IMAGE]", help="Find cases that look like this image.", show_default=False)
+    ] = None,
+    text: Annotated[
+        str | None,
+        typer.Option("--text", metavar="TEXT|@FILE|-", help="Find cases whose report says something like this."),
+    ] = None,
+    where: Annotated[
+        str | None, typer.Option("--where", help='Keep only some, e.g. "age>60 and finding:effusion".')
+    ] = None,
+    export: Annotated[
+        Literal["csv", "parquet"] | None, typer.Option("--export", help="Write the cases as a table file (with -o).")
+    ] = None,
+    k: CountOption = 10,
+    layout: FormatOption = "table",
+    output: OutputOption = None,
+    device: DeviceOption = "cpu",
+    home: HomeOption = None,
+) -> None:
+    """Find similar cases by image, text and concepts, or a cohort by --where."""
+    if image is None and text is None and where is None:
+        raise typer.BadParameter("give an image, --text or --where", param_hint="[IMAGE]")
+    content = None if text is None else read_text(text, "text")
+    folder = home_folder(home)
+    embedding: Any = None
+    if image is not None:
+        _readable(image)
+        from vision.detector import Detector
+        from vision.image import load_image
+
+        embedding = Detector.open().detect(load_image(image)).embedding
+    from ontologies.linker import Linker
+    from reports.listing import hits
+    from retrieval.cases import Cases
+
+    concepts = () if content is None else _mentioned(Linker.open(folder / "linker"), content)
+    found = Cases.open(folder).search(text=content, image_embedding=embedding, concepts=concepts, k=k, where=where)
+    if export is None:
+        show(found, hits, layout, output)
+        return
+    from reports.cohort import table_file
+
+    write(table_file(found, export), output)
+
+
+def _mentioned(linker: Any, text: str) -> tuple[str, ...]:
+    """The CURIEs of the concepts that ``text`` states as present, sorted."""
+    return tuple(sorted({match.concept.curie for match in linker.link(text) if match.presence == "present"}))
+
+
+def _known_age(age: float | None) -> None:
+    if age is not None and not math.isfinite(age):
+        raise InputError("not an age", value=age, expected="years from 0 to 130")
+
+
+def _readable(image: Path) -> None:
+    """Say at once, before any model is loaded, that a file is missing."""
+    if not image.exists():
+        raise InputError("no such file", value=image, expected="a DICOM, PNG or JPEG image")
+    if image.is_dir():
+        raise InputError("a folder, not an image", value=image, expected="a DICOM, PNG or JPEG image")

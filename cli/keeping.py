@@ -1,0 +1,172 @@
+"""The nouns of a knowledge engineer: data, ontology, index, train."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from time import monotonic
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from cli.terminal import (
+    FormatOption,
+    HomeOption,
+    OutputOption,
+    home_folder,
+    progress,
+    say,
+    show,
+)
+
+if TYPE_CHECKING:
+    from indexes.manifest import Manifest, Verify
+
+_PANEL = "Keeping"
+
+
+class Part(StrEnum):
+    """What `whydx index build` can build, in the order in which one needs the other."""
+
+    graph = "graph"
+    linker = "linker"
+    literature = "literature"
+    cases = "cases"
+    images = "images"
+
+
+app = typer.Typer()
+data = typer.Typer(no_args_is_help=True, help="The open sources: fetch them, list them.")
+ontology = typer.Typer(no_args_is_help=True, help="The ontologies: add your own, list them, show a concept.")
+index = typer.Typer(no_args_is_help=True, help="The graph, the linker and the indexes: build, show, verify them.")
+train = typer.Typer(no_args_is_help=True, help="Train the networks.")
+for name, group in (("data", data), ("ontology", ontology), ("index", index), ("train", train)):
+    app.add_typer(group, name=name, rich_help_panel=_PANEL)
+
+
+@data.command("fetch")
+def data_fetch(
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="[NAME]...", help="Sources to fetch.", show_default="all")
+    ] = None,
+    home: HomeOption = None,
+) -> None:
+    """Fetch the open sources and check them by sha256; what is there already is kept."""
+    from ontologies.sources import fetch
+
+    with progress() as advance:
+        fetch(home_folder(home), names or None, progress=advance)
+
+
+@data.command("list")
+def data_list(
+    verify: Annotated[bool, typer.Option("--verify", help="Read and hash every file.")] = False,
+    layout: FormatOption = "table",
+    output: OutputOption = None,
+    home: HomeOption = None,
+) -> None:
+    """List the open sources: name, state, version, licence, hash, citation."""
+    from ontologies.sources import status
+    from reports.json import plain
+    from reports.listing import records
+
+    rows = [plain(source) for source in status(home_folder(home), verify=verify)]
+    if layout == "table":
+        shown = ("name", "state", "version", "licence", "sha256", "citation")
+        rows = [{key: row[key][:12] if key == "sha256" else row[key] for key in shown} for row in rows]
+    show(rows, records, layout, output)
+
+
+@ontology.command("add")
+def ontology_add(
+    path: Annotated[Path, typer.Argument(metavar="FILE", help="An OBO file or HPO annotations (phenotype.hpoa).")],
+    kind: Annotated[str | None, typer.Option("--kind", help="obo or hpoa.", show_default="told by its content")] = None,
+    home: HomeOption = None,
+) -> None:
+    """Register an ontology of your own; the next `whydx index build` takes it in."""
+    from ontologies.registry import add
+
+    entry = add(home_folder(home), path, kind)
+    say(f"added {entry.name}; run: whydx index build")
+
+
+@ontology.command("list")
+def ontology_list(layout: FormatOption = "table", output: OutputOption = None, home: HomeOption = None) -> None:
+    """List the ontologies that the next build takes in."""
+    from ontologies.registry import entries
+    from reports.json import plain
+    from reports.listing import records
+
+    show([plain(entry) for entry in entries(home_folder(home))], records, layout, output)
+
+
+@ontology.command("show")
+def ontology_show(
+    curie: Annotated[
+        str, typer.Argument(metavar="CURIE", help="A code of any source, e.g. HP:0002202 or ICD10CM:J90.")
+    ],
+    layout: FormatOption = "table",
+    output: OutputOption = None,
+    home: HomeOption = None,
+) -> None:
+    """Show a concept: its codes in every system, its definition, its edges with their sources."""
+    from kg.graph import KnowledgeGraph
+    from reports.listing import concept
+
+    graph = KnowledgeGraph.open(home_folder(home) / "graph")
+    known = graph.resolve(curie)
+    edges = (*graph.triples(known), *graph.triples(known, inverse=True))
+    value = {"concept": graph.concept(known), "information_content": graph.information_content(known), "triples": edges}
+    show(value, concept, layout, output)
+
+
+@index.command("build")
+def index_build(
+    parts: Annotated[
+        list[Part] | None,
+        typer.Argument(metavar="[PART]...", help="|".join(Part), show_default="all that are out of date"),
+    ] = None,
+    home: HomeOption = None,
+) -> None:
+    """Build the graph, the linker and the indexes from the fetched sources; what is up to date is left alone."""
+    from fusion.pipeline import build
+
+    started = monotonic()
+    with progress() as advance:
+        build(home_folder(home), tuple(part.value for part in Part if not parts or part in parts), progress=advance)
+    say(f"built in {monotonic() - started:.0f} s: {home_folder(home)}")
+
+
+@index.command("show")
+def index_show(layout: FormatOption = "table", output: OutputOption = None, home: HomeOption = None) -> None:
+    """Show what is built: kind, size, hash, settings and measured recall."""
+    from reports.json import plain
+    from reports.listing import records
+
+    rows: list[dict[str, Any]] = []
+    for part, manifest in _manifests(home_folder(home), "size"):
+        size = sum(entry.size for entry in manifest.files.values()) / 1e6
+        row: dict[str, Any] = {"part": part, "kind": manifest.kind, "version": manifest.version, "mb": round(size, 1)}
+        row["sha256"] = manifest.sha256[:12] if layout == "table" else manifest.sha256
+        rows.append(
+            row
+            | {"settings": plain(manifest.settings)}
+            | ({} if layout == "table" else {"inputs": plain(manifest.inputs)})
+        )
+    show(rows, records, layout, output)
+
+
+@index.command("verify")
+def index_verify(layout: FormatOption = "table", output: OutputOption = None, home: HomeOption = None) -> None:
+    """Check every built file against the sha256 in its manifest; exit 1 at the first that does not match."""
+    from reports.listing import records
+
+    rows = [
+        {"part": part, "files": len(manifest.files), "sha256": manifest.sha256, "state": "verified"}
+        for part, manifest in _manifests(home_folder(home), "sha256")
+    ]
+    show(rows, records, layout, output)
+
+
+def _manifests(home: Path, verify: Verify) -> list[tuple[str, Manifest]]:
+    raise NotImplementedError

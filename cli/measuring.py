@@ -1,0 +1,121 @@
+"""The evaluations: eval link, diagnose, retrieve, detect."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+from cli.terminal import DeviceOption, HomeOption, device_name, home_folder, progress, show, write
+from errors import InputError
+
+PredictionsOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--predictions", metavar="FILE", help="Write the predictions to this file (- is stdout).", show_default=False
+    ),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print the metrics as JSON.")]
+SplitOption = Annotated[
+    Literal["train", "val"] | None,
+    typer.Option("--split", help="Only this part of the development split.", show_default="all"),
+]
+
+app = typer.Typer()
+evaluate = typer.Typer(no_args_is_help=True, help="Measure on labelled data: metrics to stdout, predictions to a file.")
+app.add_typer(evaluate, name="eval", rich_help_panel="Measuring")
+
+
+@evaluate.command("link")
+def eval_link(
+    gold: Annotated[Path, typer.Argument(metavar="GOLD.pubtator", help="PubTator with Phenotype mentions.")],
+    vocab: Annotated[str, typer.Option("--vocab", help="The vocabulary of the ids.")] = "HP",
+    predictions: PredictionsOption = None,
+    as_json: JsonOption = False,
+    home: HomeOption = None,
+) -> None:
+    """Concept recognition: precision, recall and F1 of documents and mentions."""
+    _there(gold)
+    from ontologies.evaluate import evaluate_link
+    from ontologies.linker import Linker
+
+    text, metrics = evaluate_link(gold, Linker.open(home_folder(home) / "linker"), vocab=vocab)
+    _report(metrics, text, predictions, as_json)
+
+
+@evaluate.command("diagnose")
+def eval_diagnose(
+    cases: Annotated[Path, typer.Argument(metavar="CASES", help="JSON lines, or a folder of GA4GH phenopackets.")],
+    vocab: Annotated[str, typer.Option("--vocab", help="Rank all diseases with a code in this vocabulary.")] = "OMIM",
+    split: SplitOption = None,
+    limit: Annotated[
+        int | None, typer.Option("--limit", min=1, help="Only the first so many cases.", show_default=False)
+    ] = None,
+    reasoner: Annotated[
+        bool, typer.Option("--reasoner/--no-reasoner", help="Re-rank with the network, or graph likelihood alone.")
+    ] = True,
+    predictions: PredictionsOption = None,
+    as_json: JsonOption = False,
+    home: HomeOption = None,
+) -> None:
+    """Differential diagnosis: top-k accuracy and mean reciprocal rank of the true disease."""
+    _there(cases)
+    from fusion.evaluate import evaluate_diagnose
+    from reports.json import dump_lines
+
+    with progress() as advance:
+        rows, metrics = evaluate_diagnose(
+            cases, home_folder(home), vocab=vocab, split=split, limit=limit, reasoner=reasoner, progress=advance
+        )
+    _report(metrics, dump_lines(rows), predictions, as_json)
+
+
+@evaluate.command("retrieve")
+def eval_retrieve(
+    folder: Annotated[
+        Path, typer.Argument(metavar="BEIR_DIR", help="Folder with corpus.jsonl, queries.jsonl, qrels/test.tsv.")
+    ],
+    k: Annotated[int, typer.Option("-k", min=10, max=1000, help="Documents a query.")] = 100,
+    predictions: PredictionsOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Retrieval: nDCG@10, recall@100 and MRR@10."""
+    _there(folder)
+    from retrieval.evaluate import evaluate_retrieve
+
+    run, metrics = evaluate_retrieve(folder, k=k)
+    _report(metrics, run, predictions, as_json)
+
+
+@evaluate.command("detect")
+def eval_detect(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder with annotations.jsonl and images/.")],
+    split: SplitOption = None,
+    predictions: PredictionsOption = None,
+    as_json: JsonOption = False,
+    device: DeviceOption = "cpu",
+) -> None:
+    """Detection: AUROC of each label, pointing game and box overlap, refusals, calibration."""
+    _there(folder)
+    from reports.json import dump_lines
+    from vision.evaluate import evaluate_detect
+
+    with progress() as advance:
+        rows, metrics = evaluate_detect(folder, split=split, device=device_name(device), progress=advance)
+    _report(metrics, dump_lines(rows), predictions, as_json)
+
+
+def _there(path: Path) -> None:
+    if not path.exists():
+        raise InputError("no such file or folder", value=path)
+
+
+def _report(metrics: Mapping[str, Any], predictions: str, target: Path | None, as_json: bool) -> None:
+    from reports import listing
+
+    if target is not None:
+        write(predictions, target)
+    if target is None or str(target) != "-":
+        show(metrics, listing.metrics, "json" if as_json else "table", None)

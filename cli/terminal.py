@@ -1,0 +1,159 @@
+"""What all commands share: the common options, reading and writing, progress."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from errors import InputError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+Progress = Callable[[str, int, int], None]
+Layout = Literal["table", "json"]
+
+_WIDTH_OF_FILES = 110
+
+HomeOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--home",
+        envvar="WHYDX_HOME",
+        help="Folder of sources, graph and indexes.",
+        show_default="the platform's data folder",
+    ),
+]
+CountOption = Annotated[int, typer.Option("-k", min=1, max=1000, help="How many to show.")]
+OutputOption = Annotated[
+    Path | None, typer.Option("-o", "--output", help="Write to this file instead of stdout.", show_default=False)
+]
+FormatOption = Annotated[Layout, typer.Option("--format", help="For a reader, or for a program.")]
+DeviceOption = Annotated[str, typer.Option("--device", help="cpu, cuda, or cuda:N.")]
+SeedOption = Annotated[int, typer.Option("--seed", min=0, help="Seed of everything random.")]
+
+
+def home_folder(home: Path | None) -> Path:
+    """``home`` as given, or the platform's data folder for whydx."""
+    if home is not None:
+        return home.expanduser()
+    from platformdirs import user_data_dir
+
+    return Path(user_data_dir("whydx"))
+
+
+def device_name(device: str) -> str:
+    """``device`` when it can be used here; InputError otherwise."""
+    kind, _, number = device.partition(":")
+    if kind not in ("cpu", "cuda") or (number and not number.isdigit()):
+        raise InputError("unknown device", value=device, expected="cpu, cuda or cuda:N")
+    if kind == "cuda":
+        import torch
+
+        if not torch.cuda.is_available() or int(number or 0) >= torch.cuda.device_count():
+            raise InputError("no such GPU here", value=device, expected="cpu, or a CUDA device that torch sees")
+    return device
+
+
+def read_text(source: str, what: str) -> str:
+    """The text that ``source`` stands for: "-" is stdin, "@FILE" a file, anything else the text itself.
+
+    Raises InputError when it is empty, cannot be read, or is not UTF-8; ``what`` names it in the message.
+    """
+    if source == "-":
+        data, shown = sys.stdin.buffer.read(), "stdin"
+    elif source.startswith("@") and len(source) > 1:
+        shown = source[1:]
+        try:
+            data = Path(shown).read_bytes()
+        except OSError as error:
+            raise InputError(
+                f"cannot read the {what} ({error.strerror})", value=shown, expected="a UTF-8 text file"
+            ) from error
+    else:
+        data, shown = os.fsencode(source), source
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InputError(f"the {what} is not UTF-8 text", value=shown, expected="UTF-8 text") from error
+    if "\0" in text:
+        raise InputError(f"the {what} is not text", value=shown, expected="UTF-8 text without NUL bytes")
+    if not text.strip():
+        raise InputError(f"the {what} is empty", value=source, expected="some text, @FILE, or - for stdin")
+    return text
+
+
+def write(content: str | bytes, output: Path | None) -> None:
+    """Write ``content`` to stdout (``output`` None or "-") or to a file, beside and then renamed."""
+    data = content.encode("utf-8") if isinstance(content, str) else content
+    if output is None or str(output) == "-":
+        sys.stdout.flush()
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
+        return
+    part = output.with_name(f".{output.name}.{secrets.token_hex(4)}.part")
+    try:
+        part.write_bytes(data)
+        part.replace(output)
+    except OSError as error:
+        raise InputError(
+            f"cannot write ({error.strerror})", value=output, expected="a file in a folder that can be written"
+        ) from error
+    finally:
+        with contextlib.suppress(OSError):
+            part.unlink(missing_ok=True)
+
+
+def show(value: Any, draw: Callable[[Any, Console], None], layout: Layout, output: Path | None) -> None:
+    """Print ``value``: as JSON, or as ``draw`` draws it; colours only on a terminal."""
+    if layout == "json":
+        from reports.json import dumps
+
+        write(dumps(value), output)
+        return
+    from io import StringIO
+
+    from rich.console import Console
+
+    if output is None or str(output) == "-":
+        console = Console(highlight=False)
+        if not console.is_terminal and "COLUMNS" not in os.environ:
+            console.width = _WIDTH_OF_FILES
+        draw(value, console)
+        return
+    text = StringIO()
+    draw(value, Console(file=text, width=_WIDTH_OF_FILES, color_system=None, highlight=False))
+    write("\n".join(line.rstrip() for line in text.getvalue().splitlines()) + "\n", output)
+
+
+def say(line: str) -> None:
+    """One line of log, on stderr."""
+    print(line, file=sys.stderr)
+
+
+@contextlib.contextmanager
+def progress() -> Iterator[Progress | None]:
+    """A callable for ``progress=``: a bar for each stage on stderr, or None when stderr is no terminal."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
+        tasks: dict[str, Any] = {}
+
+        def advance(stage: str, done: int, total: int) -> None:
+            if stage not in tasks:
+                tasks[stage] = bars.add_task(stage, total=total or None)
+            bars.update(tasks[stage], completed=done, total=total or None)
+
+        yield advance

@@ -1,0 +1,160 @@
+"""Answers smaller than a report, drawn as tables: detections, matches, walks, hits, records, concepts, metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.text import Text
+
+from kg.triple import KGPath
+from ontologies.concept import Concept
+from reports.table import codes, grid, heading, hit_text, percent
+from retrieval.document import SearchHit
+from vision.finding import Finding
+
+if TYPE_CHECKING:
+    from ontologies.linker import ConceptMatch
+
+NOTHING = "nothing found"
+
+
+def detections(rows: Sequence[Mapping[str, Any]], console: Console) -> None:
+    """One table an image: ``rows`` are {"image", "refused", "findings"}; findings by falling probability."""
+    for row in rows:
+        heading(row["image"], console)
+        if row["refused"]:
+            console.print(Text(f"refused: {row['refused']}", style="bold yellow"))
+        found: Iterable[Finding] = row["findings"]
+        table = grid(
+            ("", "left"),
+            ("finding", "left"),
+            ("p", "right"),
+            ("cut-off", "right"),
+            ("side", "left"),
+            ("box x y w h", "left"),
+            ("codes", "wrap"),
+        )
+        for finding in sorted(found, key=lambda f: (-(f.probability or 0.0), f.label)):
+            present = finding.presence == "present"
+            box = finding.box
+            table.add_row(
+                Text("+" if present else "", style="green"),
+                Text(finding.label, style="" if present else "dim"),
+                "" if finding.probability is None else f"{finding.probability:.3f}",
+                "" if finding.threshold is None else f"{finding.threshold:.3f}",
+                finding.laterality or "",
+                f"{box.x:.0f} {box.y:.0f} {box.width:.0f} {box.height:.0f}" if box else "",
+                Text(codes(finding.concept, ("SNOMEDCT", "UMLS", "HP")) if finding.concept else "", style="dim"),
+            )
+        if table.row_count:
+            console.print(table)
+
+
+def matches(found: Sequence[ConceptMatch], console: Console) -> None:
+    """A row a mention, in the order of the text."""
+    table = grid(
+        ("mention", "wrap"),
+        ("at", "left"),
+        ("presence", "left"),
+        ("concept", "wrap"),
+        ("CURIE", "left"),
+        ("score", "right"),
+        ("codes", "wrap"),
+    )
+    for match in found:
+        table.add_row(
+            Text(match.mention),
+            f"{match.start}–{match.end}",
+            Text(match.presence, style={"present": "green", "absent": "red"}.get(match.presence, "yellow")),
+            Text(match.concept.name),
+            match.concept.curie,
+            f"{match.score:.2f}",
+            Text(codes(match.concept, ("SNOMEDCT", "ICD10CM", "HP", "UMLS")), style="dim"),
+        )
+    _table(table, console)
+
+
+def walks(found: Sequence[KGPath], console: Console) -> None:
+    """A row a path: score, the walk in words, the source of each edge."""
+    table = grid(("", "right"), ("score", "right"), ("path", "wrap"))
+    for rank, path in enumerate(found, 1):
+        text = Text(path.text)
+        sources = []
+        for triple in path.triples:
+            frequency = "" if triple.frequency is None else f", in {percent(triple.frequency)}"
+            sources.append(triple.source + frequency + (f", {triple.reference}" if triple.reference else ""))
+        text.append(f"\n[{'; '.join(dict.fromkeys(sources))}]", style="dim")
+        table.add_row(str(rank), f"{path.score:.3f}", text)
+    _table(table, console)
+
+
+def hits(found: Sequence[SearchHit], console: Console) -> None:
+    """A row a document: rank, score, id, title and the parts of the score."""
+    table = grid(("", "right"), ("score", "right"), ("id", "left"), ("", "wrap"))
+    for hit in found:
+        table.add_row(str(hit.rank), f"{hit.score:.4g}", hit.document.source_curie, hit_text(hit, longest=240))
+    _table(table, console)
+
+
+def records(rows: Sequence[Mapping[str, Any]], console: Console) -> None:
+    """Rows of the same keys as a table; the keys are the headers."""
+    table = grid(*((name, "wrap" if index else "left") for index, name in enumerate(rows[0] if rows else ())))
+    for row in rows:
+        table.add_row(*(Text(_cell(value)) for value in row.values()))
+    _table(table, console)
+
+
+def concept(value: Mapping[str, Any], console: Console) -> None:
+    """A concept with its names and edges: {"concept": Concept, "information_content", "triples": (Triple, …)}."""
+    shown: Concept = value["concept"]
+    console.print(Text.assemble((shown.name, "bold"), f"  {shown.curie}"))
+    for line in ("; ".join(shown.semantic_types), shown.definition):
+        if line:
+            console.print(Text(line))
+    table = grid(("", "left"), ("", "wrap"))
+    for system in sorted(shown.codes):
+        table.add_row(system, ", ".join(shown.codes[system]))
+    table.add_row("information", f"{value['information_content']:.2f}")
+    console.print(table)
+    heading("Edges", console, "" if value["triples"] else "none")
+    edges = grid(("subject", "wrap"), ("", "left"), ("object", "wrap"), ("in", "right"), ("source", "wrap"))
+    for triple in value["triples"]:
+        source = f"{triple.source} {triple.reference}".strip()
+        frequency = "" if triple.frequency is None else percent(triple.frequency)
+        edges.add_row(triple.subject_name, triple.predicate, triple.object_name, frequency, Text(source, style="dim"))
+    if edges.row_count:
+        console.print(edges)
+
+
+def metrics(values: Mapping[str, Any], console: Console) -> None:
+    """Nested metrics, one a line, names joined by dots."""
+    table = grid(("metric", "wrap"), ("", "right"))
+    for name, value in _flat(values):
+        table.add_row(name, _cell(value))
+    _table(table, console)
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterable[tuple[str, Any]]:
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", value
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name} {_cell(item)}" for name, item in value.items())
+    if isinstance(value, list | tuple):
+        return ", ".join(map(_cell, value))
+    return str(value)
+
+
+def _table(table: Any, console: Console) -> None:
+    console.print(table if table.row_count else Text(NOTHING, style="dim"))

@@ -1,0 +1,231 @@
+"""A diagnostic report for the terminal: what was found, what it may be, and what moved each diagnosis."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from rich import box
+from rich.console import Console
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from fusion.diagnosis import Diagnosis, DiagnosticReport, Evidence
+from ontologies.concept import Concept
+from retrieval.document import SearchHit
+from vision.finding import Finding
+
+DISCLAIMER = "Decision support, not a medical device: a physician decides."
+_BAR_WIDTH = 20
+_SYSTEMS = {
+    "UMLS": "UMLS",
+    "SNOMEDCT": "SNOMED CT",
+    "ICD10CM": "ICD-10-CM",
+    "HP": "HPO",
+    "OMIM": "OMIM",
+    "ORPHA": "Orphanet",
+}
+_KINDS = {
+    "finding": "finding",
+    "kg_path": "knowledge",
+    "literature": "paper",
+    "case": "case",
+    "image_region": "image region",
+}
+_SIGNS = {"present": ("+", "green"), "uncertain": ("?", "yellow"), "absent": ("−", "dim"), "not assessed": ("·", "dim")}
+
+
+def render(report: DiagnosticReport, console: Console) -> None:
+    """Print ``report`` on ``console``; empty sections are left out, a missing answer is said in words."""
+    console.print(Text(DISCLAIMER, style="dim"))
+    for line in report.warnings:
+        console.print(Text(f"! {line}", style="bold yellow"))
+    _findings(report.findings, console)
+    _differential(report, console)
+    for diagnosis in report.diagnoses:
+        _evidence(diagnosis, console)
+    _hits("Papers", report.literature, console)
+    _hits("Similar cases", report.cases, console)
+    _next_steps(report, console)
+    _provenance(report.provenance, console)
+
+
+def codes(concept: Concept, systems: Sequence[str] = ("SNOMEDCT", "ICD10CM", "UMLS", "HP", "OMIM", "ORPHA")) -> str:
+    """The concept's first code in each system it has, e.g. "SNOMED CT 60046008 · UMLS C0032227"."""
+    known = [(system, concept.code(system)) for system in systems]
+    return " · ".join(f"{_SYSTEMS.get(system, system)} {code}" for system, code in known if code)
+
+
+def bar(probability: float, width: int = _BAR_WIDTH) -> str:
+    """A bar of ``width`` cells, filled to the nearest half cell."""
+    halves = round(2 * width * min(max(probability, 0.0), 1.0))
+    return ("━" * (halves // 2) + "╸" * (halves % 2)).ljust(width)
+
+
+def percent(probability: float) -> str:
+    """ "<1 %", "7 %" or ">99 %" of a probability in [0, 1]."""
+    if 0 < probability < 0.005:
+        return "<1 %"
+    if 0.995 <= probability < 1:
+        return ">99 %"
+    return f"{100 * probability:.0f} %"
+
+
+def scores(parts: Mapping[str, float]) -> str:
+    """The parts of a hit's score by name, e.g. "bm25 7.21 · dense 0.64"."""
+    return " · ".join(f"{name} {parts[name]:.3g}" for name in sorted(parts))
+
+
+def heading(text: str, console: Console, note: str = "") -> None:
+    """A blank line, then a bold heading, with a dim note after it."""
+    console.print()
+    console.print(Text.assemble((text, "bold"), (f"  {note}" if note else "", "dim")))
+
+
+def grid(*columns: tuple[str, str]) -> Table:
+    """A borderless table; each column is (header, "left" | "right" | "wrap")."""
+    table = Table(
+        box=box.SIMPLE_HEAD if any(name for name, _ in columns) else None,
+        pad_edge=False,
+        show_edge=False,
+        header_style="dim",
+    )
+    table.show_header = any(name for name, _ in columns)
+    for name, kind in columns:
+        table.add_column(name, justify="right" if kind == "right" else "left", no_wrap=kind != "wrap", overflow="fold")
+    return table
+
+
+def _findings(findings: Sequence[Finding], console: Console) -> None:
+    shown = [f for f in findings if f.presence != "absent" or f.origin != "image"]
+    unseen = [f for f in findings if f.presence == "absent" and f.origin == "image"]
+    heading("Findings", console, "" if findings else "none")
+    if shown:
+        table = grid(
+            ("", "left"),
+            ("finding", "wrap"),
+            ("p", "right"),
+            ("cut-off", "right"),
+            ("side", "left"),
+            ("from", "left"),
+            ("codes", "wrap"),
+        )
+        for finding in sorted(shown, key=lambda f: (f.origin != "image", -(f.probability or 0.0), f.label)):
+            sign, style = _SIGNS[finding.presence]
+            name = finding.label if finding.presence == "present" else f"{finding.label} ({finding.presence})"
+            table.add_row(
+                Text(sign, style=style),
+                name,
+                "" if finding.probability is None else f"{finding.probability:.2f}",
+                "" if finding.threshold is None else f"{finding.threshold:.2f}",
+                finding.laterality or "",
+                finding.origin,
+                Text(codes(finding.concept, ("SNOMEDCT", "UMLS", "HP")) if finding.concept else "", style="dim"),
+            )
+        console.print(table)
+    if unseen:
+        names = ", ".join(f"{f.label} {f.probability:.2f}" if f.probability is not None else f.label for f in unseen)
+        console.print(Text(f"Below the cut-off on the image: {names}", style="dim"))
+
+
+def _differential(report: DiagnosticReport, console: Console) -> None:
+    heading("Differential", console)
+    if report.abstention:
+        console.print(Text(f"No diagnosis is named: {report.abstention}", style="bold yellow"))
+    if not report.diagnoses:
+        return
+    table = grid(("", "right"), ("diagnosis", "wrap"), ("p", "right"), ("", "left"), ("codes", "wrap"))
+    for diagnosis in report.diagnoses:
+        mark = " ◂" if diagnosis.conformal_member else ""
+        table.add_row(
+            str(diagnosis.rank),
+            Text(diagnosis.concept.name + mark, style="bold" if diagnosis.rank == 1 else ""),
+            percent(diagnosis.probability),
+            Text(bar(diagnosis.probability), style="cyan"),
+            Text(codes(diagnosis.concept), style="dim"),
+        )
+    table.add_row("", "none of these", percent(report.none_of_these), Text(bar(report.none_of_these), style="dim"), "")
+    console.print(table)
+    if any(diagnosis.conformal_member for diagnosis in report.diagnoses):
+        console.print(Text("◂ cannot be ruled out", style="dim"))
+
+
+def _evidence(diagnosis: Diagnosis, console: Console) -> None:
+    heading(f"Why {diagnosis.rank}: {diagnosis.concept.name}", console, "what each piece adds to its log-odds")
+    if not diagnosis.evidence:
+        console.print(Text(" no single piece changes its score", style="dim"))
+        return
+    table = grid(("", "right"), ("", "left"), ("", "wrap"))
+    for evidence in sorted(diagnosis.evidence, key=lambda e: (-abs(e.weight), e.kind, e.reference)):
+        style = "green" if evidence.stance == "supports" else "red"
+        table.add_row(Text(weight(evidence), style=style), _KINDS[evidence.kind], _evidence_text(evidence))
+    console.print(Padding(table, (0, 0, 0, 1)))
+
+
+def weight(evidence: Evidence) -> str:
+    """The signed weight with at least two significant digits: "+0.84", "−0.0031"."""
+    size = abs(evidence.weight)
+    digits = f"{size:.2f}" if size >= 0.1 else f"{size:.2g}"
+    return ("+" if evidence.weight > 0 else "−") + digits
+
+
+def _evidence_text(evidence: Evidence) -> Text:
+    text = Text(evidence.text)
+    notes = [] if evidence.kind == "kg_path" or evidence.reference in evidence.text else [evidence.reference]
+    if evidence.path is not None:
+        for triple in evidence.path.triples:
+            frequency = "" if triple.frequency is None else f", in {percent(triple.frequency)}"
+            reference = f", {triple.reference}" if triple.reference else ""
+            notes.append(f"{triple.source}{frequency}{reference}")
+    if notes:
+        text.append(f"  [{'; '.join(dict.fromkeys(notes))}]", style="dim")
+    return text
+
+
+def _hits(title: str, hits: Sequence[SearchHit], console: Console) -> None:
+    if not hits:
+        return
+    heading(title, console)
+    table = grid(("", "right"), ("", "left"), ("", "wrap"))
+    for hit in hits:
+        table.add_row(str(hit.rank), hit.document.source_curie, hit_text(hit))
+    console.print(table)
+
+
+def hit_text(hit: SearchHit, longest: int = 160) -> Text:
+    """Title (or the beginning of the text), year and journal where known, then the parts of the score."""
+    document = hit.document
+    body = " ".join((document.title or document.text).split())
+    body = body if len(body) <= longest else body[: longest - 1].rstrip() + "…"
+    origin = ", ".join(document.metadata[key] for key in ("journal", "year") if document.metadata.get(key))
+    text = Text(body)
+    if origin:
+        text.append(f" ({origin})")
+    if hit.explanation:
+        text.append(f"  [{scores(hit.explanation)}]", style="dim")
+    return text
+
+
+def _next_steps(report: DiagnosticReport, console: Console) -> None:
+    if not report.next_steps:
+        return
+    heading("Next steps to consider", console)
+    table = grid(("", "left"), ("", "wrap"))
+    for step in report.next_steps:
+        text = Text(step.text)
+        text.append(f"  [{step.disease}; {step.reference}]", style="dim")
+        table.add_row("·", text)
+    console.print(table)
+
+
+def _provenance(provenance: Mapping[str, str], console: Console) -> None:
+    if provenance:
+        console.print()
+        parts = " · ".join(f"{name} {short(value)}" for name, value in sorted(provenance.items()))
+        console.print(Text(f"Made with {parts}", style="dim"))
+
+
+def short(value: str) -> str:
+    """A hash shortened to its first 8 digits; anything else as it is."""
+    digits = value.removeprefix("sha256:")
+    return digits[:8] if len(digits) >= 32 and all(c in "0123456789abcdef" for c in digits) else value
