@@ -66,7 +66,7 @@ def report() -> DiagnosticReport:
                 "Consolidation",
                 "present",
                 0.8123456789,
-                box=BoundingBox(x=10, y=20.5, width=100, height=80),
+                box=BoundingBox(x=10.0, y=20.5, width=100.0, height=80.0),
                 laterality="right",
                 concept=CONSOLIDATION,
             ),

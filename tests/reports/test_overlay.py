@@ -1,0 +1,39 @@
+"""Heat maps and boxes on the image."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from io import BytesIO
+
+import numpy as np
+from PIL import Image
+
+from reports.overlay import draw
+from vision.finding import BoundingBox, Finding
+
+PIXELS = np.full((40, 60), 0.5, np.float32)
+MASS = Finding(label="Mass", presence="present", box=BoundingBox(x=10, y=5, width=20, height=15))
+
+
+def decoded(data: bytes) -> np.ndarray:
+    return np.asarray(Image.open(BytesIO(data)).convert("RGB")).astype(int)
+
+
+def test_nothing_present_is_the_image_alone() -> None:
+    image = decoded(draw(PIXELS, [replace(MASS, presence="absent")], {"Mass": np.ones((2, 2))}))
+    assert image.shape == (40, 60, 3)
+    assert np.ptp(image) == 0
+
+
+def test_heat_is_red_where_the_map_is_high() -> None:
+    heat = np.array([[0.0, 0.0], [0.0, 3.0]])
+    image = decoded(draw(PIXELS, [replace(MASS, box=None)], {"Mass": heat}))
+    assert image[39, 59, 0] - image[39, 59, 2] > 60
+    assert image[0, 0].tolist() == [127, 127, 127] or image[0, 0].tolist() == [128, 128, 128]
+
+
+def test_box_is_drawn_in_pixels_of_the_image() -> None:
+    image = decoded(draw(PIXELS, [MASS], {}))
+    assert image[5, 10].tolist() == [255, 64, 32]
+    assert image[20, 30].tolist() == [255, 64, 32]
+    assert image[30, 50].tolist() != [255, 64, 32]

@@ -1,0 +1,94 @@
+"""The terminal report: golden outputs, and the words for numbers."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from fusion.diagnosis import DiagnosticReport, Evidence
+from reports.table import bar, percent, render, short, weight
+
+GOLDEN = Path(__file__).parent / "golden"
+
+
+def drawn(report: DiagnosticReport, width: int) -> str:
+    text = StringIO()
+    render(report, Console(file=text, width=width, color_system=None, highlight=False, legacy_windows=False))
+    return "".join(f"{line.rstrip()}\n" for line in text.getvalue().splitlines())
+
+
+def check(text: str, name: str) -> None:
+    """Compare with the golden file; WHYDX_GOLDEN=write rewrites it, for a reader to look at."""
+    path = GOLDEN / name
+    if os.environ.get("WHYDX_GOLDEN") == "write":
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    assert text == path.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("width", [80, 110])
+def test_report(report: DiagnosticReport, width: int) -> None:
+    text = drawn(report, width)
+    assert max(map(len, text.splitlines())) <= width
+    check(text, f"report_{width}.txt")
+
+
+def test_abstention(report: DiagnosticReport) -> None:
+    report = replace(
+        report,
+        diagnoses=(),
+        literature=(),
+        cases=(),
+        next_steps=(),
+        none_of_these=1.0,
+        abstention="nothing was found",
+        warnings=(),
+    )
+    check(drawn(report, 80), "abstention_80.txt")
+
+
+def test_nothing_known() -> None:
+    text = drawn(DiagnosticReport(findings=(), diagnoses=(), none_of_these=1.0), 80)
+    assert "Findings  none" in text
+    assert "Papers" not in text
+
+
+def test_markup_in_the_input_is_shown_as_it_is(report: DiagnosticReport) -> None:
+    evidence = Evidence(kind="case", reference="x:1", text="[bold red]not markup[/]", stance="supports", weight=1.0)
+    report = replace(report, diagnoses=(replace(report.diagnoses[0], evidence=(evidence,)),), warnings=("[blink]!",))
+    text = drawn(report, 110)
+    assert "[bold red]not markup[/]" in text
+    assert "! [blink]!" in text
+
+
+@pytest.mark.parametrize(
+    ("probability", "text"),
+    [(0.0, "0 %"), (0.004, "<1 %"), (0.005, "0 %"), (0.07, "7 %"), (0.994, "99 %"), (0.996, ">99 %"), (1.0, "100 %")],
+)
+def test_percent(probability: float, text: str) -> None:
+    assert percent(probability) == text
+
+
+@pytest.mark.parametrize(
+    ("probability", "text"), [(0.0, "    "), (0.125, "╸   "), (0.5, "━━  "), (1.0, "━━━━"), (7.0, "━━━━")]
+)
+def test_bar(probability: float, text: str) -> None:
+    assert bar(probability, 4) == text
+
+
+@pytest.mark.parametrize(
+    ("size", "text"), [(0.844, "+0.84"), (12.3, "+12.30"), (0.0312, "+0.031"), (-0.22, "−0.22"), (-1e-6, "−1e-06")]
+)
+def test_weight(size: float, text: str) -> None:
+    stance = "supports" if size > 0 else "contradicts"
+    assert weight(Evidence(kind="case", reference="x:1", text="", stance=stance, weight=size)) == text
+
+
+def test_hashes_are_shortened() -> None:
+    assert short("sha256:" + "0a" * 32) == "0a0a0a0a"
+    assert short("2025-01-16") == "2025-01-16"
