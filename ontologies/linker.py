@@ -1,0 +1,213 @@
+"""Text in, concepts out: every mention with its span, its concept, how and how well it matched, and its presence.
+
+>>> linker = Linker.open(home / "linker")
+>>> [(m.mention, m.concept.curie, m.presence) for m in linker.link("small left pleural effusion, no pneumothorax")]
+[('pleural effusion', 'UMLS:C0032227', 'present'), ('pneumothorax', 'UMLS:C0032326', 'absent')]
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from errors import ArtifactError, InputError
+from ontologies import assertion, linker_index
+from ontologies.abbreviation import definitions
+from ontologies.concept import DISEASE, FINDING, Concept, Presence, Term
+from ontologies.recognition import Candidate, PieceTable, Words, candidates, words_of
+
+Method = Literal["exact", "normalized", "order", "coordination", "abbreviation"]
+Laterality = Literal["left", "right", "bilateral"]
+
+# Code systems whose concepts are classification titles ("Other specified …"), not names that a text would use.
+_TITLES_ONLY = frozenset(["ICD10CM", "SNOMEDCT"])
+_ROOT = "Phenotypic abnormality"
+_QUALIFIER = "Qualitative Concept"  # HPO's inheritance, onset, frequency and modifier branches
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConceptMatch:
+    """A mention of a concept: ``text[start:end] == mention``.
+
+    ``score`` in (0, 1] falls with the distance between the mention and ``matched_term``, the source's name that it matched.
+    ``method`` says how: the same characters ("exact"), after normalisation, in another word order, across a coordination, or
+    by an abbreviation that the text defines. ``presence`` is "not assessed" when the mention is about the past or the family.
+    """
+
+    mention: str
+    start: int
+    end: int
+    concept: Concept
+    score: float
+    matched_term: str
+    method: Method
+    presence: Presence
+    laterality: Laterality | None = None
+
+
+def names_to_compile(concepts: Iterable[Concept]) -> list[Concept]:
+    """The concepts that belong in a dictionary: not qualifiers of HPO, not classification titles, not its root."""
+    kept = []
+    for concept in concepts:
+        systems = set(concept.codes) - {"UMLS"} or {concept.curie.partition(":")[0]}
+        if systems <= _TITLES_ONLY or concept.name == _ROOT:
+            continue
+        types = set(concept.semantic_types)
+        if _QUALIFIER in types and not types & {FINDING, DISEASE}:
+            continue
+        kept.append(concept)
+    return kept
+
+
+class Linker:
+    """A compiled dictionary, ready to read text. Deterministic: the same text gives the same matches."""
+
+    def __init__(self, index: linker_index.LinkerIndex) -> None:
+        self._index = index
+        self._table = PieceTable(index.words)
+        self._concept = lru_cache(maxsize=1 << 14)(index.concept)
+        self._allowed = lru_cache(maxsize=16)(self._allow)
+
+    @classmethod
+    def build(
+        cls,
+        concepts: Iterable[Concept],
+        terms: Iterable[Term],
+        path: Path,
+        *,
+        progress: Callable[[str, int, int], None] | None = None,
+    ) -> Linker:
+        """Compile the names of ``concepts`` into the folder ``path`` and open it. ArtifactError when there is no name."""
+        linker_index.build(names_to_compile(concepts), terms, Path(path), progress=progress)
+        return cls.open(path)
+
+    @classmethod
+    def open(cls, path: Path) -> Linker:
+        """Open a compiled folder. ArtifactError when it is missing, damaged, stale or empty."""
+        return cls(linker_index.open_index(Path(path)))
+
+    def _allow(self, systems: frozenset[str]) -> np.ndarray:
+        count = len(self._index.concept_offsets) - 1
+        allowed = np.fromiter(
+            (bool(systems & set(self._index.concept(row).codes)) for row in range(count)), dtype=bool, count=count
+        )
+        if not allowed.any():
+            raise InputError(
+                "no concept of the dictionary has a code in",
+                value=", ".join(sorted(systems)),
+                expected="HP, OMIM, ORPHA, …",
+            )
+        return allowed
+
+    def link(
+        self, text: str, *, systems: Collection[str] | None = None, nested: bool = False
+    ) -> tuple[ConceptMatch, ...]:
+        """The concepts mentioned in ``text``, by start, then longest first, then CURIE; empty when it mentions none.
+
+        ``systems`` keeps the concepts that have a code in one of these systems ("HP"); it is applied before overlaps are
+        resolved, so that a finding inside a disease's name is found when only findings are asked for. ``nested`` also keeps
+        mentions inside longer ones. Raises InputError when the text is empty or blank.
+        """
+        if not text or text.isspace():
+            raise InputError("nothing to link: the text is empty", expected="a text")
+        allowed = None if systems is None else self._allowed(frozenset(systems))
+        words = words_of(text, self._table)
+        found = resolve(candidates(self._index, words, allowed), nested=nested)
+        spans = [_span(words, candidate) for candidate in found]
+        rows = [
+            (
+                start,
+                end,
+                int(self._index.entries["concept"][c.entry]),
+                c.score,
+                int(self._index.entries["term"][c.entry]),
+                c.method,
+            )
+            for (start, end), c in zip(spans, found, strict=True)
+        ]
+        rows = _expand_abbreviations(text, rows, words)
+        presences = assertion.presences(text, [(row[0], row[1]) for row in rows])
+        matches = []
+        for (start, end, concept, score, term, method), presence in zip(rows, presences, strict=True):
+            mention, name = text[start:end], self._index.term(term)
+            if method == "normalized" and mention.lower() == name.lower():
+                method = "exact"
+            side = assertion.laterality(text, start, end)
+            matches.append(
+                ConceptMatch(
+                    mention=mention,
+                    start=start,
+                    end=end,
+                    concept=self._concept(concept),
+                    score=round(score, 4),
+                    matched_term=name,
+                    method=method,
+                    presence=presence,
+                    laterality=side,
+                )  # fmt: skip
+            )
+        matches.sort(key=lambda m: (m.start, -m.end, m.concept.curie))
+        return tuple(matches)
+
+    @property
+    def concepts(self) -> tuple[Concept, ...]:
+        """Every concept of the dictionary, by CURIE."""
+        return tuple(self._index.concept(row) for row in range(len(self._index.concept_offsets) - 1))
+
+    @property
+    def fingerprint(self) -> str:
+        """Sixteen hexadecimal digits that change with the dictionary and its rules."""
+        return linker_index.fingerprint(self._index)
+
+
+def _span(words: Words, candidate: Candidate) -> tuple[int, int]:
+    first, last = int(words.content[candidate.words[0]]), int(words.content[candidate.words[-1]])
+    return int(words.ends[first]) - len(words.pieces[first]), int(words.ends[last])
+
+
+def resolve(found: list[Candidate], *, nested: bool = False) -> list[Candidate]:
+    """Resolve overlaps: contiguous before coordinated, more words before fewer, better scores, then the text's order."""
+    found = sorted(found, key=lambda c: (-len(c.words) + (c.method == "coordination"), -c.score, c.words, c.entry))
+    taken: list[set[int]] = []
+    kept = []
+    for candidate in found:
+        words = set(candidate.words)
+        if nested:
+            clash = any(words == other or (words & other and not words < other) for other in taken)
+        else:
+            clash = any(words & other for other in taken)
+        if not clash:
+            taken.append(words)
+            kept.append(candidate)
+    return kept
+
+
+Row = tuple[int, int, int, float, int, str]
+
+
+def _expand_abbreviations(text: str, rows: list[Row], words: Words) -> list[Row]:
+    """Give every use of a short form that the text defines the concept of its long form, or none when the long form has none."""
+    defined = definitions(text) if "(" in text else ()
+    if not defined:
+        return rows
+    shorts = {
+        short: next((r for r in rows if r[0] <= start + 4 and start <= r[0] and r[1] == end), None)
+        for short, start, end in defined
+    }
+    kept = [r for r in rows if text[r[0] : r[1]] not in shorts]
+    covered = [(r[0], r[1]) for r in kept]
+    for piece, end in zip(words.pieces, words.ends.tolist(), strict=True):
+        row = shorts.get(piece)
+        if row is not None:
+            start = end - len(piece)
+            if not any(a < end and start < b for a, b in covered):
+                kept.append((start, end, row[2], row[3] * 0.95, row[4], "abbreviation"))
+    return kept
+
+
+__all__ = ["ArtifactError", "ConceptMatch", "Linker"]

@@ -1,0 +1,243 @@
+"""Words as the linker compares them: spelling, number, inflection and word families folded together.
+
+Two forms of a word are kept apart. ``light`` folds case, accents, Greek letters, Roman numerals, US/UK spelling and plurals:
+what it equates means the same. ``family`` also folds inflections and the adjective and noun of one medical stem
+("hypoplastic", "hypoplasia"): good enough inside a name of several words, too coarse for a name of one word.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import unicodedata
+from functools import lru_cache
+
+import Stemmer
+
+VERSION = 1
+
+STOP_WORDS = frozenset(
+    ["a", "an", "the", "of", "in", "on", "at", "to", "for", "by", "with", "from", "into", "within", "per", "as", "s", "his", "her", "hers", "its", "their", "our", "your", "my", "this", "that", "these", "those", "it", "he", "she", "they", "is", "are", "was", "were", "be", "been", "being", "am", "has", "have", "had", "having", "appears", "appear", "appeared", "seems", "which", "who", "both", "also", "very", "quite", "relatively", "slightly", "markedly", "significantly", "any", "some", "certain", "other", "his/her"]
+)
+COORDINATORS = frozenset(["and", "or", "&", "/", "and/or", "nor", "versus", "vs", "as well as"])
+
+# Words that name no concept by themselves: inside a name they carry meaning ("abnormality of the hand"), alone never.
+_GREEK = {
+    "α": "alpha", "β": "beta", "γ": "gamma", "δ": "delta", "ε": "epsilon", "ζ": "zeta", "η": "eta", "θ": "theta",
+    "ι": "iota", "κ": "kappa", "λ": "lambda", "μ": "mu", "µ": "mu", "ν": "nu", "ξ": "xi", "π": "pi", "ρ": "rho",
+    "σ": "sigma", "ς": "sigma", "τ": "tau", "υ": "upsilon", "φ": "phi", "χ": "chi", "ψ": "psi", "ω": "omega",
+}  # fmt: skip
+_ROMAN = {
+    "i": "1", "ii": "2", "iii": "3", "iv": "4", "v": "5", "vi": "6", "vii": "7", "viii": "8", "ix": "9", "x": "10",
+    "xi": "11", "xii": "12",
+}  # fmt: skip
+_NUMBER = {
+    "one": "1", "first": "1", "1st": "1", "two": "2", "second": "2", "2nd": "2", "three": "3", "third": "3", "3rd": "3",
+    "four": "4", "fourth": "4", "4th": "4", "five": "5", "fifth": "5", "5th": "5", "six": "6", "sixth": "6", "6th": "6",
+    "seven": "7", "eight": "8", "nine": "9", "ten": "10", "eleven": "11", "twelve": "12", "thirteen": "13",
+}  # fmt: skip
+_IRREGULAR = {
+    "teeth": "tooth", "feet": "foot", "children": "child", "women": "woman", "men": "man", "phalanges": "phalanx",
+    "larynges": "larynx", "pharynges": "pharynx", "testes": "testis", "pelves": "pelvis", "thoraces": "thorax",
+    "cortices": "cortex", "appendices": "appendix", "calices": "calix", "calyces": "calyx", "femora": "femur",
+    "crura": "crus", "genua": "genu", "crania": "cranium", "atria": "atrium", "ostia": "ostium", "foramina": "foramen",
+    "lumina": "lumen", "stomata": "stoma", "irides": "iris", "iridis": "iris", "calculi": "calculus", "emboli": "embolus",
+    "thrombi": "thrombus", "fungi": "fungus", "nuclei": "nucleus", "bronchi": "bronchus", "naevi": "nevus",
+    "nevi": "nevus", "naevus": "nevus", "uteri": "uterus", "rami": "ramus", "thalami": "thalamus", "sulci": "sulcus", "gyri": "gyrus",
+    "ganglia": "ganglion", "mitochondria": "mitochondrion", "septa": "septum", "labia": "labium", "ova": "ovum",
+    "diverticula": "diverticulum", "fistulae": "fistula", "vertebrae": "vertebra", "scapulae": "scapula",
+    "ribcage": "rib", "lice": "louse", "halluces": "hallux", "pollices": "pollex", "maxillae": "maxilla",
+    "tibiae": "tibia", "fibulae": "fibula", "patellae": "patella", "corneae": "cornea", "pleurae": "pleura",
+    "atelectases": "atelectasis", "facies": "face", "lenses": "lens", "fundi": "fundus", "ureteres": "ureter",
+    "knives": "knife", "calves": "calf", "halves": "half", "loaves": "loaf", "indices": "index", "apices": "apex",
+    "vertices": "vertex", "matrices": "matrix", "varices": "varix", "bacteria": "bacterium", "data": "data", "bullae": "bulla",
+}  # fmt: skip
+_UNCHANGED = frozenset(
+    """pancreas atlas lens bias gas pus plus iris pelvis axis pubis penis cutis testis analysis diabetes herpes rabies facies
+    scabies caries ascites series species biceps triceps forceps kyphos always perhaps less this his as is was has us
+    mumps measles abscess progress process distress stress access excess loss mass gross cross pons talus lupus virus
+    sinus genus hallux albus rhesus corpus meatus situs anus uterus fetus fundus hiatus status nystagmus ictus tinnitus
+    pectus cubitus varus valgus pes recurvatus equinus polyhydramnios oligohydramnios hydrops chylos cataplexis rickets
+    """.split()  # noqa: SIM905
+)
+
+_SPELLING = (
+    (re.compile(r"(?<=\w)ae(?=\w)|^ae(?=[stg])"), "e"),
+    (re.compile(r"oe(?=[a-z]{2})"), "e"),
+    (re.compile(r"oea$"), "ea"),
+    (re.compile(r"(tum|col|behavi|lab|od|vap|hum|rum|fav|neighb|rig)our"), r"\1or"),
+    (re.compile(r"isation"), "ization"),
+    (re.compile(r"(?<=[a-z]{3})is(e|ed|es|ing)$"), r"iz\1"),
+    (re.compile(r"lys(e|ed|es|ing)$"), r"lyz\1"),
+    (re.compile(r"(cent|fib|lit|met|goit|calib|titi|spect)re(s?)$"), r"\1er\2"),
+    (re.compile(r"sulph"), "sulf"),
+    (re.compile(r"(?<=[aeiou])ll(?=(ed|ing)$)"), "l"),
+    (re.compile(r"grey"), "gray"),
+    (re.compile(r"mould"), "mold"),
+    (re.compile(r"plough"), "plow"),
+    (re.compile(r"phth"), "phth"),
+    (re.compile(r"ageing"), "aging"),
+)
+_ISE_STAYS = frozenset(["rise", "raise", "exercise", "disease", "noise", "arise", "precise", "otherwise", "wise", "likewise", "cruise", "bruise", "surprise", "promise", "advise", "expertise", "praise", "poise", "concise", "merchandise"])  # fmt: skip
+
+# Adjective or variant ending → the noun it belongs to; the longest ending wins. Greek and Latin medical suffixes.
+_FAMILY = tuple(
+    (re.compile(pattern), noun)
+    for pattern, noun in (
+        (r"plas(tic|ias?)$", "plasia"),
+        (r"troph(ic|ied|ies|y)$", "trophy"),
+        (r"ceph(alic|alous|aly|alia)$", "cephaly"),
+        (r"dactyl(ous|ic|ies|y|ia)$", "dactyly"),
+        (r"emi(c|as?)$", "emia"),
+        (r"uri(c|as?)$", "uria"),
+        (r"ton(ic|ias?|icity|us)$", "tonia"),
+        (r"pleg(ic|ias?)$", "plegia"),
+        (r"par(etic|esis|eses)$", "paresis"),
+        (r"alg(ic|ias?)$", "algia"),
+        (r"path(ic|ies|y)$", "pathy"),
+        (r"kine(tic|sias?|sis)$", "kinesia"),
+        (r"tel(oric|orism)$", "telorism"),
+        (r"(gnath)(ic|ias?|ism|ous)$", r"\1"),
+        (r"scolio(tic|sis)$", "scoliosis"),
+        (r"epilep(tic|sy|sies|tiform|togenic)$", "epilepsy"),
+        (r"stenot?(ic|is|es|sis|ses|sed)$", "stenosis"),
+        (
+            r"(fibro|necro|sclero|cyano|thrombo|psycho|neuro|kypho|acido|alkalo|sclero|stea|narco|ichthyo|osteoporo)(tic|sis|ses|sed)$",
+            r"\1sis",
+        ),
+        (r"ata(xic|xias?)$", "ataxia"),
+        (r"dystoni(c|as?)$", "dystonia"),
+        (r"spas(tic|ticity|ms?|tics)$", "spastic"),
+        (r"rigid(ity)?$", "rigid"),
+        (r"hypoton(ic|ia|icity)$", "hypotonia"),
+        (r"ectop(ic|ias?)$", "ectopia"),
+        (r"dilat(ed|ation|ations|ion|ions|e)$", "dilat"),
+        (r"(retard)(ed|ation|ations)$", r"\1"),
+        (r"deform(ed|ity|ities|ation|ations)$", "deform"),
+        (r"malform(ed|ation|ations)$", "malform"),
+        (r"mutil(ation|ating|ated)$", "mutil"),
+        (r"abnormal(ity|ities|ly)?$", "abnormal"),
+        (r"anomal(y|ies|ous)$", "anomal"),
+        (r"defici(t|ts|ent|ency|encies)$", "defici"),
+        (r"dysmorph(ic|ism|isms|ia|ias|y|ology)$", "dysmorph"),
+        (r"asymmetr(y|ic|ical|ically|ies)$", "asymmetr"),
+        (r"(?<!a)symmetr(y|ic|ical|ically)$", "symmetr"),
+        (r"delay(s|ed|ing)?$", "delay"),
+        (r"absen(t|ce|ces)$", "absent"),
+        (r"enlarg(ed|ement|ements|ing|e)$", "enlarg"),
+        (r"short(ening|ened|ness|s)?$", "short"),
+        (r"broad(ening|ened|ness)?$", "broad"),
+        (r"narrow(ing|ed|ness)?$", "narrow"),
+        (r"thick(ening|ened|ness)?$", "thick"),
+        (r"thin(ning|ned|ness)?$", "thin"),
+        (r"wid(e|ened|ening|ely|th)$", "wide"),
+        (r"taper(ing|ed|s)?$", "taper"),
+        (r"weak(ness|nesses|ened)?$", "weak"),
+        (r"high(ly)?$", "high"),
+        (r"prominen(t|ce|ces|tly)$", "prominent"),
+        (r"depress(ed)$", "depressed"),
+        (r"fus(ed|ion|ions)$", "fusion"),
+        (r"hypopigment(ed|ation)$", "hypopigment"),
+        (r"hyperpigment(ed|ation)$", "hyperpigment"),
+        (r"pigment(ed|ation|ary|ations)$", "pigment"),
+        (r"calcif(ied|ication|ications|ic)$", "calcif"),
+        (r"ossif(ied|ication|ications)$", "ossif"),
+        (r"vertebra(l|s)?$", "vertebra"),
+        (r"(?<=\w\w)i(ble|bular)$", "ibul"),
+        (r"(?<=\w)ic(le|ular)$", "icul"),
+        (r"mus(cle|cular)$", "muscul"),
+        (r"(?<=\w\w)ell(a|ar|um|ous)$", "ell"),
+        (r"(?<=\w\w)ill(a|ary)$", "ill"),
+        (r"(?<=\w{4})(us|um|a|al|ar|eal|ic)$", ""),
+        (r"unstead(y|iness)$", "unsteady"),
+        (r"dent(al|ition)$", "dental"),
+    )
+)
+_SUFFIX_HINT = re.compile(
+    r"(ic|ia|ias|ed|ing|ion|ions|ity|ities|y|ies|ism|isms|ous|sis|ses|al|ness|ent|ence|ency|encies|ement|ements|tus|us|ts?|ly"
+    r"|alia|ology|encies|ms?|en|e|ce|ces|tly|iform|ary|ial|s)$"
+)
+_STEMMER = Stemmer.Stemmer("english", 0)
+
+
+def _fold(word: str) -> str:
+    """Lower case, accents removed, Greek letters spelt out."""
+    word = word.lower()
+    if word.isascii():
+        return word
+    word = "".join(_GREEK.get(c, c) for c in word)
+    decomposed = unicodedata.normalize("NFKD", word)
+    return "".join(_GREEK.get(c, c) for c in decomposed if not unicodedata.combining(c)).lower() or word
+
+
+def _singular(word: str) -> str:
+    if word in _IRREGULAR:
+        return _IRREGULAR[word]
+    if len(word) < 4 or not word.endswith(("s", "omata", "ae", "mata")) or word in _UNCHANGED:
+        return word
+    if word.endswith("omata"):
+        return word[:-2]
+    if word.endswith("ies") and len(word) > 4:
+        return word[:-3] + "y"
+    if re.search(r"([aeiou](ly|no|xo|ro|po|to|si)|thro|tha|ta|na|ra|ty|hy|ny|ry)ses$", word) and not word.endswith(
+        ("bases", "phases")
+    ):
+        return word[:-2] + "is"
+    if word.endswith(("sses", "xes", "ches", "shes", "zes")):
+        return word[:-2]
+    if word.endswith(("ss", "us", "is", "ous")):
+        return word
+    return word[:-1]
+
+
+@lru_cache(maxsize=1 << 16)
+def light(word: str) -> str:
+    """The word in lower case and singular, in US spelling, numerals as digits. Same input, same output; never empty for a
+    word with at least one letter or digit."""
+    word = _fold(word)
+    if word in _ROMAN:
+        return _ROMAN[word]
+    if word in _NUMBER:
+        return _NUMBER[word]
+    if word.isdigit() or len(word) < 3:
+        return word
+    irregular = _IRREGULAR.get(word)
+    if irregular is not None:
+        return irregular
+    if word.endswith("ae") and len(word) > 5:
+        return _spelling(word[:-1])
+    return _singular(_spelling(word))
+
+
+def _spelling(word: str) -> str:
+    for pattern, replacement in _SPELLING:
+        if replacement.startswith("iz") and word.rstrip("ds") in _ISE_STAYS:
+            continue
+        word = pattern.sub(replacement, word)
+    return word
+
+
+@lru_cache(maxsize=1 << 16)
+def family(word: str) -> str:
+    """The representative of the word's family: ``family("hypoplastic") == family("hypoplasia")``."""
+    word = light(word)
+    if len(word) < 4 or word[0].isdigit():
+        return word
+    if _SUFFIX_HINT.search(word) or word.startswith(
+        ("short", "broad", "narrow", "thick", "thin", "weak", "absent", "retard")
+    ):
+        for pattern, noun in _FAMILY:
+            replaced, count = pattern.subn(noun, word)
+            if count:
+                return replaced
+    return _STEMMER.stemWord(word)
+
+
+def fingerprint() -> str:
+    """A hash of the tables and rules above; a dictionary compiled under another one is stale."""
+    probes = (
+        ["hypoplastic", "oedema", "tumours", "metastases", "vertebrae", "IV", "β", "seizures", "dilated", "anomalies", "left", "kidneys", "behaviour"]
+    )
+    tables = (VERSION, sorted(STOP_WORDS), sorted(COORDINATORS), sorted(_IRREGULAR.items()), sorted(_UNCHANGED),
+              [p.pattern for p, _ in _FAMILY], [p.pattern for p, _ in _SPELLING], [(light(p), family(p)) for p in probes])  # fmt: skip
+    return hashlib.sha256(repr(tables).encode()).hexdigest()[:16]
