@@ -69,10 +69,11 @@ class Term:
 class Relation:
     """A directed edge between two CURIEs.
 
-    ``predicate`` is one of "is_a", "has_phenotype", "excludes_phenotype", "xref" (exact cross-reference; identity when one to
-    one), "related_to". ``frequency`` is the share of patients with the subject who show the object, in [0, 1], or None when
-    the source does not say. ``source`` names the source and its version; ``reference`` is the citation (a PMID CURIE or a
-    named guideline).
+    ``predicate`` is one of "is_a", "has_phenotype", "excludes_phenotype", "xref" (exact cross-reference; identity when one
+    to one), "alias" (the subject is an old or alternative id of the object; never left after a merge), "related_to".
+    ``frequency`` is the share of patients with the subject who show the object, in [0, 1], or None when the source does not
+    say; ``count`` is (patients who show it, patients examined) when the source counts them. ``source`` names the source and
+    its version; ``reference`` is the citation (PMID CURIEs or named guidelines, several joined by ";").
     """
 
     subject: str
@@ -81,6 +82,7 @@ class Relation:
     source: str
     frequency: float | None = None
     reference: str = ""
+    count: tuple[int, int] | None = None
 
 
 Statement = Concept | Term | Relation

@@ -1,0 +1,335 @@
+"""Statements of many sources → one concept for each meaning.
+
+Identity. An exact cross-reference makes two CURIEs one concept when it is one to one: in the whole input, each of the two has
+no other cross-reference into the other's code system. Identities chain (HP:1 = UMLS:2 = DOID:3), but never so far that two
+CURIEs of one code system become one; the link that would do so is demoted. Everything else stays an "xref" edge.
+
+Codes. All codes of a concept's own CURIEs are on it. A code that no source describes (no Concept has that CURIE), that only
+one concept cross-refers to, and that is not the only such code (so it is no identity) is also listed and found by ``alias``,
+unless the concept already has an identity in that system: it is a narrower or wider code of this one concept and of no other.
+Codes that a reader puts on a Concept itself always stay on it.
+
+The result does not depend on the order of the statements.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+
+from ontologies.concept import Concept, Relation, Statement, Term
+from ontologies.identity import Identities, circular, system_of_curie
+
+# Whose CURIE a concept goes by, and whose name; systems not listed come after, in alphabetical order.
+_CURIE_RANK = ("UMLS", "HP", "MONDO", "DOID", "OMIM", "ORPHA", "DECIPHER", "SNOMEDCT", "ICD10CM", "MESH", "NCIT")
+_NAME_RANK = (
+    "CHEST",
+    "HP",
+    "MONDO",
+    "DOID",
+    "OMIM",
+    "ORPHA",
+    "DECIPHER",
+    "UMLS",
+    "SNOMEDCT",
+    "MESH",
+    "ICD10CM",
+    "NCIT",
+)
+_KINDS = ("preferred", "exact", "abbreviation", "layperson", "narrow", "broad", "related")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class Conflict:
+    """Something the sources disagree about, and what was done.
+
+    ``kind``: "same system" (an identity would join two CURIEs of one code system; demoted to an edge), "shared code" (a code
+    without a Concept that several concepts claim; on none of them), "name" (one CURIE, several names; the first in order is
+    kept), "alias" (an alternative id that is itself alive, or stands for several; ignored), "unknown concept" (terms or
+    relations of a CURIE that no source describes; dropped), "contradiction" (present and excluded in one disease; both
+    kept), "cycle" (an is_a edge that would close a circle; dropped).
+    """
+
+    kind: str
+    curies: tuple[str, ...]
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Merged:
+    """The merged knowledge. ``concepts`` by CURIE; ``terms`` by (CURIE, kind, text, source); ``relations`` by (subject,
+    predicate, object, source), both ends among the concepts, at most one for each such key. ``alias`` maps every CURIE that
+    stands for a concept, the canonical ones included, to the canonical one. ``conflicts`` sorted.
+    """
+
+    concepts: tuple[Concept, ...]
+    terms: tuple[Term, ...]
+    relations: tuple[Relation, ...]
+    alias: dict[str, str]
+    conflicts: tuple[Conflict, ...] = ()
+
+
+@dataclass(slots=True)
+class _Pool:
+    """What the rows about one (subject, predicate, object, source) say together."""
+
+    shown: int = 0
+    examined: int = 0
+    shares: list[float] = field(default_factory=list)
+    references: set[str] = field(default_factory=set)
+
+    def add(self, row: Relation) -> None:
+        if row.count is not None:
+            self.shown += row.count[0]
+            self.examined += row.count[1]
+        elif row.frequency is not None:
+            self.shares.append(row.frequency)
+        if row.reference:
+            self.references.update(row.reference.split(";"))
+
+    def join(self, other: _Pool) -> None:
+        self.shown += other.shown
+        self.examined += other.examined
+        self.shares += other.shares
+        self.references |= other.references
+
+    @property
+    def frequency(self) -> float | None:
+        if self.examined:
+            return self.shown / self.examined
+        return math.fsum(self.shares) / len(self.shares) if self.shares else None
+
+
+def merge(statements: Iterable[Statement]) -> Merged:
+    """Merge the statements of all sources (see the module for what becomes one concept).
+
+    Rows that repeat (subject, predicate, object, source) become one relation: counted patients are added up and the
+    frequency is their ratio; without counts it is the mean of the stated frequencies; None if there are none. References are
+    joined by ";", sorted. A "has_phenotype" whose pooled frequency is 0 (looked for, never found) becomes
+    "excludes_phenotype". Of a merged concept the name is the one of the most specific source (the chest layer, HP, Mondo, …),
+    the definition the longest, the semantic types all of them, sorted. Nothing in, nothing out.
+    """
+    described: dict[str, list[Concept]] = defaultdict(list)
+    terms: set[Term] = set()
+    xrefs: dict[tuple[str, str], set[str]] = defaultdict(set)
+    aliases: dict[str, set[str]] = defaultdict(set)
+    pools: dict[tuple[str, str, str, str], _Pool] = defaultdict(_Pool)
+    for statement in statements:
+        if isinstance(statement, Concept):
+            described[statement.curie].append(statement)
+        elif isinstance(statement, Term):
+            terms.add(statement)
+        elif statement.predicate == "alias":
+            aliases[statement.subject].add(statement.object)
+        elif statement.predicate == "xref":
+            pair = (min(statement.subject, statement.object), max(statement.subject, statement.object))
+            xrefs[pair].add(statement.source)
+        else:
+            pools[statement.subject, statement.predicate, statement.object, statement.source].add(statement)
+
+    conflicts: list[Conflict] = []
+    raw = {curie: _one(curie, versions, conflicts) for curie, versions in sorted(described.items())}
+    old = _old_ids(aliases, raw, conflicts)
+    links: dict[tuple[str, str], set[str]] = defaultdict(set)
+    for (left, right), sources in xrefs.items():
+        left, right = old.get(left, left), old.get(right, right)
+        if left != right:
+            links[min(left, right), max(left, right)] |= sources
+    for concept in raw.values():
+        for other in _codes_as_curies(concept):
+            other = old.get(other, other)
+            if other != concept.curie:
+                links.setdefault((min(concept.curie, other), max(concept.curie, other)), set())
+
+    identities = Identities(links)
+    conflicts += [
+        Conflict(kind="same system", curies=pair, detail=f"would also make {one} and {two} the same")
+        for pair, one, two in identities.refused
+    ]
+    alias, extra = _canonical(raw, identities, links, conflicts)
+    for gone, target in old.items():
+        alias.setdefault(gone, alias[target])
+
+    for pair, sources in links.items():
+        if all(curie in alias for curie in pair) and pair not in identities.accepted:
+            for source in sources:
+                pools[pair[0], "xref", pair[1], source] = _Pool()
+    lost: dict[str, int] = defaultdict(int)
+    relations = _relations(pools, alias, lost, conflicts)
+    kept_terms: set[Term] = set()
+    for term in terms:
+        canonical = alias.get(term.curie)
+        if canonical is None:
+            lost[term.curie] += 1
+        else:
+            kept_terms.add(term if canonical == term.curie else replace(term, curie=canonical))
+    conflicts += [
+        Conflict(kind="unknown concept", curies=(curie,), detail=f"{number} statements dropped")
+        for curie, number in lost.items()
+    ]
+    return Merged(
+        concepts=_concepts(raw, alias, identities, extra),
+        terms=tuple(sorted(kept_terms, key=lambda t: (t.curie, _KINDS.index(t.kind), t.text, t.source))),
+        relations=relations,
+        alias=dict(sorted(alias.items())),
+        conflicts=tuple(sorted(conflicts)),
+    )
+
+
+def _rank(order: tuple[str, ...], curie: str) -> tuple[int, str]:
+    system = system_of_curie(curie)
+    return (order.index(system) if system in order else len(order) + (system == "CHEST"), curie)
+
+
+def _codes_as_curies(concept: Concept) -> list[str]:
+    return [f"{system}:{code}" for system, codes in concept.codes.items() for code in codes]
+
+
+def _one(curie: str, versions: list[Concept], conflicts: list[Conflict]) -> Concept:
+    """One Concept of what several sources say about the same CURIE."""
+    if len(versions) == 1:
+        return versions[0]
+    names = sorted({version.name for version in versions})
+    if len({name.casefold() for name in names}) > 1:
+        conflicts.append(Conflict(kind="name", curies=(curie,), detail=" | ".join(names)))
+    codes: dict[str, set[str]] = defaultdict(set)
+    for version in versions:
+        for system, some in version.codes.items():
+            codes[system].update(some)
+    return Concept(
+        curie=curie,
+        name=names[0],
+        semantic_types=tuple(sorted({kind for version in versions for kind in version.semantic_types})),
+        codes={system: tuple(sorted(some)) for system, some in codes.items()},
+        definition=min((version.definition for version in versions), key=lambda text: (-len(text), text)),
+    )
+
+
+def _old_ids(aliases: Mapping[str, set[str]], raw: Mapping[str, Concept], conflicts: list[Conflict]) -> dict[str, str]:
+    """Old or alternative id → the described CURIE it stands for, through any number of steps."""
+    single: dict[str, str] = {}
+    for gone, targets in sorted(aliases.items()):
+        if gone in raw:
+            conflicts.append(Conflict(kind="alias", curies=(gone, *sorted(targets)), detail="the id is itself alive"))
+        elif len(targets) > 1:
+            conflicts.append(Conflict(kind="alias", curies=(gone, *sorted(targets)), detail="stands for several"))
+        else:
+            (single[gone],) = targets
+    found: dict[str, str] = {}
+    for gone in single:
+        target, steps = gone, 0
+        while target in single and steps <= len(single):
+            target, steps = single[target], steps + 1
+        if target in raw:
+            found[gone] = target
+    return found
+
+
+def _canonical(
+    raw: Mapping[str, Concept],
+    identities: Identities,
+    links: Mapping[tuple[str, str], set[str]],
+    conflicts: list[Conflict],
+) -> tuple[dict[str, str], dict[str, set[str]]]:
+    """(CURIE → canonical CURIE, canonical CURIE → the further code CURIEs it alone claims)."""
+    alias: dict[str, str] = {}
+    for curie in raw:
+        if curie not in alias:
+            members = identities.members(curie)
+            umls = [member for member in members if system_of_curie(member) == "UMLS"]
+            best = umls[0] if umls else min((m for m in members if m in raw), key=lambda m: _rank(_CURIE_RANK, m))
+            alias.update(dict.fromkeys(members, best))
+
+    systems: dict[str, set[str]] = defaultdict(set)
+    for curie, best in alias.items():
+        systems[best].add(system_of_curie(curie))
+    claims: dict[str, set[str]] = defaultdict(set)
+    for left, right in links:
+        if left in alias and right not in alias:
+            claims[right].add(alias[left])
+        elif right in alias and left not in alias:
+            claims[left].add(alias[right])
+    extra: dict[str, set[str]] = defaultdict(set)
+    for code, claimants in sorted(claims.items()):
+        if len(claimants) > 1:
+            detail = "claimed by several concepts"
+            conflicts.append(Conflict(kind="shared code", curies=(code, *sorted(claimants)), detail=detail))
+            continue
+        (claimant,) = claimants
+        if system_of_curie(code) not in systems[claimant]:
+            extra[claimant].add(code)
+    for claimant, codes in extra.items():
+        alias.update(dict.fromkeys(codes, claimant))
+    return alias, extra
+
+
+def _concepts(
+    raw: Mapping[str, Concept], alias: Mapping[str, str], identities: Identities, extra: Mapping[str, set[str]]
+) -> tuple[Concept, ...]:
+    groups: dict[str, list[Concept]] = defaultdict(list)
+    for curie, concept in raw.items():
+        groups[alias[curie]].append(concept)
+    concepts = []
+    for canonical, group in groups.items():
+        curies = {*identities.members(group[0].curie), *extra.get(canonical, ())}
+        for concept in group:
+            curies.update(_codes_as_curies(concept))
+        codes: dict[str, list[str]] = defaultdict(list)
+        for curie in sorted(curies):
+            system, _, code = curie.partition(":")
+            codes[system].append(code)
+        concepts.append(
+            Concept(
+                curie=canonical,
+                name=min(group, key=lambda c: _rank(_NAME_RANK, c.curie)).name,
+                semantic_types=tuple(sorted({kind for concept in group for kind in concept.semantic_types})),
+                codes={system: tuple(some) for system, some in sorted(codes.items())},
+                definition=min((concept.definition for concept in group), key=lambda text: (-len(text), text)),
+            )
+        )
+    return tuple(sorted(concepts, key=lambda concept: concept.curie))
+
+
+def _relations(
+    pools: Mapping[tuple[str, str, str, str], _Pool],
+    alias: Mapping[str, str],
+    lost: dict[str, int],
+    conflicts: list[Conflict],
+) -> tuple[Relation, ...]:
+    merged: dict[tuple[str, str, str, str], _Pool] = defaultdict(_Pool)
+    for (subject, predicate, object_, source), pool in pools.items():
+        if subject in alias and object_ in alias:
+            one, two = alias[subject], alias[object_]
+            if predicate == "xref":
+                one, two = min(one, two), max(one, two)
+            if one != two:
+                merged[one, predicate, two, source].join(pool)
+        else:
+            for curie in (subject, object_):
+                if curie not in alias:
+                    lost[curie] += 1
+    for key in [key for key, pool in merged.items() if key[1] == "has_phenotype" and pool.frequency == 0]:
+        merged[key[0], "excludes_phenotype", key[2], key[3]].join(merged.pop(key))
+    has = {(s, o) for s, p, o, _ in merged if p == "has_phenotype"}
+    excluded = {(s, o) for s, p, o, _ in merged if p == "excludes_phenotype"}
+    conflicts += [
+        Conflict(kind="contradiction", curies=pair, detail="both has_phenotype and excludes_phenotype")
+        for pair in has & excluded
+    ]
+    for key in circular(key for key in merged if key[1] == "is_a"):
+        del merged[key]
+        conflicts.append(Conflict(kind="cycle", curies=(key[0], key[2]), detail=f"is_a of {key[3]} dropped"))
+    return tuple(
+        Relation(
+            subject=subject,
+            predicate=predicate,
+            object=object_,
+            source=source,
+            frequency=pool.frequency,
+            reference=";".join(sorted(pool.references)),
+            count=(pool.shown, pool.examined) if pool.examined else None,
+        )
+        for (subject, predicate, object_, source), pool in sorted(merged.items(), key=lambda item: item[0])
+    )
