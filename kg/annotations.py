@@ -41,13 +41,22 @@ class AnnotationMatrix:
         self.background, self.breadth = arrays["background"], arrays["breadth"]
 
     @staticmethod
-    def write(folder: Path, n: int, subject: np.ndarray, obj: np.ndarray, frequency: np.ndarray, hierarchy: Mapping[str, np.ndarray]) -> None:
+    def write(
+        folder: Path,
+        n: int,
+        subject: np.ndarray,
+        obj: np.ndarray,
+        frequency: np.ndarray,
+        excluding: np.ndarray,
+        hierarchy: Mapping[str, np.ndarray],
+    ) -> None:
         """Write the arrays of has_phenotype edges (``frequency`` NaN where not stated) as ``annotation_*.npy``.
 
-        ``hierarchy`` holds "ancestor_indptr", "ancestor" (the reflexive closure) and "information". A pair that several rows
+        ``excluding``: subjects of excludes_phenotype edges, which are diseases too, even with nothing to show (a normal
+        chest). ``hierarchy`` holds "ancestor_indptr", "ancestor" (the reflexive closure) and "information". A pair that several rows
         state is given the mean of its stated frequencies.
         """
-        disease = np.unique(subject).astype(np.int32)
+        disease = np.unique(np.concatenate([subject, excluding])).astype(np.int32)
         stated = ~np.isnan(frequency)
         is_finding = np.zeros(n, bool)
         is_finding[obj] = True
@@ -88,6 +97,17 @@ class AnnotationMatrix:
     def open(cls, folder: Path) -> AnnotationMatrix:
         """Open what ``write`` wrote; the graph's manifest has vouched for the files."""
         return cls({name: np.load(folder / f"annotation_{name}.npy", mmap_mode="r") for name in _ARRAYS})
+
+    def sum_by_disease(self, values: np.ndarray) -> np.ndarray:
+        """float64 (D,): sums of ``values`` (one for each direct annotation) over each disease; 0 where it has none."""
+        total = np.concatenate([[0.0], np.cumsum(values, dtype=np.float64)])
+        return total[self.direct_indptr[1:]] - total[self.direct_indptr[:-1]]
+
+    def frequency_of(self, row: int, node: int) -> float:
+        """The share of patients of ``disease[row]`` who show the node or anything below it; 0 when it is not annotated."""
+        rows, values = self.column(node)
+        i = int(np.searchsorted(rows, row))
+        return float(values[i]) if i < len(rows) and rows[i] == row else 0.0
 
     def column(self, node: int) -> tuple[np.ndarray, np.ndarray]:
         """(rows, frequencies) of the diseases that show the node or anything below it."""

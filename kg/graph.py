@@ -25,11 +25,11 @@ from kg.hierarchy import information_content, is_a_closure
 from kg.string_table import StringTable
 from kg.triple import Triple
 from ontologies.concept import Concept, parse_curie
-from ontologies.merge import Merged
-
 if TYPE_CHECKING:
     import networkx
     import rdflib
+
+    from ontologies.merge import Merged
 
 VERSION = 1
 PREDICATES = ("is_a", "has_phenotype", "excludes_phenotype", "xref", "related_to")
@@ -81,6 +81,7 @@ class KnowledgeGraph:
         source_number = {s: i for i, s in enumerate(sources)}
         reference_number = {s: i for i, s in enumerate(references)}
         is_a, shows = predicate == PREDICATES.index("is_a"), predicate == PREDICATES.index("has_phenotype")
+        excludes = predicate == PREDICATES.index("excludes_phenotype")
         ancestor_indptr, ancestor = is_a_closure(n, subject[is_a], obj[is_a])
         report("graph", 2, 4)
         labels = sorted({(t.text.casefold(), number[t.curie]) for t in merged.terms if t.kind in ("preferred", "exact") and t.curie in number}
@@ -121,7 +122,7 @@ class KnowledgeGraph:
                 StringTable.write(folder / name, strings)
             for name, array in arrays.items():
                 np.save(folder / f"{name}.npy", array)
-            AnnotationMatrix.write(folder, n, subject[shows], obj[shows], arrays["out_frequency"][shows], arrays)
+            AnnotationMatrix.write(folder, n, subject[shows], obj[shows], arrays["out_frequency"][shows], subject[excludes], arrays)
             counts = {"concepts": n, "relations": len(edges), "names": len(labels), "conflicts": len(merged.conflicts)}
             manifest.write(folder, kind="graph", version=VERSION, inputs=inputs or {}, settings=counts)
         report("graph", 4, 4)

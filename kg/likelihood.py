@@ -46,7 +46,7 @@ class LikelihoodSettings:
 
     noise: float = 0.01
     decay: float = 1.5
-    weights: tuple[float, ...] = (1.0, 0.0, 1.0, 1.0, 3.0, 0.0, 0.0, 1.0)
+    weights: tuple[float, ...] = (0.0, 1.07, 0.15, 0.15, 1.54, 1.19, 0.04, 0.3)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,7 +93,7 @@ class LikelihoodModel:
         self._term_ancestors = ancestor[offsets + np.arange(lengths.sum())]
         weight = self.annotations.direct_frequency.astype(np.float64)
         self._direct_weight = weight
-        self._direct_total = np.maximum(np.add.reduceat(weight, self.annotations.direct_indptr[:-1]), 1e-9)
+        self._direct_total = np.maximum(self.annotations.sum_by_disease(weight), 1e-9)
         sizes = np.diff(self.annotations.direct_indptr)
         self._breadth = np.log1p(sizes)
 
@@ -152,7 +152,7 @@ class LikelihoodModel:
             out[:, 4] /= np.maximum(annotations.breadth, 1e-6)
             matched = np.where(seen[self._term_ancestors], information[self._term_ancestors], 0.0)
             best_match = np.maximum.reduceat(matched, self._term_starts)[self._term_position]
-            out[:, 5] = np.add.reduceat(best_match * self._direct_weight, annotations.direct_indptr[:-1]) / self._direct_total
+            out[:, 5] = annotations.sum_by_disease(best_match * self._direct_weight) / self._direct_total
         out[:, 6] = self._breadth
         out[:, 7] = self._prior
         return out

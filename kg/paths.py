@@ -23,7 +23,7 @@ from kg.triple import KGPath, Triple
 _EDGE_COST = 0.1
 _DISEASE_EDGE_COST = 1.0
 # Below this information content a shared ancestor ("abnormality of the respiratory system") explains nothing.
-_LEAST_SHARED_INFORMATION = 1.5
+_LEAST_SHARED_INFORMATION = 3.0
 
 _FREQUENCY_WORDS = ((0.99, "always"), (0.8, "very often"), (0.3, "often"), (0.05, "sometimes"), (0.0, "rarely"))
 

@@ -1,0 +1,152 @@
+"""The workup of a case: everything gathered about it before the reasoner speaks.
+
+One way of laying out a case serves training, evaluation and ``diagnose``: findings become observations for the likelihood
+and mentions for the trunk; candidates get their knowledge-graph paths, image regions, papers and similar cases as branches.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from fusion.branch import DISEASE_ANCHOR, NONE_OF_THESE, Branch, Candidate, Mention, Patient, order_mentions, path_branch
+from kg.graph import KnowledgeGraph
+from kg.likelihood import FEATURES, LikelihoodModel, Observation
+from kg.paths import PathFinder
+from ontologies.concept import Presence
+from retrieval.document import SearchHit
+
+MAX_PRESENT_PATHS, MAX_ABSENT_PATHS, MAX_REGIONS, MAX_PAPERS, MAX_CASES = 6, 2, 3, 2, 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observed:
+    """A finding of the case. ``odds_ratio`` as in kg.likelihood.Observation; None derives it from ``presence``.
+
+    ``region`` is the detector's embedding of the place where an image shows it (float32 (R,)), ``region_ref`` its name.
+    """
+
+    curie: str
+    presence: Presence
+    odds_ratio: float | None = None
+    region: np.ndarray | None = None
+    region_ref: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """What is known of a patient, one entry a concept. Curies are canonical."""
+
+    observed: tuple[Observed, ...]
+    note: str = ""
+    age: float | None = None
+    sex: str | None = None
+
+    def without(self, curie: str) -> Case:
+        """The same case without one finding, and without all that hangs on it."""
+        return replace(self, observed=tuple(o for o in self.observed if o.curie != curie))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workup:
+    """A case laid out: the trunk, and the candidates in the likelihood's order, "none of these" last."""
+
+    case: Case
+    patient: Patient
+    candidates: tuple[Candidate, ...]
+    information: float
+
+
+def observations(case: Case) -> tuple[Observation, ...]:
+    """The findings as the likelihood takes them; what was not assessed says nothing, nor does an uncertain finding."""
+    stated = {"present": float("inf"), "absent": 0.0}
+    odds = [(o.curie, stated.get(o.presence, 1.0) if o.odds_ratio is None else o.odds_ratio) for o in case.observed]
+    return tuple(Observation(curie=c, odds_ratio=x) for c, x in odds if x != 1.0)
+
+
+class WorkupRoom:
+    """Lays out cases over one graph; holds what is costly to make."""
+
+    def __init__(self, graph: KnowledgeGraph, likelihood: LikelihoodModel) -> None:
+        self.graph, self.likelihood, self.paths = graph, likelihood, PathFinder(graph)
+
+    def patient(self, case: Case) -> Patient:
+        graph = self.graph
+        nodes = {o.curie: graph.node(o.curie) for o in case.observed}
+        mentions = [Mention(curie=o.curie, name=graph.name(nodes[o.curie]), presence=o.presence) for o in case.observed]
+        information = {c: float(graph.information[n]) for c, n in nodes.items()}
+        return Patient(mentions=order_mentions(mentions, information), note=case.note, age=case.age, sex=case.sex)
+
+    def _path_branches(self, patient: Patient, disease: str) -> list[Branch]:
+        found = []
+        for presence, most in (("present", MAX_PRESENT_PATHS), ("absent", MAX_ABSENT_PATHS)):
+            best = []
+            for mention in patient.mentions:
+                # An absent finding speaks against a disease only where the disease itself is annotated with it.
+                if mention.presence == presence and (paths := self.paths.explain(mention.curie, disease, 1)):
+                    if presence == "present" or len(paths[0].triples) == 1:
+                        best.append((-paths[0].score, mention.curie, paths[0]))
+            best.sort(key=lambda b: b[:2])
+            found += [path_branch(path, curie, disease) for _, curie, path in best[:most]]
+        return found
+
+    @staticmethod
+    def _region_branches(case: Case) -> list[Branch]:
+        seen = [o for o in case.observed if o.region is not None and o.presence == "present"]
+        seen.sort(key=lambda o: (-(o.odds_ratio or 0.0), o.curie))
+        return [
+            Branch(kind="image_region", anchor=o.curie, reference=o.region_ref, shown=f"image region: {o.region_ref}", embedding=o.region)
+            for o in seen[:MAX_REGIONS]
+        ]
+
+    def information(self, case: Case) -> float:
+        """Information content (nats) of the present findings together, weighted by how sure they are."""
+        total = 0.0
+        for o in observations(case):
+            if o.odds_ratio > 1:
+                total += self.graph.information_content(o.curie) * (1.0 if np.isinf(o.odds_ratio) else 1 - 1 / o.odds_ratio)
+        return total
+
+    def features(self, case: Case, diseases: Sequence[str]) -> np.ndarray:
+        """float32 (len(diseases), F): the likelihood's features of some diseases (canonical CURIEs)."""
+        rows = np.searchsorted(self.likelihood.annotations.disease, [self.graph.node(d) for d in diseases])
+        return self.likelihood.features(observations(case))[rows].astype(np.float32)
+
+    def shortlist(self, case: Case, k: int, within: np.ndarray | None = None) -> list[tuple[str, np.ndarray]]:
+        """The likelihood's ``k`` best diseases with their features (float32 (F,)), best first."""
+        found = self.likelihood.candidates(observations(case), k=k, within=within)
+        return [(self.graph.curie(int(n)), f) for n, f in zip(found.nodes, found.features, strict=True)]
+
+    def lay_out(
+        self,
+        case: Case,
+        diseases: Sequence[tuple[str, np.ndarray]],
+        *,
+        papers: Mapping[str, Sequence[Branch]] | None = None,
+        cases: Mapping[str, Sequence[Branch]] | None = None,
+    ) -> Workup:
+        """Hang the branches on the trunk. ``papers`` and ``cases`` map a disease to its literature and case branches."""
+        patient, regions = self.patient(case), self._region_branches(case)
+        candidates = []
+        for curie, features in diseases:
+            branches = [*self._path_branches(patient, curie), *regions]
+            branches += list((papers or {}).get(curie, ()))[:MAX_PAPERS] + list((cases or {}).get(curie, ()))[:MAX_CASES]
+            name = self.graph.name(self.graph.node(curie))
+            candidates.append(Candidate(curie=curie, name=name, features=features, branches=tuple(branches)))
+        candidates.append(Candidate(curie="", name=NONE_OF_THESE, features=np.zeros(len(FEATURES), np.float32), branches=tuple(regions)))
+        return Workup(case=case, patient=patient, candidates=tuple(candidates), information=self.information(case))
+
+
+def paper_branch(hit: SearchHit, sentence: str) -> Branch:
+    """A sentence of a paper, hung on the candidate."""
+    document = hit.document
+    return Branch(kind="literature", anchor=DISEASE_ANCHOR, reference=document.source_curie, shown=f"{document.title} — {sentence}", text=sentence)
+
+
+def case_branch(hit: SearchHit) -> Branch:
+    """A similar case in one line, hung on the candidate."""
+    document = hit.document
+    line = " ".join(document.metadata.get("impression", "").split()) or " ".join(document.text.split())
+    return Branch(kind="case", anchor=DISEASE_ANCHOR, reference=document.doc_id, shown=f"{document.title}: {line[:160]}", text=f"similar case: {line}")
