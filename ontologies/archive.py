@@ -2,12 +2,13 @@
 
 ``pip download`` runs the build backend of a source distribution to learn its metadata, so it executes what it fetched.
 This program stops before that: it lets pip's package finder locate the file (index, extra indexes, find-links, proxies,
-certificates, credentials, all as the user configured them for pip) and copies the bytes to a file. Nothing else happens to
-them here; the caller checks the hash.
+certificates, credentials, all as the user configured them for pip) and copies the bytes to a file. Nothing else
+happens to them here; the caller checks the hash.
 
-It runs as a program of its own (``python archive.py PACKAGE FILENAME SHA256 TARGET LIMIT``), because pip's internals expect
-a process to themselves. Each line on stdout is a JSON object: ``{"done": bytes, "total": bytes}`` while it copies, and at the end
-``{"state": "ok"}`` or ``{"state": "missing" | "network" | "disk" | "size", "detail": "one line"}``.
+It runs as a program of its own (``python archive.py PACKAGE FILENAME SHA256 TARGET LIMIT``), because pip's internals
+expect a process to themselves. Each line on stdout is a JSON object: ``{"done": bytes, "total": bytes}`` while it
+copies, and at the end ``{"state": "ok"}`` or ``{"state": "missing" | "network" | "disk" | "size", "detail": "one
+line"}``.
 """
 
 from __future__ import annotations
@@ -39,7 +40,8 @@ def _say(**fields: object) -> None:
 
 
 def _chunks(session: Any, url: str) -> Iterator[tuple[bytes, int]]:
-    """Yield (bytes, total size or 0) of what ``url`` (http, https or file) gives; identity encoding, so the hash is the file's."""
+    """Yield (bytes, total size or 0) of what ``url`` (http, https or file) gives; identity encoding, so the hash is
+    the file's."""
     with session.get(url, headers={"Accept-Encoding": "identity"}, stream=True) as response:
         response.raise_for_status()
         total = int(response.headers.get("Content-Length") or 0)
@@ -58,7 +60,8 @@ def _download(package: str, filename: str, sha256: str, target: str, limit: int)
         logging.getLogger(name).addHandler(failures)
         logging.getLogger(name).setLevel(logging.DEBUG)
     command: Any = create_command("download")
-    # A cached answer could be the damaged one, so no cache; :none: undoes a configured preference for wheels or sources.
+    # A cached answer could be the damaged one, so no cache; :none: undoes a configured preference for wheels or
+    # sources.
     options, _ = command.parse_args(["--no-cache-dir", "--only-binary=:none:", "--no-binary=:none:", "--no-deps"])
     options.retries, options.timeout = min(options.retries, 2), min(options.timeout, 60)
     with command.main_context():

@@ -1,4 +1,5 @@
-"""Mappings between terminologies in SSSOM (tab-separated; https://mapping-commons.github.io/sssom), as Biomappings writes."""
+"""Mappings between terminologies in SSSOM (tab-separated; https://mapping-commons.github.io/sssom), as Biomappings
+writes."""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
 """Concepts, terms and relations: what every ontology reader yields.
 
-A CURIE is ``PREFIX:local``. Prefixes in use: HP, UMLS, SNOMEDCT, ICD10CM, OMIM, ORPHA, DECIPHER, MONDO, DOID, MESH, CHEST.
+A CURIE is ``PREFIX:local``. Prefixes in use: HP, UMLS, SNOMEDCT, ICD10CM, OMIM, ORPHA, DECIPHER, MONDO, DOID, MESH,
+CHEST.
 """
 
 from __future__ import annotations
@@ -30,7 +31,8 @@ def parse_curie(curie: str) -> tuple[str, str]:
 class Concept:
     """One meaning, whatever vocabularies name it.
 
-    ``codes`` maps a code system (CURIE prefix, e.g. "SNOMEDCT") to its codes without prefix, sorted; the concept's own CURIE
+    ``codes`` maps a code system (CURIE prefix, e.g. "SNOMEDCT") to its codes without prefix, sorted; the concept's
+    own CURIE
     is included. Two concepts are equal when their CURIEs are, and hash accordingly.
     """
 
@@ -69,10 +71,13 @@ class Term:
 class Relation:
     """A directed edge between two CURIEs.
 
-    ``predicate`` is one of "is_a", "has_phenotype", "excludes_phenotype", "xref" (exact cross-reference; identity when one
+    ``predicate`` is one of "is_a", "has_phenotype", "excludes_phenotype", "xref" (exact cross-reference; identity
+    when one
     to one), "alias" (the subject is an old or alternative id of the object; never left after a merge), "related_to".
-    ``frequency`` is the share of patients with the subject who show the object, in [0, 1], or None when the source does not
-    say; ``count`` is (patients who show it, patients examined) when the source counts them. ``source`` names the source and
+    ``frequency`` is the share of patients with the subject who show the object, in [0, 1], or None when the source
+    does not
+    say; ``count`` is (patients who show it, patients examined) when the source counts them. ``source`` names the
+    source and
     its version; ``reference`` is the citation (PMID CURIEs or named guidelines, several joined by ";").
     """
 

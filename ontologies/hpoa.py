@@ -51,13 +51,15 @@ def read(path: Path) -> Iterator[Statement]:
     "preferred", others "exact"), and one Relation for each row.
 
     - aspect P (phenotypic abnormality): "has_phenotype", or "excludes_phenotype" when the qualifier is NOT;
-    - aspects I (inheritance), C (onset and course), M (modifier), H (past medical history): "related_to"; with NOT, nothing.
+    - aspects I (inheritance), C (onset and course), M (modifier), H (past medical history): "related_to"; with NOT,
+      nothing.
     - ``frequency`` from "n/m" (then ``count`` is (n, m)), from a percentage, or the midpoint of an HPO frequency term
       (FREQUENCY_TERMS); None when the column is empty. A phenotype that the frequency term calls excluded is
-      "excludes_phenotype"; one that none of m patients had stays "has_phenotype" with count (0, m), because other rows may
-      count patients who do have it (``ontologies.merge`` decides on the pooled count).
+      "excludes_phenotype"; one that none of m patients had stays "has_phenotype" with count (0, m), because other rows
+      may count patients who do have it (``ontologies.merge`` decides on the pooled count).
     - ``reference``: the row's references, sorted, joined by ";".
-    The onset, sex and modifier columns of a row (1.0 %, 0.2 % and 0.3 % of the rows) are not kept. Several rows may say the
+    The onset, sex and modifier columns of a row (1.0 %, 0.2 % and 0.3 % of the rows) are not kept. Several rows may
+    say the
     same of a disease and a phenotype; ``ontologies.merge`` pools them.
 
     Raises InputError when the file is missing, has no header line, or a row is malformed; the message gives the line.
@@ -73,7 +75,8 @@ def read(path: Path) -> Iterator[Statement]:
 
 
 def parse_frequency(text: str) -> tuple[float | None, tuple[int, int] | None]:
-    """(share in [0, 1] or None, (n, m) or None) of a frequency column. Raises ValueError when it is none of the three forms."""
+    """(share in [0, 1] or None, (n, m) or None) of a frequency column. Raises ValueError when it is none of the
+    three forms."""
     if not text:
         return None, None
     if text in FREQUENCY_TERMS:

@@ -21,9 +21,11 @@ def read(path: Path) -> Iterator[Statement]:
       "Injury or Poisoning", V–Z none (causes and circumstances).
     - Term: the description ("preferred") and each inclusion term ("narrow": a condition that the code covers).
     - Relation: "is_a" to the code or block above.
-    The seventh characters (encounter, laterality of some eye codes) are not multiplied out: S27.0 is there, S27.0XXA is not.
+    The seventh characters (encounter, laterality of some eye codes) are not multiplied out: S27.0 is there, S27.0XXA
+    is not.
 
-    Raises InputError when the file is missing, is not XML, or is not a tabular list. Entities are not expanded and nothing
+    Raises InputError when the file is missing, is not XML, or is not a tabular list. Entities are not expanded and
+    nothing
     outside the file is read.
     """
     from lxml import etree

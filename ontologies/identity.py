@@ -18,7 +18,8 @@ def system_of_curie(curie: str) -> str:
 class Identities:
     """The classes of CURIEs that one-to-one links make the same; no class has two CURIEs of one system.
 
-    ``links`` are unordered pairs, each written (smaller, larger). ``accepted`` are the links inside a class that made it;
+    ``links`` are unordered pairs, each written (smaller, larger). ``accepted`` are the links inside a class that
+    made it;
     ``refused`` are (link, curie, curie): the one-to-one links that would have joined the two curies of one system.
     """
 
@@ -82,7 +83,8 @@ Key = tuple[str, str, str, str]
 def circular(edges: Iterable[Key]) -> list[Key]:
     """The is_a edges (child, predicate, parent, source) to drop so that no concept is above itself; sorted.
 
-    Only edges inside a strongly connected part are looked at; there they are kept in sorted order as long as they close no
+    Only edges inside a strongly connected part are looked at; there they are kept in sorted order as long as they
+    close no
     circle, so the result does not depend on the order of ``edges``.
     """
     import networkx as nx

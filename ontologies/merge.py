@@ -1,13 +1,14 @@
 """Statements of many sources → one concept for each meaning.
 
-Identity. An exact cross-reference makes two CURIEs one concept when it is one to one: in the whole input, each of the two has
-no other cross-reference into the other's code system. Identities chain (HP:1 = UMLS:2 = DOID:3), but never so far that two
-CURIEs of one code system become one; the link that would do so is demoted. Everything else stays an "xref" edge.
+Identity. An exact cross-reference makes two CURIEs one concept when it is one to one: in the whole input, each of
+the two has no other cross-reference into the other's code system. Identities chain (HP:1 = UMLS:2 = DOID:3), but
+never so far that two CURIEs of one code system become one; the link that would do so is demoted. Everything else
+stays an "xref" edge.
 
-Codes. All codes of a concept's own CURIEs are on it. A code that no source describes (no Concept has that CURIE), that only
-one concept cross-refers to, and that is not the only such code (so it is no identity) is also listed and found by ``alias``,
-unless the concept already has an identity in that system: it is a narrower or wider code of this one concept and of no other.
-Codes that a reader puts on a Concept itself always stay on it.
+Codes. All codes of a concept's own CURIEs are on it. A code that no source describes (no Concept has that CURIE),
+that only one concept cross-refers to, and that is not the only such code (so it is no identity) is also listed and
+found by ``alias``, unless the concept already has an identity in that system: it is a narrower or wider code of this
+one concept and of no other. Codes that a reader puts on a Concept itself always stay on it.
 
 The result does not depend on the order of the statements.
 """
@@ -17,7 +18,7 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from ontologies.concept import Concept, Relation, Statement, Term
 from ontologies.identity import Identities, circular, system_of_curie
@@ -45,8 +46,10 @@ _KINDS = ("preferred", "exact", "abbreviation", "layperson", "narrow", "broad", 
 class Conflict:
     """Something the sources disagree about, and what was done.
 
-    ``kind``: "same system" (an identity would join two CURIEs of one code system; demoted to an edge), "shared code" (a code
-    without a Concept that several concepts claim; on none of them), "name" (one CURIE, several names; the first in order is
+    ``kind``: "same system" (an identity would join two CURIEs of one code system; demoted to an edge), "shared code"
+    (a code
+    without a Concept that several concepts claim; on none of them), "name" (one CURIE, several names; the first in
+    order is
     kept), "alias" (an alternative id that is itself alive, or stands for several; ignored), "unknown concept" (terms or
     relations of a CURIE that no source describes; dropped), "contradiction" (present and excluded in one disease; both
     kept), "cycle" (an is_a edge that would close a circle; dropped).
@@ -60,7 +63,8 @@ class Conflict:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Merged:
     """The merged knowledge. ``concepts`` by CURIE; ``terms`` by (CURIE, kind, text, source); ``relations`` by (subject,
-    predicate, object, source), both ends among the concepts, at most one for each such key. ``alias`` maps every CURIE that
+    predicate, object, source), both ends among the concepts, at most one for each such key. ``alias`` maps every
+    CURIE that
     stands for a concept, the canonical ones included, to the canonical one. ``conflicts`` sorted.
     """
 
@@ -71,51 +75,24 @@ class Merged:
     conflicts: tuple[Conflict, ...] = ()
 
 
-@dataclass(slots=True)
-class _Pool:
-    """What the rows about one (subject, predicate, object, source) say together."""
-
-    shown: int = 0
-    examined: int = 0
-    shares: list[float] = field(default_factory=list)
-    references: set[str] = field(default_factory=set)
-
-    def add(self, row: Relation) -> None:
-        if row.count is not None:
-            self.shown += row.count[0]
-            self.examined += row.count[1]
-        elif row.frequency is not None:
-            self.shares.append(row.frequency)
-        if row.reference:
-            self.references.update(row.reference.split(";"))
-
-    def join(self, other: _Pool) -> None:
-        self.shown += other.shown
-        self.examined += other.examined
-        self.shares += other.shares
-        self.references |= other.references
-
-    @property
-    def frequency(self) -> float | None:
-        if self.examined:
-            return self.shown / self.examined
-        return math.fsum(self.shares) / len(self.shares) if self.shares else None
+Key = tuple[str, str, str, str]  # subject, predicate, object, source
 
 
 def merge(statements: Iterable[Statement]) -> Merged:
     """Merge the statements of all sources (see the module for what becomes one concept).
 
     Rows that repeat (subject, predicate, object, source) become one relation: counted patients are added up and the
-    frequency is their ratio; without counts it is the mean of the stated frequencies; None if there are none. References are
+    frequency is their ratio; without counts it is the mean of the stated frequencies; None if there are none.
+    References are
     joined by ";", sorted. A "has_phenotype" whose pooled frequency is 0 (looked for, never found) becomes
-    "excludes_phenotype". Of a merged concept the name is the one of the most specific source (the chest layer, HP, Mondo, …),
-    the definition the longest, the semantic types all of them, sorted. Nothing in, nothing out.
+    "excludes_phenotype". Of a merged concept the name is the one of the most specific source (the chest layer, HP,
+    Mondo, …), the definition the longest, the semantic types all of them, sorted. Nothing in, nothing out.
     """
     described: dict[str, list[Concept]] = defaultdict(list)
     terms: set[Term] = set()
     xrefs: dict[tuple[str, str], set[str]] = defaultdict(set)
     aliases: dict[str, set[str]] = defaultdict(set)
-    pools: dict[tuple[str, str, str, str], _Pool] = defaultdict(_Pool)
+    rows: dict[Key, list[Relation]] = defaultdict(list)
     for statement in statements:
         if isinstance(statement, Concept):
             described[statement.curie].append(statement)
@@ -127,7 +104,7 @@ def merge(statements: Iterable[Statement]) -> Merged:
             pair = (min(statement.subject, statement.object), max(statement.subject, statement.object))
             xrefs[pair].add(statement.source)
         else:
-            pools[statement.subject, statement.predicate, statement.object, statement.source].add(statement)
+            rows[statement.subject, statement.predicate, statement.object, statement.source].append(statement)
 
     conflicts: list[Conflict] = []
     raw = {curie: _one(curie, versions, conflicts) for curie, versions in sorted(described.items())}
@@ -155,9 +132,9 @@ def merge(statements: Iterable[Statement]) -> Merged:
     for pair, sources in links.items():
         if all(curie in alias for curie in pair) and pair not in identities.accepted:
             for source in sources:
-                pools[pair[0], "xref", pair[1], source] = _Pool()
+                rows[pair[0], "xref", pair[1], source] = []
     lost: dict[str, int] = defaultdict(int)
-    relations = _relations(pools, alias, lost, conflicts)
+    relations = _relations(rows, alias, lost, conflicts)
     kept_terms: set[Term] = set()
     for term in terms:
         canonical = alias.get(term.curie)
@@ -293,27 +270,24 @@ def _concepts(
 
 
 def _relations(
-    pools: Mapping[tuple[str, str, str, str], _Pool],
-    alias: Mapping[str, str],
-    lost: dict[str, int],
-    conflicts: list[Conflict],
+    rows: Mapping[Key, list[Relation]], alias: Mapping[str, str], lost: dict[str, int], conflicts: list[Conflict]
 ) -> tuple[Relation, ...]:
-    merged: dict[tuple[str, str, str, str], _Pool] = defaultdict(_Pool)
-    for (subject, predicate, object_, source), pool in pools.items():
-        if subject in alias and object_ in alias:
-            one, two = alias[subject], alias[object_]
-            if predicate == "xref":
-                one, two = min(one, two), max(one, two)
-            if one != two:
-                merged[one, predicate, two, source].join(pool)
-        else:
+    merged: dict[Key, list[Relation]] = {}
+    for (subject, predicate, object_, source), some in rows.items():
+        one, two = alias.get(subject), alias.get(object_)
+        if one is None or two is None:
             for curie in (subject, object_):
                 if curie not in alias:
                     lost[curie] += 1
-    for key in [key for key, pool in merged.items() if key[1] == "has_phenotype" and pool.frequency == 0]:
-        merged[key[0], "excludes_phenotype", key[2], key[3]].join(merged.pop(key))
-    has = {(s, o) for s, p, o, _ in merged if p == "has_phenotype"}
-    excluded = {(s, o) for s, p, o, _ in merged if p == "excludes_phenotype"}
+        elif one != two:
+            if predicate == "xref" and two < one:
+                one, two = two, one
+            merged.setdefault((one, predicate, two, source), []).extend(some)
+    never = [key for key, some in merged.items() if key[1] == "has_phenotype" and _pooled(some)[0] == 0]
+    for key in never:
+        merged.setdefault((key[0], "excludes_phenotype", key[2], key[3]), []).extend(merged.pop(key))
+    has = {(key[0], key[2]) for key in merged if key[1] == "has_phenotype"}
+    excluded = {(key[0], key[2]) for key in merged if key[1] == "excludes_phenotype"}
     conflicts += [
         Conflict(kind="contradiction", curies=pair, detail="both has_phenotype and excludes_phenotype")
         for pair in has & excluded
@@ -321,15 +295,32 @@ def _relations(
     for key in circular(key for key in merged if key[1] == "is_a"):
         del merged[key]
         conflicts.append(Conflict(kind="cycle", curies=(key[0], key[2]), detail=f"is_a of {key[3]} dropped"))
-    return tuple(
-        Relation(
-            subject=subject,
-            predicate=predicate,
-            object=object_,
-            source=source,
-            frequency=pool.frequency,
-            reference=";".join(sorted(pool.references)),
-            count=(pool.shown, pool.examined) if pool.examined else None,
+    relations = []
+    for key in sorted(merged):
+        frequency, count, reference = _pooled(merged[key])
+        relations.append(
+            Relation(
+                subject=key[0],
+                predicate=key[1],
+                object=key[2],
+                source=key[3],
+                frequency=frequency,
+                reference=reference,
+                count=count,
+            )
         )
-        for (subject, predicate, object_, source), pool in sorted(merged.items(), key=lambda item: item[0])
-    )
+    return tuple(relations)
+
+
+def _pooled(rows: list[Relation]) -> tuple[float | None, tuple[int, int] | None, str]:
+    """(frequency, count, reference) of the rows that say the same, in any order."""
+    if len(rows) == 1 and ";" not in rows[0].reference:
+        row = rows[0]
+        return (row.count[0] / row.count[1] if row.count else row.frequency), row.count, row.reference
+    counts = [row.count for row in rows if row.count is not None]
+    shares = [row.frequency for row in rows if row.frequency is not None]
+    reference = ";".join(sorted({part for row in rows if row.reference for part in row.reference.split(";")}))
+    if counts:
+        shown, examined = sum(c[0] for c in counts), sum(c[1] for c in counts)
+        return shown / examined, (shown, examined), reference
+    return (math.fsum(shares) / len(shares) if shares else None), None, reference

@@ -16,7 +16,8 @@ _SCOPES: dict[str, TermKind] = {"EXACT": "exact", "BROAD": "broad", "NARROW": "n
 _TYPES: dict[str, TermKind] = {"layperson": "layperson", "abbreviation": "abbreviation"}
 _TITLES = {"hp": "HPO", "doid": "DO", "mondo": "Mondo"}
 
-# Only these branches of HP are things a patient can have; the rest (inheritance, frequency, onset, modifier) qualify them.
+# Only these branches of HP are things a patient can have; the rest (inheritance, frequency, onset, modifier) qualify
+# them.
 _FINDING_ROOTS = ("HP:0000118", "HP:0032443")
 _QUALIFIER = "Qualitative Concept"
 _DISEASE_SYSTEMS = frozenset({"DOID", "MONDO", "OMIM", "ORPHA"})
@@ -25,11 +26,12 @@ _DISEASE_SYSTEMS = frozenset({"DOID", "MONDO", "OMIM", "ORPHA"})
 def read(path: Path) -> Iterator[Statement]:
     """Stream the live terms of an OBO file, in the order of the file, each as a Concept, its Terms and its Relations.
 
-    - Concept: id, name, definition; semantic type "Finding" for HP below "Phenotypic abnormality" or "Past medical history",
-      "Qualitative Concept" for other HP, "Disease or Syndrome" for DOID, MONDO, OMIM, ORPHA; none for other ontologies.
-    - Term: the name ("preferred") and the synonyms. Of exact synonyms, the kind is "layperson" or "abbreviation" when the
-      file types them so; plural and British forms are "exact". Synonyms typed as obsolete are left out.
-    - Relation: "is_a" (not to or from an obsolete term), "xref" when the prefix is a known code system, "alias" from each
+    - Concept: id, name, definition; semantic type "Finding" for HP below "Phenotypic abnormality" or "Past medical
+      history", "Qualitative Concept" for other HP, "Disease or Syndrome" for DOID, MONDO, OMIM, ORPHA; else none.
+    - Term: the name ("preferred") and the synonyms. Of exact synonyms, the kind is "layperson" or "abbreviation"
+      when the file types them so; plural and British forms are "exact". Synonyms typed as obsolete are left out.
+    - Relation: "is_a" (not to or from an obsolete term), "xref" when the prefix is a known code system, "alias" from
+      each
       alt_id, and from each obsolete term to the term that replaces it.
 
     Prefixes are made canonical (``ontologies.prefix``), ids with an unknown prefix stay as they are.

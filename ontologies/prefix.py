@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 _SYSTEMS = {
     "HP": ("hp", "hpo"),
@@ -28,6 +29,7 @@ _SYSTEMS = {
     "CHEST": ("chest",),
 }
 _BY_SPELLING = {spelling: system for system, spellings in _SYSTEMS.items() for spelling in spellings}
+_SPACE = re.compile(r"\s")
 _DATED_SNOMED = re.compile(r"snomedct_us_\d{4}_\d{2}_\d{2}")
 
 
@@ -37,15 +39,17 @@ def system_of(prefix: str) -> str | None:
     return "SNOMEDCT" if _DATED_SNOMED.fullmatch(key) else _BY_SPELLING.get(key)
 
 
+@lru_cache(maxsize=1 << 17)
 def canonical_curie(curie: str) -> str | None:
     """``curie`` with the prefix this project uses ("umls:C0032285" → "UMLS:C0032285"); None when the prefix is unknown.
 
-    A prefix repeated in the local part ("MONDO:MONDO:0005148", "hp:HP:0000001") is dropped. None also for what is no CURIE
+    A prefix repeated in the local part ("MONDO:MONDO:0005148", "hp:HP:0000001") is dropped. None also for what is no
+    CURIE
     at all (no local part, or white space in it).
     """
     prefix, _, local = curie.strip().partition(":")
     system = system_of(prefix)
-    if system is None or not local or any(c.isspace() for c in local):
+    if system is None or not local or _SPACE.search(local):
         return None
     again, colon, rest = local.partition(":")
     if colon and system_of(again) == system:

@@ -1,7 +1,7 @@
 """The ontologies in use: the fetched sources, the chest layer, and the files that the user added.
 
-``home/ontologies/registry.json`` lists the user's files by name, kind, absolute path and sha256. The files stay where they
-are; one that has changed or vanished since it was added is an error, never silently another knowledge.
+``home/ontologies/registry.json`` lists the user's files by name, kind, absolute path and sha256. The files stay
+where they are; one that has changed or vanished since it was added is an error, never silently another knowledge.
 """
 
 from __future__ import annotations
@@ -31,7 +31,8 @@ _HEAD = 1 << 16
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """An ontology of the user: a unique name (the file's stem), its kind ("obo", "hpoa", "sssom"), where it is, its sha256,
+    """An ontology of the user: a unique name (the file's stem), its kind ("obo", "hpoa", "sssom"), where it is, its
+    sha256,
     and how many concepts, terms and relations it holds."""
 
     name: str
@@ -44,7 +45,8 @@ class Entry:
 
 
 def sniff(path: Path) -> str:
-    """The kind of an ontology file by its first 64 KiB, whatever it is called. Raises InputError when it is none we read."""
+    """The kind of an ontology file by its first 64 KiB, whatever it is called. Raises InputError when it is none we
+    read."""
     path = Path(path)
     if not path.is_file():
         raise InputError("no such file", value=path)
@@ -81,7 +83,8 @@ def entries(home: Path) -> tuple[Entry, ...]:
 def add(home: Path, path: Path, kind: str | None = None, *, progress: Progress | None = None) -> Entry:
     """Read the whole of ``path`` once, to be sure that it reads, and list it; a name already listed is replaced.
 
-    ``kind`` is sniffed from the content by default. Raises InputError when the file is missing, of no known kind, malformed,
+    ``kind`` is sniffed from the content by default. Raises InputError when the file is missing, of no known kind,
+    malformed,
     or empty of statements.
     """
     path = Path(path).expanduser().resolve()
@@ -111,7 +114,8 @@ def add(home: Path, path: Path, kind: str | None = None, *, progress: Progress |
 
 
 def remove(home: Path, name: str) -> Entry:
-    """Take ``name`` off the list (the file itself stays) and return what was listed. Raises InputError when it is not there."""
+    """Take ``name`` off the list (the file itself stays) and return what was listed. Raises InputError when it is
+    not there."""
     listed = entries(home)
     for entry in listed:
         if entry.name == name:
@@ -123,7 +127,8 @@ def remove(home: Path, name: str) -> Entry:
 
 
 def statements(home: Path, *, progress: Progress | None = None) -> Iterator[Statement]:
-    """Everything that is known: HPO, its annotations, ICD-10-CM, DICOM's SNOMED CT, Biomappings, the chest layer, then the
+    """Everything that is known: HPO, its annotations, ICD-10-CM, DICOM's SNOMED CT, Biomappings, the chest layer,
+    then the
     user's files by name. ``progress`` is called as progress(name, sources done, sources in all).
 
     Raises SourceError when a source is not fetched, InputError when a file of the user has changed or vanished.

