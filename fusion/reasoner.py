@@ -65,7 +65,8 @@ class Reasoner(nn.Module):
         inside = candidate[:, :, None].to(hidden.dtype)
         mean = (hidden * inside).sum(1) / inside.sum(1)  # (B, H)
         read = self.head(torch.cat([hidden[:, 0], mean], dim=1).float())[:, 0]  # (B,)
-        return read + features @ self.weight + none @ self.none
+        # Elementwise, so that a caller's autocast leaves these few numbers in full precision.
+        return read.float() + (features * self.weight).sum(1) + (none * self.none).sum(1)
 
 
 def build(bert_config: Mapping[str, object], bert_state: Mapping[str, Tensor], config: ReasonerConfig) -> Reasoner:

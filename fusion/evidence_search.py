@@ -1,0 +1,80 @@
+"""Papers and similar cases that bear on the candidates, as branches."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from fusion.branch import Branch
+from fusion.workup import MAX_CASES, MAX_PAPERS, Case, case_branch, paper_branch
+from kg.graph import KnowledgeGraph
+from retrieval.document import SearchHit
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from retrieval.cases import Cases
+    from retrieval.literature import Literature
+
+_POOL = 50
+_QUERY_FINDINGS = 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retrieved:
+    """What a search for one case found: the hits in order of rank, and the branches for each disease that they mention."""
+
+    literature: tuple[SearchHit, ...]
+    cases: tuple[SearchHit, ...]
+    paper_branches: dict[str, list[Branch]]
+    case_branches: dict[str, list[Branch]]
+
+
+class EvidenceSearch:
+    """Searches with a case's findings, and sorts what is found by the candidate it speaks of.
+
+    A document speaks of a candidate when it mentions the disease or a kind of it as present.
+    """
+
+    def __init__(self, graph: KnowledgeGraph, literature: Literature, cases: Cases) -> None:
+        self.graph, self.literature, self.cases = graph, literature, cases
+
+    def query(self, case: Case) -> str:
+        """The present findings, the most informative first, then the note."""
+        present = [o for o in case.observed if o.presence == "present"]
+        present.sort(key=lambda o: (-self.graph.information_content(o.curie), o.curie))
+        names = [self.graph.name(self.graph.node(o.curie)) for o in present[:_QUERY_FINDINGS]]
+        return ". ".join(filter(None, (", ".join(names), case.note)))
+
+    def search(self, case: Case, diseases: Sequence[str], *, embedding: np.ndarray | None = None, leave_out: Sequence[str] = ()) -> Retrieved:
+        """Papers and cases for one case. ``leave_out``: ids of documents that must not be found (a training case's own).
+
+        With nothing to search by, nothing is found.
+        """
+        text = self.query(case)
+        present = tuple(sorted(o.curie for o in case.observed if o.presence == "present"))
+        papers = self.literature.search(text, k=_POOL, concepts=present) if text else ()
+        similar: tuple[SearchHit, ...] = ()
+        if text or embedding is not None:
+            similar = self.cases.search(text=text or None, image_embedding=embedding, concepts=present, k=_POOL)
+        similar = tuple(h for h in similar if h.document.doc_id not in leave_out)
+        spoken = {h.document.doc_id: self._kinds(h) for h in (*papers, *similar)}
+        paper_branches: dict[str, list[Branch]] = {}
+        case_branches: dict[str, list[Branch]] = {}
+        for disease in diseases:
+            name = self.graph.name(self.graph.node(disease))
+            about = [h for h in papers if disease in spoken[h.document.doc_id]]
+            if len(about) < MAX_PAPERS and self.literature.mentions(disease):
+                known = {h.document.doc_id for h in about}
+                more = self.literature.search(f"{name}. {text}", k=_POOL, concepts=(disease, *present))
+                about += [h for h in more if h.document.doc_id not in known and disease in self._kinds(h)]
+            paper_branches[disease] = [paper_branch(h, self.literature.best_sentence(h.document, f"{name}. {text}")) for h in about[:MAX_PAPERS]]
+            case_branches[disease] = [case_branch(h) for h in similar if disease in spoken[h.document.doc_id]][:MAX_CASES]
+        return Retrieved(literature=papers, cases=similar, paper_branches=paper_branches, case_branches=case_branches)
+
+    def _kinds(self, hit: SearchHit) -> frozenset[str]:
+        """The document's concepts with everything they are kinds of."""
+        graph = self.graph
+        known = [graph.node(c) for c in hit.document.concepts if c in graph]
+        return frozenset(graph.curie(int(a)) for n in known for a in graph.ancestor_nodes(n))
