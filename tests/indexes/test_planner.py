@@ -1,0 +1,37 @@
+from __future__ import annotations
+
+import pytest
+
+from errors import InputError
+from indexes.planner import plan
+
+GB = 1024**3
+
+
+@pytest.mark.parametrize(
+    ("n", "memory", "kind"),
+    [
+        (0, GB, "flat"),
+        (4_000, GB, "flat"),
+        (1_000_000, 4 * GB, "hnsw"),
+        (1_000_000, GB, "ivf-sq8"),
+        (30_000_000, 4 * GB, "ivf-pq"),
+    ],
+)
+def test_the_most_accurate_kind_that_fits(n: int, memory: int, kind: str) -> None:
+    chosen = plan(n, 384, memory, 0.95)
+    assert chosen.kind == kind
+    assert chosen.estimated_bytes <= memory
+
+
+def test_recall_one_is_exact_or_refused() -> None:
+    assert plan(1_000_000, 384, 4 * GB, 1.0).kind == "flat"
+    with pytest.raises(InputError, match="at least 1536000000 bytes"):
+        plan(1_000_000, 384, GB, 1.0)
+
+
+def test_nothing_fits() -> None:
+    with pytest.raises(InputError, match="no index fits"):
+        plan(100_000_000, 384, GB, 0.9)
+    with pytest.raises(InputError, match="recall target"):
+        plan(10, 384, GB, 1.5)
