@@ -18,7 +18,7 @@ import numpy as np
 from errors import ArtifactError, InputError
 from ontologies import assertion, linker_index
 from ontologies.abbreviation import definitions
-from ontologies.concept import DISEASE, FINDING, Concept, Presence, Term
+from ontologies.concept import DISEASE, FINDING, Concept, Presence, Relation, Term
 from ontologies.recognition import Candidate, PieceTable, Words, candidates, words_of
 
 Method = Literal["exact", "normalized", "order", "coordination", "abbreviation"]
@@ -26,7 +26,7 @@ Laterality = Literal["left", "right", "bilateral"]
 
 # Code systems whose concepts are classification titles ("Other specified …"), not names that a text would use.
 _TITLES_ONLY = frozenset(["ICD10CM", "SNOMEDCT"])
-_ROOT = "Phenotypic abnormality"
+_ROOT = "0000118"  # HP: Phenotypic abnormality
 _QUALIFIER = "Qualitative Concept"  # HPO's inheritance, onset, frequency and modifier branches
 
 
@@ -50,15 +50,29 @@ class ConceptMatch:
     laterality: Laterality | None = None
 
 
-def names_to_compile(concepts: Iterable[Concept]) -> list[Concept]:
-    """The concepts that belong in a dictionary: not qualifiers of HPO, not classification titles, not its root."""
+def names_to_compile(concepts: Iterable[Concept], relations: Iterable[Relation] = ()) -> list[Concept]:
+    """The concepts that belong in a dictionary: not HPO's qualifiers (inheritance, onset, frequency, modifiers), not
+    classification titles. Given the "is_a" relations, of HPO only what lies below "Phenotypic abnormality"."""
+    listed = list(concepts)
+    children: dict[str, list[str]] = {}
+    for relation in relations:
+        if relation.predicate == "is_a":
+            children.setdefault(relation.object, []).append(relation.subject)
+    roots = [c.curie for c in listed if _ROOT in c.codes.get("HP", ())] if children else []
+    below: set[str] = set(roots)
+    while roots:
+        fresh = [child for child in children.get(roots.pop(), ()) if child not in below]
+        below.update(fresh)
+        roots.extend(fresh)
     kept = []
-    for concept in concepts:
+    for concept in listed:
         systems = set(concept.codes) - {"UMLS"} or {concept.curie.partition(":")[0]}
-        if systems <= _TITLES_ONLY or concept.name == _ROOT:
-            continue
         types = set(concept.semantic_types)
+        if systems <= _TITLES_ONLY or _ROOT in concept.codes.get("HP", ()):
+            continue
         if _QUALIFIER in types and not types & {FINDING, DISEASE}:
+            continue
+        if below and concept.curie not in below and systems <= {"HP", "SNOMEDCT", "MESH"}:
             continue
         kept.append(concept)
     return kept
@@ -80,10 +94,11 @@ class Linker:
         terms: Iterable[Term],
         path: Path,
         *,
+        relations: Iterable[Relation] = (),
         progress: Callable[[str, int, int], None] | None = None,
     ) -> Linker:
         """Compile the names of ``concepts`` into the folder ``path`` and open it. ArtifactError when there is no name."""
-        linker_index.build(names_to_compile(concepts), terms, Path(path), progress=progress)
+        linker_index.build(names_to_compile(concepts, relations), terms, Path(path), progress=progress)
         return cls.open(path)
 
     @classmethod
@@ -172,17 +187,25 @@ def _span(words: Words, candidate: Candidate) -> tuple[int, int]:
 
 def resolve(found: list[Candidate], *, nested: bool = False) -> list[Candidate]:
     """Resolve overlaps: contiguous before coordinated, more words before fewer, better scores, then the text's order."""
-    found = sorted(found, key=lambda c: (-len(c.words) + (c.method == "coordination"), -c.score, c.words, c.entry))
+    found = sorted(found, key=lambda c: (-len(c.words) * c.score, c.words, c.entry))
     taken: list[set[int]] = []
-    kept = []
+    kept: list[Candidate] = []
+    covered: set[int] = set()
     for candidate in found:
         words = set(candidate.words)
+        if candidate.method == "coordination":
+            continue
         if nested:
             clash = any(words == other or (words & other and not words < other) for other in taken)
         else:
-            clash = any(words & other for other in taken)
+            clash = bool(words & covered)
         if not clash:
             taken.append(words)
+            covered |= words
+            kept.append(candidate)
+    for candidate in found:
+        if candidate.method == "coordination" and not covered.intersection(candidate.own):
+            covered.update(candidate.own)
             kept.append(candidate)
     return kept
 

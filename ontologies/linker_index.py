@@ -33,7 +33,7 @@ import numpy as np
 from errors import ArtifactError
 from ontologies import normalize
 from ontologies.concept import Concept, Term
-from ontologies.variants import Name, mine_pairs, names_of
+from ontologies.variants import Name, compose, mine_pairs, names_of
 
 KIND = "whydx-linker"
 VERSION = 1
@@ -124,7 +124,7 @@ def build(
         progress("learn word families", 0, len(texts))
     pairs = mine_pairs(texts)
     term_rows: dict[str, int] = {}
-    records: dict[tuple[int, int, int], tuple[int, ...]] = {}
+    records: dict[tuple[int, ...], tuple[int, ...]] = {}
     hash_of: dict[str, int] = {}
     for done, (curie, text, kind) in enumerate(texts):
         if progress and done % 5000 == 0:
@@ -132,14 +132,23 @@ def build(
         concept = row_of[curie]
         for name in names_of(text, kind, pairs):
             record = _record(name, concept, term_rows.setdefault(text, len(term_rows)), kind, hash_of)
-            key = (record[0], concept, record[3])
-            if key not in records or record[5:] + record[2:3] < records[key][5:] + records[key][2:3]:
+            key = _key(record)
+            if key not in records or _distance(record) < _distance(records[key]):
                 records[key] = record
+    for curie, text, kind, name in compose(texts):
+        record = _record(name, row_of[curie], term_rows[text], kind, hash_of)
+        key = _key(record)
+        if key not in records or _distance(record) < _distance(records[key]):
+            records[key] = record
     if not records:
         raise ArtifactError(
             "no names to compile into the linker's dictionary", expected="at least one concept with a name"
         )
-    table = sorted(records.values(), key=lambda r: (r[0], r[8], r[5], r[1], r[2]))
+    # Of entries that match equally well the first wins: the nearer to the source, the concept with more names and codes.
+    weight = [len(concept.codes) for concept in listed]
+    for curie, _, _ in texts:
+        weight[row_of[curie]] += 1
+    table = sorted(records.values(), key=lambda r: (r[0], r[8], r[5], -weight[r[1]], r[1], r[2]))
     entries = np.array([(r[1], r[2], r[3], r[4], r[5], r[6], r[7], r[8]) for r in table], dtype=ENTRY)
     signatures, first = np.unique(np.array([r[0] for r in table], dtype="<u8"), return_index=True)
     bits = max(16, min(32, int(np.ceil(np.log2(len(signatures)))) + 4))
@@ -164,6 +173,16 @@ def build(
     _write(Path(path), arrays, extra, counts)
     if progress:
         progress("compile names", len(texts), len(texts))
+
+
+def _key(record: tuple[int, ...]) -> tuple[int, ...]:
+    """One entry for each signature, concept and order; names of one word are also kept apart by their lighter form."""
+    return record[0], record[1], record[3], record[4] if record[7] == 1 else 0
+
+
+def _distance(record: tuple[int, ...]) -> tuple[int, ...]:
+    """Nearer to a source's wording first: cost, kind, then term."""
+    return record[8], record[5], record[2]
 
 
 def _record(name: Name, concept: int, term: int, kind: str, hash_of: dict[str, int]) -> tuple[int, ...]:

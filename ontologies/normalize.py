@@ -155,13 +155,41 @@ _FAMILY = tuple(
 )
 _SUFFIX_HINT = re.compile(
     r"(ic|ia|ias|ed|ing|ion|ions|ity|ities|y|ies|ism|isms|ous|sis|ses|al|ness|ent|ence|ency|encies|ement|ements|tus|us|ts?|ly"
-    r"|alia|ology|encies|ms?|en|e|ce|ces|tly|iform|ary|ial|s)$"
+    r"|alia|ology|a|al|ar|um|encies|ms?|en|e|ce|ces|tly|iform|ary|ial|s)$"
 )
+# Words of one meaning in names of anatomy and degree; the first stands for the rest.
+_SAME_GROUPS = """
+kidney renal nephric/liver hepatic/heart cardiac/lung pulmonary pulmonic/skin cutaneous dermal dermatologic dermatological
+eye ocular ophthalmic ophthalmologic ophthalmological/ear otic aural otologic/tooth dental dentition dentate/nose nasal
+tongue lingual/mouth oral/stomach gastric/bowel intestine intestinal/bone osseous/joint articular/muscle muscular musculature
+vessel vascular/neoplasm tumor neoplasia neoplastic tumoral/bleeding hemorrhage hemorrhagic bleed/hearing auditory
+spleen splenic/pancreas pancreatic/palate palatal palatine/face facial facies/foot pedal/nail ungual/testis testicular testicle
+ovary ovarian/uterus uterine/spine spinal/rib costal/sternum sternal/chest thorax thoracic/pleura pleural
+pericardium pericardial/aorta aortic/artery arterial/vein venous/ventricle ventricular/atrium atrial/esophagus esophageal
+trachea tracheal/bronchus bronchial/larynx laryngeal/pharynx pharyngeal/mitochondrion mitochondrial/cortex cortical
+pons pontine/gum gingiva gingival gingivae/phalanx phalangeal/metaphysis metaphyseal metaphyses/epiphysis epiphyseal epiphyses
+diaphysis diaphyseal/femur femoral/humerus humeral/tibia tibial/clavicle clavicular/scapula scapular/limb extremity
+decreased reduced diminished decrease reduction lowered reduce diminution lessened/increased elevated raised increase elevation
+neurologic neurological/metabolism metabolic/endocrine endocrinologic endocrinological hormonal/hematologic hematological
+difficulty problem trouble/seizure convulsion/fontanel fontanelle/suck sucking suckling/swallowing deglutition
+immune immunologic immunological/psychiatric psychiatrical/abnormal aberrant/speech articulation/nerve nervous neural
+prominence prominent/papilla papillary/vertebra vertebral vertebrae/lens lenticular/pupil pupillary/choroid choroidal
+optic optical/hair pilar/throat pharynx pharyngeal/stool fecal feces/urine urinary/numerous multiple many
+child childhood/infant infantile infancy/neonate neonatal newborn/fetus fetal/adult adulthood
+"""
+_SAME = {
+    word: group.split()[0]
+    for line in _SAME_GROUPS.strip().splitlines()
+    for group in line.split("/")
+    for word in group.split()[1:]
+}
 _STEMMER = Stemmer.Stemmer("english", 0)
 
 
 def _fold(word: str) -> str:
-    """Lower case, accents removed, Greek letters spelt out."""
+    """Lower case, accents removed, Greek letters spelt out; the plural of an acronym ("UTIs") loses its s."""
+    if word[-1:] == "s" and len(word) > 2 and word[:-1].isupper():
+        word = word[:-1]
     word = word.lower()
     if word.isascii():
         return word
@@ -194,7 +222,7 @@ def _singular(word: str) -> str:
 def light(word: str) -> str:
     """The word in lower case and singular, in US spelling, numerals as digits. Same input, same output; never empty for a
     word with at least one letter or digit."""
-    word = _fold(word)
+    word = _fold(word).replace("-", "")
     if word in _ROMAN:
         return _ROMAN[word]
     if word in _NUMBER:
@@ -221,6 +249,7 @@ def _spelling(word: str) -> str:
 def family(word: str) -> str:
     """The representative of the word's family: ``family("hypoplastic") == family("hypoplasia")``."""
     word = light(word)
+    word = _SAME.get(word, word)
     if len(word) < 4 or word[0].isdigit():
         return word
     if _SUFFIX_HINT.search(word) or word.startswith(

@@ -15,9 +15,9 @@ from ontologies.normalize import COORDINATORS, STOP_WORDS, family, light
 from ontologies.variants import SPLIT
 
 # What stands between two content words; the larger wins.
-PLAIN, FUNCTION, COORDINATOR, COMMA, BREAK = 0, 1, 2, 3, 4
+PLAIN, FUNCTION, WITH, COORDINATOR, COMMA, BREAK = 0, 1, 2, 3, 4, 5
 KNOWN, UNKNOWN = 10, 11
-_NEWLINE = 5
+_NEWLINE = 6
 _LARGEST_TABLE = 1 << 20
 _MASK = (1 << 64) - 1
 
@@ -49,6 +49,8 @@ class PieceTable(dict[str, int]):
         lower = piece.lower()
         if lower in COORDINATORS:
             return COORDINATOR, 0
+        if lower == "with":
+            return WITH, 0
         if lower in STOP_WORDS:
             return FUNCTION, 0
         hashed = word_hash(family(piece))
@@ -93,6 +95,7 @@ class Candidate:
     entry: int
     method: str
     score: float
+    own: tuple[int, ...] = ()  # of a coordination, the words that are not shared
 
 
 def words_of(text: str, table: PieceTable) -> Words:
@@ -153,7 +156,7 @@ def windows(index: LinkerIndex, words: Words) -> list[tuple[int, int, int]]:
     return list(zip(first.tolist(), count.tolist(), rows.tolist(), strict=True))
 
 
-def shared(index: LinkerIndex, words: Words) -> list[tuple[tuple[int, ...], int]]:
+def shared(index: LinkerIndex, words: Words) -> list[tuple[tuple[int, ...], int, tuple[int, ...]]]:
     """Names that share words across a coordinator: (words, signature row), in the order of the text.
 
     "left and right pleural effusions" holds "left … pleural effusions": the part before the coordinator, some words skipped,
@@ -169,8 +172,10 @@ def shared(index: LinkerIndex, words: Words) -> list[tuple[tuple[int, ...], int]
     unknown = np.concatenate([[0], np.cumsum(words.kinds == UNKNOWN)])
     broken = np.concatenate([[0], np.cumsum(words.gaps >= BREAK)])
     joined = np.concatenate([[0], np.cumsum(words.gaps >= COORDINATOR)])
-    found: list[tuple[tuple[int, ...], int]] = []
+    ands = np.concatenate([[0], np.cumsum(words.gaps == COORDINATOR)])
+    found: list[tuple[tuple[int, ...], int, tuple[int, ...]]] = []
     kept, skipped, share = (part[None, :] for part in _SHARED)
+    lists = words.gaps[joints][:, None] == COMMA
     j = joints[:, None]
     for forward in (True, False):
         if forward:  # kept | coordinator | skipped | share
@@ -184,6 +189,8 @@ def shared(index: LinkerIndex, words: Words) -> list[tuple[tuple[int, ...], int]
         good = inside & (broken[np.maximum(b1 - 1, 0)] == broken[a0])
         good &= (unknown[a1] == unknown[a0]) & (unknown[b1] == unknown[b0])
         good &= (joined[np.maximum(a1 - 1, 0)] == joined[a0]) & (joined[np.maximum(b1 - 1, 0)] == joined[b0])
+        # after a comma, the list goes on to a coordinator; after a coordinator, at most two words stand between
+        good &= np.where(lists, ands[np.maximum(b0 - 1, 0)] > ands[np.minimum(j + 1, n)], skipped <= 2) if forward else ~lists & (skipped <= 2)
         # the shared part must touch the skipped words without another coordinator between
         good &= (
             (words.gaps[np.maximum(b0 - 1, 0)] < COORDINATOR)
@@ -204,14 +211,15 @@ def shared(index: LinkerIndex, words: Words) -> list[tuple[tuple[int, ...], int]
             signature_rows.tolist(),
             strict=True,
         ):
-            found.append((tuple(range(x0, x1)) + tuple(range(y0, y1)), row))
+            own = tuple(range(x0, x1) if forward else range(y0, y1))
+            found.append((tuple(range(x0, x1)) + tuple(range(y0, y1)), row, own))
     return sorted(set(found))
 
 
 def candidates(index: LinkerIndex, words: Words, allowed: np.ndarray | None = None) -> list[Candidate]:
     """Every name in the text, nested and overlapping ones too. ``allowed`` (bool per concept row) restricts the vocabulary."""
     found: list[Candidate] = []
-    hashes, gaps = words.hashes, words.gaps
+    gaps = words.gaps
     for first, count, row in windows(index, words):
         inner = gaps[first : first + count - 1].tolist()
         candidate = _choose(
@@ -219,12 +227,30 @@ def candidates(index: LinkerIndex, words: Words, allowed: np.ndarray | None = No
         )
         if candidate is not None:
             found.append(candidate)
-    for chosen, row in shared(index, words):
-        candidate = _choose(index, words, chosen, row, FUNCTION, True, allowed)
+    for chosen, row, own in shared(index, words):
+        candidate = _choose(index, words, chosen, row, _joint(words, chosen), True, allowed)
         if candidate is not None:
+            candidate.own = own
             found.append(candidate)
-    del hashes
     return found
+
+
+MODE = __import__("os").environ.get("MODE", "rot")
+
+
+def _turned(words: Words, chosen: tuple[int, ...], hashes: list[int]) -> list[int]:
+    """The orders of the words after turning them round at a function word: "stenosis of the artery", "artery stenosis"."""
+    return [
+        ordered(hashes[cut:] + hashes[:cut])
+        for cut in range(1, len(chosen))
+        if int(words.gaps[chosen[cut - 1]]) == FUNCTION or chosen[cut] - chosen[cut - 1] > 1
+    ]
+
+
+def _joint(words: Words, chosen: tuple[int, ...]) -> int:
+    """FUNCTION when a function word stands before the skipped words ("hypoplasia *of the* lips and tongue"), else PLAIN."""
+    return max((PLAIN if int(words.gaps[i]) == PLAIN else FUNCTION) for i, k in zip(chosen, chosen[1:], strict=False) if int(words.gaps[i]) < COORDINATOR) if any(
+        int(words.gaps[i]) < COORDINATOR for i in chosen[:-1]) else PLAIN
 
 
 def _choose(
@@ -238,13 +264,13 @@ def _choose(
 ) -> Candidate | None:
     """The best entry of signature ``row`` for these words, or None when all are refused."""
     first, last = int(index.rows[row]), int(index.rows[row + 1])
-    order = ordered(words.hashes[list(chosen)].tolist()) if len(chosen) > 1 else 0
+    hs = words.hashes[list(chosen)].tolist()
+    order = ordered(hs) if len(chosen) > 1 else 0
+    turned = _turned(words, chosen, hs) if len(chosen) > 1 else ()
     best: Candidate | None = None
-    best_key: tuple[float, int] | None = None
     for at in range(first, last):
         entry = index.entries[at]
-        concept = int(entry["concept"])
-        if allowed is not None and not allowed[concept]:
+        if allowed is not None and not allowed[int(entry["concept"])]:
             continue
         flags, kind, cost = int(entry["flags"]), int(entry["kind"]), int(entry["cost"])
         if flags & CASED and not _same_case(index, words, chosen, int(entry["term"])):
@@ -252,25 +278,31 @@ def _choose(
         if gap == COORDINATOR and not flags & COORDINATED:
             continue
         same_order = len(chosen) == 1 or int(entry["order"]) == order
-        if not same_order and not coordination and gap == PLAIN and not flags & GAP:
-            continue
+        if not same_order:
+            if MODE == "lax" and gap == PLAIN and not flags & GAP:
+                continue
+            if MODE == "with" and (gap == PLAIN and not flags & GAP or gap == WITH):
+                continue
+            if MODE == "rot" and not int(entry["order"]) in turned:
+                continue
+            if MODE == "rot3" and not int(entry["order"]) in turned and (len(chosen)<3 or (gap == PLAIN and not flags & GAP or gap == WITH)):
+                continue
         lights = sum(word_hash(light(words.pieces[words.content[i]])) for i in chosen) & _MASK
         same_light = lights == int(entry["light"])
-        if len(chosen) == 1 and not same_light:
+        if len(chosen) == 1 and not same_light and not flags & CASED:
             continue
         score = (1.0, 1.0, 0.98, 0.97, 0.9, 0.85, 0.85)[kind]
         score *= 0.95 ** (cost + (not same_light) + 2 * (not same_order) + 2 * coordination)
-        method = "coordination" if coordination else "order" if not same_order else "normalized"
-        key = (-score, concept)
-        if best_key is None or key < best_key:
-            best, best_key = Candidate(chosen, at, method, score), key
+        method = "coordination" if coordination else "normalized" if same_order else "order"
+        if best is None or score > best.score:
+            best = Candidate(chosen, at, method, score)
     return best
 
 
 def _same_case(index: LinkerIndex, words: Words, chosen: tuple[int, ...], term: int) -> bool:
     surface = [words.pieces[words.content[i]] for i in chosen]
     own = [piece for piece in SPLIT.findall(index.term(term)) if piece[0].isalnum()]
-    return surface == own
+    return surface == own or (surface[:-1] == own[:-1] and surface[-1] == own[-1] + "s")
 
 
 __all__ = ["BREAK", "COMMA", "COORDINATOR", "VARIANT", "Candidate", "PieceTable", "Words", "candidates", "words_of"]

@@ -14,11 +14,13 @@ from dataclasses import dataclass
 
 from ontologies.normalize import COORDINATORS, STOP_WORDS, family, light
 
-SPLIT = re.compile(r"[^\W_]+|[\W_]+")
+SPLIT = re.compile(
+    r"(?i:(?:pre|post|non|hypo|hyper|micro|macro|sub|inter|intra|extra|para|peri|anti|retro|supra|infra|semi|un|over|poly|pseudo|hemi|de)-(?=[^\W\d_]))?[^\W_]+|[\W_]+"
+)
 LONGEST_NAME = 12
 _ALIKE = frozenset(["preferred", "exact", "layperson"])
 _LEAST_PAIRS = 3
-_LEAST_SHARE = 0.04
+_LEAST_SHARE = float(__import__("os").environ.get("SHARE","0.04"))
 
 # An abnormality is worded in many ways; classes of anatomy are named "Abnormality of X" or "Abnormal X morphology".
 _ABNORMALITY = tuple(
@@ -31,7 +33,7 @@ _ABNORMALITY = tuple(
         r"^Abnormal (?P<x>[\w-]+)$",
     )
 )
-_HEADS = ["abnormality", "anomaly", "malformation", "defect", "disorder", "disease", "problem", "deformity", "involvement", "manifestation", "lesion", "dysfunction", "impairment", "symptom", "complication"]  # fmt: skip
+_HEADS = ["abnormality", "anomaly", "malformation", "defect", "disorder", "disease", "problem", "deformity", "involvement", "manifestation", "lesion", "dysfunction", "impairment", "symptom", "compromise", "derangement", "sign", "change", "complication"]  # fmt: skip
 _HEAD_COST = (3, 5, 6, 4, 5)
 
 
@@ -56,7 +58,8 @@ def content_words(text: str) -> tuple[list[str], bool, bool]:
     for piece in SPLIT.findall(text):
         lower = piece.lower()
         if not piece[0].isalnum():
-            coordinated |= "/" in piece or "&" in piece or "," in piece
+            coordinated |= "/" in piece or "&" in piece
+            gap |= "," in piece
         elif lower in COORDINATORS:
             coordinated = True
         elif lower in STOP_WORDS:
@@ -75,8 +78,11 @@ def names_of(text: str, kind: str, pairs: Mapping[str, Collection[str]]) -> Iter
     if own.cased or kind in ("related", "broad"):
         return
     forms: dict[str, int] = {}
+    if own.gap:
+        for form in _turned(text):
+            forms[form] = 1
     for form in _slashes(text):
-        forms[form] = 2
+        forms[form] = 4
     bare = re.sub(r"\s*\([^)]*\)|\s*\[[^\]]*\]", "", text).strip()
     if bare and bare != text and len(bare.split()) > 1:
         forms.setdefault(bare, 1)
@@ -85,6 +91,8 @@ def names_of(text: str, kind: str, pairs: Mapping[str, Collection[str]]) -> Iter
         if match:
             for head in _HEADS:
                 forms.setdefault(f"{match['x']} {head}", cost)
+                if match["x"].endswith(" system"):
+                    forms.setdefault(f"{match['x'][:-7]} {head}", cost)
             break
     made = [own]
     for form, cost in forms.items():
@@ -124,6 +132,12 @@ def _name(text: str, kind: str, cost: int = 0) -> Name | None:
     )
 
 
+def _turned(text: str) -> Iterator[str]:
+    """The name turned round at each preposition or comma: "Stenosis of the artery" → "artery Stenosis"."""
+    for match in re.finditer(r",\s+|\s+(?:of|in|on|to|at|by|for|from|affecting|involving)\s+(?:the\s+|an?\s+)?", text):
+        yield f"{text[match.end() :]} {text[: match.start()]}"
+
+
 def _slashes(text: str) -> Iterator[str]:
     """ "Aplasia/Hypoplasia of the thumb" → both halves; only where each side is one word of letters."""
     match = re.search(r"(?<![\w-])([A-Za-z]{4,})/([A-Za-z]{4,})(?![\w-])", text)
@@ -161,3 +175,34 @@ def mine_pairs(texts: Iterable[tuple[str, str, str]]) -> dict[str, tuple[str, ..
             pairs[a].append(b)
             pairs[b].append(a)
     return {word: tuple(sorted(others)) for word, others in sorted(pairs.items())}
+
+
+def compose(texts: Iterable[tuple[str, str, str]]) -> Iterator[tuple[str, str, str, Name]]:
+    """Names that the vocabulary composes: when a name of C is a word and a name of P ("severe" + "muscular hypotonia"), that
+    word with every other exact name of P names C too ("severe hypotonia"). Yields (curie of C, its text, kind, name)."""
+    named: dict[tuple[str, ...], set[str]] = defaultdict(set)
+    names: dict[str, list[Name]] = defaultdict(list)
+    rows = []
+    for curie, text, kind in texts:
+        if kind not in _ALIKE and kind != "abbreviation":
+            continue
+        name = _name(text, kind)
+        if name is not None and len(name.families) <= 6:
+            names[curie].append(name)
+            if kind != "abbreviation":
+                named[tuple(sorted(name.families))].add(curie)
+                rows.append((curie, text, kind, name))
+    for curie, text, kind, name in rows:
+        if len(name.families) < 2:
+            continue
+        for i, word in enumerate(name.families):
+            rest = tuple(sorted(name.families[:i] + name.families[i + 1 :]))
+            for base in sorted(named.get(rest, ())):
+                if base == curie:
+                    continue
+                for other in names[base]:
+                    if word not in other.families:
+                        yield curie, text, kind, Name(
+                            families=(word, *other.families), lights=(word, *other.lights), gap=True, coordinated=other.coordinated,
+                            cased=False, variant=True, cost=4,
+                        )
