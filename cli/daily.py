@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import math
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -21,6 +22,9 @@ from cli.terminal import (
     write,
 )
 from errors import InputError
+
+if TYPE_CHECKING:
+    from vision.finding import Finding
 
 app = typer.Typer()
 _PANEL = "Every day"
@@ -54,9 +58,9 @@ def diagnose(
     home: HomeOption = None,
 ) -> None:
     """Rank the diagnoses that images, a note and stated findings point to, each with the evidence that moved it."""
-    if not (images or note is not None or finding):
+    if not (images or note is not None or finding or absent):
         raise typer.BadParameter("give an image, --note or --finding", param_hint="IMAGE...")
-    _known_age(age)
+    device = device_name(device)
     text = None if note is None else read_text(note, "note")
     both = sorted(set(finding or ()) & set(absent or ()))
     if both:
@@ -66,7 +70,7 @@ def diagnose(
     from fusion.pipeline import Pipeline
     from reports.table import render
 
-    pipeline = Pipeline.open(home_folder(home), device=device_name(device))
+    pipeline = Pipeline.open(home_folder(home), device=device)
     report = pipeline.diagnose(
         images or (), note=text, present=finding or (), absent=absent or (), age=age, sex=sex, k=k
     )
@@ -92,7 +96,6 @@ def detect(
         raise typer.BadParameter("takes exactly one image", param_hint="--overlay")
     for image in images:
         _readable(image)
-    from fusion.pipeline import link_findings
     from reports.listing import detections
     from vision.detector import Detector
     from vision.image import load_image
@@ -106,7 +109,7 @@ def detect(
             {
                 "image": str(path),
                 "refused": detection.refused,
-                "findings": link_findings(home_folder(home), detection.findings),
+                "findings": _linked(detection.findings, home_folder(home)),
             }
         )
         if overlay is not None:
@@ -133,8 +136,8 @@ def link(
 
 @app.command(rich_help_panel=_PANEL)
 def paths(
-    finding: Annotated[str, typer.Argument(metavar="FINDING", help="CURIE of a finding, e.g. HP:0002202.")],
-    disease: Annotated[str, typer.Argument(metavar="DISEASE", help="CURIE of a disease, e.g. ICD10CM:J90.")],
+    finding: Annotated[str, typer.Argument(metavar="FINDING", help="CURIE or name of a finding, e.g. HP:0002202.")],
+    disease: Annotated[str, typer.Argument(metavar="DISEASE", help="CURIE or name of a disease, e.g. ICD10CM:I50.9.")],
     k: CountOption = 5,
     layout: FormatOption = "table",
     output: OutputOption = None,
@@ -146,7 +149,7 @@ def paths(
     from reports.listing import walks
 
     graph = KnowledgeGraph.open(home_folder(home) / "graph")
-    show(explain(graph, graph.resolve(finding), graph.resolve(disease), k), walks, layout, output)
+    show(explain(graph, graph.find(finding), graph.find(disease), k), walks, layout, output)
 
 
 @app.command(rich_help_panel=_PANEL)
@@ -225,9 +228,15 @@ def _mentioned(linker: Any, text: str) -> tuple[str, ...]:
     return tuple(sorted({match.concept.curie for match in linker.link(text) if match.presence == "present"}))
 
 
-def _known_age(age: float | None) -> None:
-    if age is not None and not math.isfinite(age):
-        raise InputError("not an age", value=age, expected="years from 0 to 130")
+def _linked(findings: Sequence[Finding], home: Path) -> tuple[Finding, ...]:
+    """The findings with their concepts from the graph; as they are when no graph is built."""
+    if not (home / "graph").exists():
+        return tuple(findings)
+    from kg.graph import KnowledgeGraph
+    from vision.finding import LABEL_CURIES
+
+    graph = KnowledgeGraph.open(home / "graph")
+    return tuple(replace(finding, concept=graph.concept(LABEL_CURIES[finding.label])) for finding in findings)
 
 
 def _readable(image: Path) -> None:

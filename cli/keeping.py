@@ -79,8 +79,10 @@ def data_list(
 
 @ontology.command("add")
 def ontology_add(
-    path: Annotated[Path, typer.Argument(metavar="FILE", help="An OBO file or HPO annotations (phenotype.hpoa).")],
-    kind: Annotated[str | None, typer.Option("--kind", help="obo or hpoa.", show_default="told by its content")] = None,
+    path: Annotated[Path, typer.Argument(metavar="FILE", help="An OBO file, HPO annotations, or SSSOM mappings.")],
+    kind: Annotated[
+        str | None, typer.Option("--kind", help="obo, hpoa or sssom.", show_default="told by its content")
+    ] = None,
     home: HomeOption = None,
 ) -> None:
     """Register an ontology of your own; the next `whydx index build` takes it in."""
@@ -102,9 +104,7 @@ def ontology_list(layout: FormatOption = "table", output: OutputOption = None, h
 
 @ontology.command("show")
 def ontology_show(
-    curie: Annotated[
-        str, typer.Argument(metavar="CURIE", help="A code of any source, e.g. HP:0002202 or ICD10CM:J90.")
-    ],
+    curie: Annotated[str, typer.Argument(metavar="CURIE", help="A code of any source or a name, e.g. HP:0002202.")],
     layout: FormatOption = "table",
     output: OutputOption = None,
     home: HomeOption = None,
@@ -114,7 +114,7 @@ def ontology_show(
     from reports.listing import concept
 
     graph = KnowledgeGraph.open(home_folder(home) / "graph")
-    known = graph.resolve(curie)
+    known = graph.find(curie)
     edges = (*graph.triples(known), *graph.triples(known, inverse=True))
     value = {"concept": graph.concept(known), "information_content": graph.information_content(known), "triples": edges}
     show(value, concept, layout, output)

@@ -1,0 +1,22 @@
+"""One line that says when and on what a figure was measured."""
+
+from __future__ import annotations
+
+import os
+import platform
+from datetime import UTC, datetime
+from pathlib import Path
+
+
+def stamp() -> str:
+    """ "2026-11-22, 2 cores (x86_64, Intel Xeon …), Python 3.11.7"."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    model = ""
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        lines = (
+            line.partition(":")[2].strip() for line in cpuinfo.read_text().splitlines() if line.startswith("model name")
+        )
+        model = next(lines, "")
+    machine = ", ".join(part for part in (platform.machine(), model) if part)
+    return f"{datetime.now(UTC):%Y-%m-%d}, {cores} cores ({machine}), Python {platform.python_version()}"
