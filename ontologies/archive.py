@@ -31,7 +31,8 @@ class _Failures(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         line = record.getMessage()
-        if line.startswith("Could not fetch URL"):
+        # 404 only says that this index lacks the package.
+        if line.startswith("Could not fetch URL") and "404 Client Error" not in line:
             self.lines.append(line)
 
 
