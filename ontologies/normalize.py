@@ -262,6 +262,15 @@ def family(word: str) -> str:
     return _STEMMER.stemWord(word)
 
 
+_STATES = re.compile(r"(plasia|trophy|cephaly|dactyly|emia|uria|tonia|plegia|paresis|algia|epilepsy|stenosis|ataxia|dystonia|sis|pathy|kinesia)$")
+
+
+@lru_cache(maxsize=1 << 14)
+def derived(word: str) -> bool:
+    """Whether the word is the adjective of a state ("microcephalic", "dystonic"), so that it names the state alone too."""
+    return len(word) > 5 and bool(_STATES.search(family(word))) and not light(word) == family(word)
+
+
 def fingerprint() -> str:
     """A hash of the tables and rules above; a dictionary compiled under another one is stale."""
     probes = (

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ontologies.linker_index import CASED, COORDINATED, GAP, VARIANT, LinkerIndex, ordered, word_hash
-from ontologies.normalize import COORDINATORS, STOP_WORDS, family, light
+from ontologies.normalize import COORDINATORS, STOP_WORDS, derived, family, light
 from ontologies.variants import SPLIT
 
 # What stands between two content words; the larger wins.
@@ -216,6 +216,28 @@ def shared(index: LinkerIndex, words: Words) -> list[tuple[tuple[int, ...], int,
     return sorted(set(found))
 
 
+def gapped(index: LinkerIndex, words: Words) -> list[tuple[tuple[int, ...], int]]:
+    """Names of three or four words with one other word inside ("numerous basal cell nevi"): (words, signature row)."""
+    n = len(words.content)
+    if n < 4:
+        return []
+    sums = np.zeros(n + 1, dtype=np.uint64)
+    np.cumsum(words.hashes, out=sums[1:])
+    unknown = np.concatenate([[0], np.cumsum(words.kinds == UNKNOWN)])
+    joined = np.concatenate([[0], np.cumsum(words.gaps > FUNCTION)])
+    found: list[tuple[tuple[int, ...], int]] = []
+    for before, after in ((1, 2), (2, 1), (2, 2)):
+        i = np.arange(n - before - after)
+        end = i + before + 1 + after
+        good = (joined[end - 1] == joined[i]) & (unknown[i + before] == unknown[i]) & (unknown[end] == unknown[end - after])
+        i, end = i[good], end[good]
+        at, rows = _rows(index, sums[i + before] - sums[i] + sums[end] - sums[end - after])
+        for first, row in zip(i[at].tolist(), rows.tolist(), strict=True):
+            skipped = first + before
+            found.append((tuple(w for w in range(first, first + before + 1 + after) if w != skipped), row))
+    return found
+
+
 def candidates(index: LinkerIndex, words: Words, allowed: np.ndarray | None = None) -> list[Candidate]:
     """Every name in the text, nested and overlapping ones too. ``allowed`` (bool per concept row) restricts the vocabulary."""
     found: list[Candidate] = []
@@ -227,15 +249,17 @@ def candidates(index: LinkerIndex, words: Words, allowed: np.ndarray | None = No
         )
         if candidate is not None:
             found.append(candidate)
+    for chosen, row in gapped(index, words):
+        candidate = _choose(index, words, chosen, row, _joint(words, chosen), False, allowed)
+        if candidate is not None and not index.entries["cost"][candidate.entry]:
+            candidate.score *= 0.6
+            found.append(candidate)
     for chosen, row, own in shared(index, words):
-        candidate = _choose(index, words, chosen, row, _joint(words, chosen), True, allowed)
+        candidate = _choose(index, words, chosen, row, _joint(words, chosen), True, allowed, own)
         if candidate is not None:
             candidate.own = own
             found.append(candidate)
     return found
-
-
-MODE = __import__("os").environ.get("MODE", "rot")
 
 
 def _turned(words: Words, chosen: tuple[int, ...], hashes: list[int]) -> list[int]:
@@ -261,11 +285,13 @@ def _choose(
     gap: int,
     coordination: bool,
     allowed: np.ndarray | None,
+    own: tuple[int, ...] = (),
 ) -> Candidate | None:
     """The best entry of signature ``row`` for these words, or None when all are refused."""
     first, last = int(index.rows[row]), int(index.rows[row + 1])
     hs = words.hashes[list(chosen)].tolist()
     order = ordered(hs) if len(chosen) > 1 else 0
+    forward = bool(own) and own[0] == chosen[0]
     turned = _turned(words, chosen, hs) if len(chosen) > 1 else ()
     best: Candidate | None = None
     for at in range(first, last):
@@ -278,18 +304,17 @@ def _choose(
         if gap == COORDINATOR and not flags & COORDINATED:
             continue
         same_order = len(chosen) == 1 or int(entry["order"]) == order
-        if not same_order:
-            if MODE == "lax" and gap == PLAIN and not flags & GAP:
+        if gap == WITH and not (same_order and flags & GAP):
+            continue
+        if coordination and forward and gap == PLAIN:
+            kept = words.pieces[words.content[own[-1]]].lower()
+            if kept.endswith("s") and light(kept) != kept:
                 continue
-            if MODE == "with" and (gap == PLAIN and not flags & GAP or gap == WITH):
-                continue
-            if MODE == "rot" and not int(entry["order"]) in turned:
-                continue
-            if MODE == "rot3" and not int(entry["order"]) in turned and (len(chosen)<3 or (gap == PLAIN and not flags & GAP or gap == WITH)):
-                continue
+        if not same_order and int(entry["order"]) not in turned:
+            continue
         lights = sum(word_hash(light(words.pieces[words.content[i]])) for i in chosen) & _MASK
         same_light = lights == int(entry["light"])
-        if len(chosen) == 1 and not same_light and not flags & CASED:
+        if len(chosen) == 1 and not same_light and not flags & CASED and not (derived(words.pieces[words.content[chosen[0]]]) and cost == 0 and kind in (0, 1, 3)):
             continue
         score = (1.0, 1.0, 0.98, 0.97, 0.9, 0.85, 0.85)[kind]
         score *= 0.95 ** (cost + (not same_light) + 2 * (not same_order) + 2 * coordination)
