@@ -129,12 +129,15 @@ def index_build(
     home: HomeOption = None,
 ) -> None:
     """Build the graph, the linker and the indexes from the fetched sources; what is up to date is left alone."""
-    from fusion.pipeline import build
+    from fusion.build import build
 
     started = monotonic()
     with progress() as advance:
-        build(home_folder(home), tuple(part.value for part in Part if not parts or part in parts), progress=advance)
-    say(f"built in {monotonic() - started:.0f} s: {home_folder(home)}")
+        built = build(
+            home_folder(home), tuple(part.value for part in Part if not parts or part in parts), progress=advance
+        )
+    if built:
+        say(f"built {', '.join(built)} in {monotonic() - started:.0f} s")
 
 
 @index.command("show")

@@ -51,11 +51,14 @@ def eval_diagnose(
     vocab: Annotated[str, typer.Option("--vocab", help="Rank all diseases with a code in this vocabulary.")] = "OMIM",
     split: SplitOption = None,
     limit: Annotated[
-        int | None, typer.Option("--limit", min=1, help="Only the first so many cases.", show_default=False)
+        int | None, typer.Option("--limit", min=1, help="Only so many cases, spread evenly.", show_default=False)
     ] = None,
-    reasoner: Annotated[
-        bool, typer.Option("--reasoner/--no-reasoner", help="Re-rank with the network, or graph likelihood alone.")
-    ] = True,
+    mode: Annotated[
+        Literal["reasoner", "no-branches", "likelihood"],
+        typer.Option(
+            "--mode", help="The whole, the network with its evidence masked, or the graph's likelihood alone."
+        ),
+    ] = "reasoner",
     predictions: PredictionsOption = None,
     as_json: JsonOption = False,
     home: HomeOption = None,
@@ -67,7 +70,7 @@ def eval_diagnose(
 
     with progress() as advance:
         rows, metrics = evaluate_diagnose(
-            cases, home_folder(home), vocab=vocab, split=split, limit=limit, reasoner=reasoner, progress=advance
+            cases, home_folder(home), vocab=vocab, split=split, limit=limit, mode=mode, progress=advance
         )
     _report(metrics, dump_lines(rows), predictions, as_json)
 

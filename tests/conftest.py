@@ -30,7 +30,7 @@ def home() -> Path:
     WHYDX_TEST_HOME, or ``.cache/test-home`` in the repository; never the user's own, which may hold other ontologies.
     Only what is missing or out of date is fetched and built. Tests skip with the reason when the sources cannot be had.
     """
-    from fusion.pipeline import build
+    from fusion.build import build
     from ontologies.sources import fetch
 
     folder = Path(os.environ.get("WHYDX_TEST_HOME") or REPOSITORY / ".cache" / "test-home")

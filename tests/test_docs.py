@@ -1,0 +1,124 @@
+"""The pages say what is so: every command in a fenced block runs, links lead somewhere."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+
+from cli import app
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+PAGES = [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").glob("*.md"))]
+OBO = """format-version: 1.4
+
+[Term]
+id: MY:1
+name: crescent sign of the demo
+xref: HP:0002202
+"""
+
+
+def commands(text: str) -> Iterator[str]:
+    """The lines of ``text`` after "$ " in fenced console blocks."""
+    for block in re.findall(r"^```console\n(.*?)^```", text, flags=re.M | re.S):
+        for line in block.splitlines():
+            if line.startswith("$ "):
+                yield line.removeprefix("$ ")
+
+
+def is_long(line: str) -> bool:
+    """Takes minutes, or would change the home that the tests share: parsed only, or run by the slow tests."""
+    return line.startswith(("git ", "make ", "whydx train", "whydx data fetch", "whydx index build", "whydx eval"))
+
+
+ALL = sorted({(page.name, line) for page in PAGES for line in commands(page.read_text(encoding="utf-8"))})
+QUICK = [(page, line) for page, line in ALL if not is_long(line)]
+EVALUATIONS = sorted({line for _, line in ALL if line.startswith("whydx eval")})
+
+
+def test_commands_are_read_from_console_blocks_only() -> None:
+    text = "```console\n$ whydx a\noutput\n$ make b\n```\n$ no\n```text\n$ no\n```\n"
+    assert list(commands(text)) == ["whydx a", "make b"]
+    assert len(QUICK) > 15
+
+
+@pytest.mark.parametrize("line", sorted({line for _, line in ALL if line.startswith("whydx ")}))
+def test_commands_parse(line: str) -> None:
+    command, words = typer.main.get_command(app), shlex.split(line)[1:]
+    while getattr(command, "commands", None):
+        command = command.commands[words.pop(0)]
+    command.make_context("whydx", words)
+
+
+@pytest.fixture
+def desk(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with the files that the pages speak of, as the current one; WHYDX_HOME is the tests' home."""
+    from vision.phantom import write_phantom
+
+    write_phantom(tmp_path / "phantom.dcm")
+    (tmp_path / "note.txt").write_text("dyspnea, subjective fevers\n", encoding="utf-8")
+    (tmp_path / "my.obo").write_text(OBO, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("WHYDX_HOME", str(home))
+    return tmp_path
+
+
+@pytest.mark.parametrize(("page", "line"), QUICK, ids=[f"{page}: {line}" for page, line in QUICK])
+def test_command_runs(
+    whydx: Callable[..., Any], desk: Path, monkeypatch: pytest.MonkeyPatch, page: str, line: str
+) -> None:
+    if line.startswith(("whydx ontology add", "whydx ontology list")):
+        monkeypatch.setenv("WHYDX_HOME", str(desk / "home"))
+    if line.startswith("whydx ") and "|" not in line:
+        ran = whydx(*shlex.split(line)[1:])
+        status, out, err = ran.status, ran.out, ran.err
+    else:
+        environment = os.environ | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+        shell = subprocess.run(["bash", "-c", line], capture_output=True, text=True, env=environment, check=False)
+        status, out, err = shell.returncode, shell.stdout, shell.stderr
+    assert status == 0, err
+    written = re.findall(r"(?:-o|--overlay) (\S+)", line)
+    assert all((desk / name).stat().st_size for name in written)
+    assert out or written or line.startswith("whydx ontology add")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("line", EVALUATIONS)
+def test_evaluation_runs(whydx: Callable[..., Any], desk: Path, shared_data: Path, line: str) -> None:
+    words = [word.replace("../shared/data", str(shared_data)) for word in shlex.split(line)[1:]]
+    ran = whydx(*words)
+    assert ran.status == 0, ran.err
+    assert (desk / words[words.index("--predictions") + 1]).stat().st_size
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_make_demo_again_is_quick() -> None:
+    """The second ``make demo`` in this checkout prints a differential in under 20 s."""
+    subprocess.run(["make", "demo"], cwd=REPOSITORY, check=True, capture_output=True)
+    ran = subprocess.run(["make", "demo"], cwd=REPOSITORY, check=True, capture_output=True, text=True, timeout=20)
+    assert "Differential" in ran.stdout
+    assert "PHANTOM" in ran.stdout
+
+
+def test_make_has_the_targets_that_the_pages_name() -> None:
+    named = {line.split()[1] for _, line in ALL if line.startswith("make ")}
+    named |= {target for page in PAGES for target in re.findall(r"`make (\w+)", page.read_text(encoding="utf-8"))}
+    targets = set(re.findall(r"^(\w+):", (REPOSITORY / "Makefile").read_text(encoding="utf-8"), flags=re.M))
+    assert {"demo", "bench"} <= named <= targets
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)#\s]+)", page.read_text(encoding="utf-8")):
+        if not target.startswith("http"):
+            assert (page.parent / target).exists(), target
