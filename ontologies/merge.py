@@ -118,7 +118,8 @@ def merge(statements: Iterable[Statement]) -> Merged:
         for other in _codes_as_curies(concept):
             other = old.get(other, other)
             if other != concept.curie:
-                links.setdefault((min(concept.curie, other), max(concept.curie, other)), set())
+                # A Concept does not say which source it is of; its code system does.
+                links[min(concept.curie, other), max(concept.curie, other)].add(system_of_curie(concept.curie))
 
     identities = Identities(links)
     conflicts += [
