@@ -94,8 +94,8 @@ def detect(
     """Look for the 14 ChestX-ray14 findings, with probability, cut-off, side and box."""
     if overlay is not None and len(images) != 1:
         raise typer.BadParameter("takes exactly one image", param_hint="--overlay")
-    for image in images:
-        _readable(image)
+    for path in images:
+        _readable(path)
     from reports.listing import detections
     from vision.detector import Detector
     from vision.image import load_image

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
 from time import monotonic
@@ -150,12 +151,10 @@ def index_show(layout: FormatOption = "table", output: OutputOption = None, home
     for part, manifest in _manifests(home_folder(home), "size"):
         size = sum(entry.size for entry in manifest.files.values()) / 1e6
         row: dict[str, Any] = {"part": part, "kind": manifest.kind, "version": manifest.version, "mb": round(size, 1)}
-        row["sha256"] = manifest.sha256[:12] if layout == "table" else manifest.sha256
-        rows.append(
-            row
-            | {"settings": plain(manifest.settings)}
-            | ({} if layout == "table" else {"inputs": plain(manifest.inputs)})
-        )
+        if layout == "table":
+            rows.append(row | {"sha256": manifest.sha256[:12], "settings": plain(manifest.settings)})
+        else:
+            rows.append(row | plain({n: getattr(manifest, n) for n in ("sha256", "settings", "inputs", "files")}))
     show(rows, records, layout, output)
 
 
@@ -171,5 +170,18 @@ def index_verify(layout: FormatOption = "table", output: OutputOption = None, ho
     show(rows, records, layout, output)
 
 
-def _manifests(home: Path, verify: Verify) -> list[tuple[str, Manifest]]:
-    raise NotImplementedError
+def _manifests(home: Path, verify: Verify) -> Iterator[tuple[str, Manifest]]:
+    """The parts in the order of ``Part`` with their manifests. ArtifactError when one is missing or damaged."""
+    from indexes.manifest import FileEntry, Manifest, read
+    from ontologies.linker_index import open_index
+
+    for part in Part:
+        if part == Part.linker:  # ontologies may not import indexes, so its manifest is its own
+            record = dict(open_index(home / "linker").manifest)
+            files = {name: FileEntry(**entry) for name, entry in record.pop("files").items()}
+            kind, version = record.pop("kind"), record.pop("version")
+            yield part.value, Manifest(kind=kind, version=version, files=files, settings=record)
+        elif part == Part.graph:
+            yield part.value, read(home / "graph", kind="graph", verify=verify)
+        else:
+            yield part.value, read(home / "indexes" / part, kind=f"{part} index", verify=verify)
