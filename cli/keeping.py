@@ -68,14 +68,9 @@ def data_list(
 ) -> None:
     """List the open sources: name, state, version, licence, hash, citation."""
     from ontologies.sources import status
-    from reports.json import plain
-    from reports.listing import records
+    from reports.listing import sources
 
-    rows = [plain(source) for source in status(home_folder(home), verify=verify)]
-    if layout == "table":
-        shown = ("name", "state", "version", "licence", "sha256", "citation")
-        rows = [{key: row[key][:12] if key == "sha256" else row[key] for key in shown} for row in rows]
-    show(rows, records, layout, output)
+    show(status(home_folder(home), verify=verify), sources, layout, output)
 
 
 @ontology.command("add")

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
+from rich.padding import Padding
 from rich.text import Text
 
 from kg.triple import KGPath
@@ -16,6 +17,7 @@ from vision.finding import Finding
 
 if TYPE_CHECKING:
     from ontologies.linker import ConceptMatch
+    from ontologies.sources import SourceStatus
 
 NOTHING = "nothing found"
 
@@ -104,6 +106,18 @@ def records(rows: Sequence[Mapping[str, Any]], console: Console) -> None:
     for row in rows:
         table.add_row(*(Text(_cell(value)) for value in row.values()))
     _table(table, console)
+
+
+def sources(found: Sequence[SourceStatus], console: Console) -> None:
+    """Name, state, version and hash of each source, then its licence and citation, indented."""
+    for source in found:
+        style = {"ready": "green", "damaged": "red"}.get(source.state, "yellow")
+        head = Text.assemble((f"{source.name:<14}", "bold"), (f"{source.state:<9}", style), source.version)
+        head.append(f"  {source.package}  sha256 {source.sha256[:12]}", style="dim")
+        console.print(head)
+        for line in (source.detail, source.licence, source.citation):
+            if line:
+                console.print(Padding(Text(line), (0, 0, 0, 2)))
 
 
 def concept(value: Mapping[str, Any], console: Console) -> None:

@@ -65,6 +65,32 @@ def test_concept(report: DiagnosticReport) -> None:
     assert "90 %" in text
 
 
+def test_sources_say_licence_and_citation() -> None:
+    from ontologies.sources import SOURCES, SourceStatus
+
+    source = SOURCES[0]
+    status = SourceStatus(
+        name=source.name,
+        version=source.version,
+        package=source.package,
+        licence=source.licence,
+        citation=source.citation,
+        sha256=source.sha256,
+        state="damaged",
+        detail="not all files are there",
+    )
+    text = " ".join(drawn(listing.sources, (status,)).split())
+    for words in (
+        source.version,
+        source.licence,
+        source.citation,
+        "damaged",
+        "not all files are there",
+        source.sha256[:12],
+    ):
+        assert words in text
+
+
 @pytest.mark.parametrize("draw", [listing.hits, listing.walks, listing.matches, listing.records])
 def test_nothing_found(draw: Callable[[Any, Console], None]) -> None:
     assert drawn(draw, ()).strip() == listing.NOTHING
