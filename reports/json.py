@@ -82,6 +82,7 @@ def schema() -> dict[str, Any]:
     for part in (generated, *generated.get("$defs", {}).values()):
         part["required"] = sorted(part["properties"])
         part["additionalProperties"] = False
+        part["description"] = " ".join(part["description"].split())  # however the docstring is wrapped
     return {"$schema": _DIALECT, "$id": SCHEMA_ID} | generated
 
 
