@@ -118,7 +118,7 @@ def load(folder: Path | None = None, *, detector: str | None = None) -> Checkpoi
             raise ArtifactError("the reasoner's weights are missing", value=path.name, expected="reasoner.safetensors and reasoner.json", run=RETRAIN)
     try:
         record = json.loads(card.read_text())
-        expected, features, config = record["sha256"], record["features"], ReasonerConfig(**record["config"])
+        expected, features, config = record["sha256"], record["features"], ReasonerConfig(**{k: tuple(v) if isinstance(v, list) else v for k, v in record["config"].items()})
         calibration = {k: Calibration(**v) for k, v in record["calibration"].items()}
         trained_on = record["detector"]
     except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError, AttributeError) as error:

@@ -1,6 +1,6 @@
 """The network: a BERT that reads a trunk with its branches, and scores one candidate a sequence.
 
-    score(candidate) = features · w  +  head([CLS], mean of the candidate's tokens)
+    score(candidate) = (features / scale) · w  +  head([CLS], mean of the candidate's tokens)
 
 The knowledge graph's likelihood enters through the features, so BERT earns its place only by improving on it. The last layer
 of the head starts at zero: an untrained reasoner ranks exactly as the likelihood does. No file and no network here.
@@ -15,6 +15,8 @@ import torch
 from torch import Tensor, nn
 from transformers import BertConfig, BertModel
 
+# Typical spreads of the features among the candidates of a case, so that their weights learn at one rate.
+FEATURE_SCALE = (20.0, 2.0, 10.0, 2.0, 0.2, 1.5, 1.0, 5.0)
 LORA_TARGETS = ("query", "key", "value", "attention.output.dense", "intermediate.dense", "output.dense")
 
 
@@ -26,6 +28,7 @@ class ReasonerConfig:
     region_dim: int = 256
     rank: int = 16
     alpha: float = 32.0
+    scale: tuple[float, ...] = FEATURE_SCALE
 
 
 class Reasoner(nn.Module):
@@ -36,6 +39,7 @@ class Reasoner(nn.Module):
         hidden = bert.config.hidden_size
         self.bert, self.config = bert, config
         self.region = nn.Sequential(nn.LayerNorm(config.region_dim), nn.Linear(config.region_dim, hidden))
+        self.register_buffer("scale", torch.tensor(config.scale), persistent=False)
         self.weight = nn.Parameter(torch.zeros(config.features))
         self.none = nn.Parameter(torch.zeros(2))  # bias, and weight of the findings' total information
         self.head = nn.Sequential(nn.LayerNorm(2 * hidden), nn.Linear(2 * hidden, hidden), nn.GELU(), nn.Linear(hidden, 1))
@@ -66,7 +70,7 @@ class Reasoner(nn.Module):
         mean = (hidden * inside).sum(1) / inside.sum(1)  # (B, H)
         read = self.head(torch.cat([hidden[:, 0], mean], dim=1).float())[:, 0]  # (B,)
         # Elementwise, so that a caller's autocast leaves these few numbers in full precision.
-        return read.float() + (features * self.weight).sum(1) + (none * self.none).sum(1)
+        return read.float() + (features / self.scale * self.weight).sum(1) + (none * self.none).sum(1)
 
 
 def build(bert_config: Mapping[str, object], bert_state: Mapping[str, Tensor], config: ReasonerConfig) -> Reasoner:

@@ -73,11 +73,11 @@ class LikelihoodModel:
         self.settings = settings or LikelihoodSettings()
         self.annotations = AnnotationMatrix.open(graph.path)
         self._information = np.asarray(graph.information, np.float64)
-        self._prior = np.full(len(self.annotations.disease), default_prior)
+        self.prior = np.full(len(self.annotations.disease), default_prior)
         for node, value in (prior or {}).items():
             row = np.searchsorted(self.annotations.disease, node)
             if row < len(self.annotations.disease) and self.annotations.disease[row] == node:
-                self._prior[row] = value
+                self.prior[row] = value
         subject, excluded, _ = graph.all_edges("excludes_phenotype")
         self._excluded: dict[int, list[int]] = {}
         for s, o in zip(subject.tolist(), excluded.tolist(), strict=True):
@@ -154,7 +154,7 @@ class LikelihoodModel:
             best_match = np.maximum.reduceat(matched, self._term_starts)[self._term_position]
             out[:, 5] = annotations.sum_by_disease(best_match * self._direct_weight) / self._direct_total
         out[:, 6] = self._breadth
-        out[:, 7] = self._prior
+        out[:, 7] = self.prior
         return out
 
     def candidates(self, observations: Sequence[Observation], *, k: int | None = 50, within: np.ndarray | None = None) -> Candidates:

@@ -1,0 +1,99 @@
+"""Building a home: sources → graph → linker → indexes; what is up to date is left alone."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from errors import InputError
+from indexes import manifest
+from kg.graph import VERSION as GRAPH_VERSION
+from kg.graph import KnowledgeGraph
+from ontologies import chest, registry, sources
+from ontologies.linker import Linker
+from ontologies.merge import Merged, merge
+from retrieval import cases, literature
+from retrieval.encoder import PACKAGED_SHA256
+from vision.detector import training_cases
+
+PARTS = ("graph", "linker", "literature", "cases", "images")
+_RECORD = "built.json"
+Progress = Callable[[str, int, int], None]
+
+
+def chest_concepts(graph: KnowledgeGraph) -> frozenset[str]:
+    """Canonical CURIEs of the chest layer's diseases and imaging findings: what a paper must speak of to be indexed."""
+    layer = chest.load()
+    rows = [*layer.diseases, *(f for f in layer.findings if f.kind == "imaging")]
+    return frozenset(graph.resolve(row.id) for row in rows)
+
+
+def _inputs(home: Path) -> dict[str, str]:
+    """Name → hash of everything the graph is made from."""
+    found = {s.name: s.sha256 for s in sources.SOURCES}
+    found |= {f"chest:{p.name}": manifest.file_sha256(p) for p in sorted(chest.DATA.glob("*.tsv"))}
+    return found | {f"user:{e.name}": e.sha256 for e in registry.entries(home)}
+
+
+def _digest(inputs: Mapping[str, str]) -> str:
+    return hashlib.sha256(json.dumps(dict(inputs), sort_keys=True).encode()).hexdigest()
+
+
+def build(home: Path, parts: Sequence[str] = PARTS, *, progress: Progress | None = None) -> tuple[str, ...]:
+    """Build the named parts, and whatever they need that is missing or out of date; returns the parts that were built.
+
+    A part is up to date when the hashes of its inputs are those it was built from and its folder is still there. Raises
+    SourceError when a source is not fetched, InputError for an unknown part.
+    """
+    for part in parts:
+        if part not in PARTS:
+            raise InputError("unknown part", value=part, expected=", ".join(PARTS))
+    home.mkdir(parents=True, exist_ok=True)
+    built: list[str] = []
+    graph_inputs = _inputs(home) | {"layout": str(GRAPH_VERSION)}
+    graph_digest = _digest(graph_inputs)
+    folders = {"graph": home / "graph", "linker": home / "linker"}
+    folders |= {part: home / "indexes" / part for part in ("literature", "cases", "images")}
+    digests = {
+        "graph": graph_digest,
+        "linker": _digest({"graph": graph_digest}),
+        "literature": _digest({"graph": graph_digest, "encoder": PACKAGED_SHA256, "layout": str(literature.VERSION)}),
+        "cases": _digest({"graph": graph_digest, "encoder": PACKAGED_SHA256, "layout": str(cases.VERSION)}),
+        "images": _digest({"graph": graph_digest, "detector": manifest.file_sha256(training_cases.PATH)}),
+    }
+    needed = [p for p in PARTS if p in parts or p in ("graph", "linker")]
+    stale = [p for p in needed if _recorded(home).get(p) != digests[p] or not folders[p].is_dir()]
+    merged: Merged | None = None
+    for part in stale:
+        if part in ("graph", "linker") and merged is None:
+            merged = merge(registry.statements(home, progress=progress))
+        if part == "graph" and merged is not None:
+            KnowledgeGraph.build(merged, folders[part], inputs=graph_inputs, progress=progress)
+        elif part == "linker" and merged is not None:
+            Linker.build(merged.concepts, merged.terms, folders[part], relations=merged.relations, progress=progress)
+        elif part == "literature":
+            graph = KnowledgeGraph.open(folders["graph"])
+            literature.build(home, Linker.open(folders["linker"]), chest_concepts(graph), progress=progress)
+        elif part == "cases":
+            cases.build(home, Linker.open(folders["linker"]), progress=progress)
+        else:
+            embeddings, documents = training_cases.read(KnowledgeGraph.open(folders["graph"]).resolve)
+            cases.build_images(home, embeddings, documents)
+        _record(home, {**_recorded(home), part: digests[part]})
+        built.append(part)
+    return tuple(built)
+
+
+def _recorded(home: Path) -> dict[str, str]:
+    try:
+        return dict(json.loads((home / _RECORD).read_text()))
+    except (FileNotFoundError, json.JSONDecodeError, TypeError, ValueError):
+        return {}
+
+
+def _record(home: Path, digests: Mapping[str, str]) -> None:
+    part = home / f"{_RECORD}.part"
+    part.write_text(json.dumps(digests, indent=1, sort_keys=True) + "\n")
+    part.replace(home / _RECORD)
