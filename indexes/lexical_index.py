@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -101,6 +102,19 @@ class LexicalIndex:
 
         retriever = bm25s.BM25.load(path, mmap=True, load_corpus=False, allow_pickle=False, show_progress=False)
         return cls(retriever, ids, Tokenizer())
+
+    def tokens(self, text: str) -> list[str]:
+        """The stems that the index sees in a text, in order."""
+        return self._tokenize(text)
+
+    def idf(self, stem: str) -> float:
+        """ln(1 + (N − n + ½) / (n + ½)), where n of the N texts have the stem; n is taken as 1 when none has it."""
+        n, count = 1, len(self.ids)
+        if stem in self._vocabulary:
+            first = self._vocabulary[stem]
+            pointers = self._retriever.scores["indptr"]
+            n = int(pointers[first + 1] - pointers[first])
+        return math.log(1 + (max(count, n) - n + 0.5) / (n + 0.5))
 
     def scores(self, query: str) -> np.ndarray:
         """The score of every text, float32 (n,), in the order of ``ids``. A word counts as often as the query has

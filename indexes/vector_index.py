@@ -131,20 +131,30 @@ class VectorIndex:
         """
         import numpy as np
 
+        queries = self._checked(queries, k)
+        rows = [self._nearest(query, k, among) for query in queries]
+        width = min(k, len(self.ids) if among is None else len(among))
+        scores = np.array([self._exact(query, found) for query, found in zip(queries, rows, strict=True)])
+        return [[self.ids[row] for row in found] for found in rows], scores.reshape(len(queries), width)
+
+    def scores(self, query: np.ndarray, rows: np.ndarray | None = None) -> np.ndarray:
+        """The exact score of the vectors at ``rows`` (int64; all, in the order of ``ids``, when None), float32."""
+        return self._exact(query, rows)
+
+    def rows(self, query: np.ndarray, k: int, *, among: np.ndarray | None = None) -> np.ndarray:
+        """The rows of the min(k, n) nearest vectors, int64, as `search` orders them."""
+        return self._nearest(self._checked(query, k)[0], k, among)
+
+    def _checked(self, queries: np.ndarray, k: int) -> np.ndarray:
+        import numpy as np
+
         queries = np.atleast_2d(np.asarray(queries, dtype=np.float32))
         if k < 1:
             raise InputError("k is too small", value=k, expected="1 or more")
         if queries.shape[1] != self.vectors.shape[1] or not np.isfinite(queries).all():
             expected = f"finite vectors of dimension {self.vectors.shape[1]}"
             raise InputError("not a query for this index", value=queries.shape, expected=expected)
-        rows = [self._nearest(query, k, among) for query in queries]
-        width = min(k, len(self.ids) if among is None else len(among))
-        scores = np.array([self._exact(query, found) for query, found in zip(queries, rows, strict=True)])
-        return [[self.ids[row] for row in found] for found in rows], scores.reshape(len(queries), width)
-
-    def scores(self, query: np.ndarray) -> np.ndarray:
-        """The exact score of every vector, float32 (n,), in the order of ``ids``."""
-        return self._exact(query, None)
+        return queries
 
     def _exact(self, query: np.ndarray, rows: np.ndarray | None) -> np.ndarray:
         import numpy as np

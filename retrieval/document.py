@@ -9,8 +9,8 @@ from typing import Literal
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Document:
-    """A paper or a case. ``source_curie`` is "PMID:…" for a paper and the collection's id for a case; ``concepts`` are the
-    canonical CURIEs it mentions as present."""
+    """A paper or a case. ``source_curie`` is "PMID:…" for a paper and the collection's id for a case; ``concepts``
+    are the canonical CURIEs it mentions as present."""
 
     doc_id: str
     kind: Literal["literature", "case"]
@@ -23,8 +23,9 @@ class Document:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SearchHit:
-    """A document found. ``rank`` starts at 1; ``score`` is the fused score, higher is better, comparable within one search
-    only; ``explanation`` gives the parts by name ("bm25", "dense", "image", "concepts"), each with its own meaning."""
+    """A document found. ``rank`` starts at 1; ``score`` is the fused score, higher is better, comparable within one
+    search only; ``explanation`` gives the parts by name ("bm25", "dense", "image", "concepts"), each with its own
+    meaning."""
 
     document: Document
     score: float

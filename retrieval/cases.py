@@ -1,0 +1,237 @@
+"""The cases: radiology reports and images, searched by image, text and concepts, and filtered.
+
+Two collections stand in a home: ``indexes/cases`` (Open-i reports, text) and ``indexes/images`` (embeddings of images
+with their labels, no pixels). A search asks both and merges the answers.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Collection, Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from errors import ArtifactError, InputError
+from indexes import manifest
+from indexes.manifest import Verify, file_sha256
+from ontologies.sources import member_path
+from retrieval import openi
+from retrieval import where as filters
+from retrieval.concept_index import Ancestors
+from retrieval.document import Document, SearchHit
+from retrieval.encoder import Encoder
+from retrieval.hybrid import VERSION, HybridIndex, Scored
+from retrieval.openi import Report
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from ontologies.linker import ConceptMatch, Linker
+
+__all__ = ["VERSION", "Cases", "build", "build_images"]
+
+REPORTS = "case index"
+IMAGES = "image index"
+
+Progress = Callable[[str, int, int], None]
+
+
+def folder(home: Path, kind: str) -> Path:
+    """Where a home keeps the collection of that kind (REPORTS or IMAGES)."""
+    return home / "indexes" / ("cases" if kind == REPORTS else "images")
+
+
+def build(
+    home: Path,
+    linker: Linker,
+    *,
+    ancestors: Ancestors | None = None,
+    encoder: Encoder | None = None,
+    path: Path | None = None,
+    progress: Progress | None = None,
+) -> None:
+    """Build ``home/indexes/cases`` from the fetched Open-i archive (or the one at ``path``).
+
+    A report without findings and impression is left out. A case's id is "openi:" and the report's ("openi:CXR1"); its
+    text is indication, findings and impression; its concepts are those that findings, impression and the annotators'
+    codes assert as present (the indication is a question, not a finding). Metadata: indication, impression, mesh,
+    findings (names of the concepts, joined by "; "), licence, collection. Raises SourceError when the archive is not
+    fetched, InputError when it cannot be read.
+    """
+    path = member_path(home, "openi", "NLMCXR_reports.tgz") if path is None else path
+    documents, read = [], 0
+    for report in openi.read(path):
+        read += 1
+        if report.findings or report.impression:
+            documents.append(_document(report, linker))
+        if progress and read % 100 == 0:
+            progress("read reports", read, 0)
+    if not documents:
+        raise InputError("no reports", value=path.name, expected="the Open-i archive NLMCXR_reports.tgz")
+    HybridIndex.build(
+        documents,
+        folder(home, REPORTS),
+        kind=REPORTS,
+        encoder=encoder,
+        ancestors=ancestors,
+        inputs={path.name: file_sha256(path), "linker": linker.fingerprint},
+        settings={"counts": {"reports": read, "indexed": len(documents)}, "licence": openi.LICENCE},
+        progress=progress,
+    )
+
+
+def build_images(
+    home: Path,
+    embeddings: np.ndarray,
+    documents: Sequence[Document],
+    *,
+    detector: str = "",
+    ancestors: Ancestors | None = None,
+    encoder: Encoder | None = None,
+    progress: Progress | None = None,
+) -> None:
+    """Build ``home/indexes/images`` from float32 embeddings (n, d) and the documents of the same images, in the same
+    order.
+
+    ``detector`` is the fingerprint of the network that made the embeddings; `Cases.open` compares it. The filter
+    reads the metadata age (years), sex (F or M), view, and findings (names joined by "; "). ValueError when lengths
+    differ.
+    """
+    if len(embeddings) != len(documents):
+        raise ValueError(f"{len(embeddings)} embeddings for {len(documents)} documents")
+    HybridIndex.build(
+        documents,
+        folder(home, IMAGES),
+        kind=IMAGES,
+        encoder=encoder,
+        ancestors=ancestors,
+        images=(embeddings, detector),
+        settings={"counts": {"images": len(documents)}},
+        progress=progress,
+    )
+
+
+class Cases:
+    """Search over the cases.
+
+    A hit's ``score``, in [0, 1], is the weighted mean of the parts that the query and the case's collection both
+    have, each scaled between the worst and the best candidate of that collection in this search: 1 is a case that is
+    the best of its collection in everything that can be compared. It orders one search and means nothing between
+    searches. ``explanation`` has the raw parts: "image" and "dense" (cosines), "bm25" (no upper bound) and "concepts"
+    (simGIC in [0, 1]).
+    """
+
+    def __init__(self, reports: HybridIndex, images: HybridIndex | None) -> None:
+        self.reports, self.images = reports, images
+
+    @classmethod
+    def open(
+        cls, home: Path, *, encoder: Encoder | None = None, detector: str | None = None, verify: Verify = "open"
+    ) -> Cases:
+        """Open the reports, and the images if they were built.
+
+        Raises ArtifactError when the reports are missing, or either is damaged or built with another sentence
+        encoder, or, when ``detector`` (a fingerprint) is given, the images with another network.
+        """
+        reports = HybridIndex.open(folder(home, REPORTS), kind=REPORTS, encoder=encoder, verify=verify)
+        images = None
+        if folder(home, IMAGES).is_dir():
+            images = HybridIndex.open(
+                folder(home, IMAGES), kind=IMAGES, encoder=encoder, images=detector, verify=verify
+            )
+        return cls(reports, images)
+
+    def __len__(self) -> int:
+        return sum(len(collection) for collection in self._collections())
+
+    @property
+    def fingerprint(self) -> str:
+        """A hash that changes with any file of the collections."""
+        hashes = "".join(collection.manifest.sha256 for collection in self._collections())
+        return hashlib.sha256(hashes.encode()).hexdigest()
+
+    def search(
+        self,
+        text: str | None = None,
+        image_embedding: np.ndarray | None = None,
+        concepts: Iterable[str] = (),
+        k: int = 10,
+        where: str | None = None,
+        *,
+        exclude: Collection[str] = (),
+    ) -> tuple[SearchHit, ...]:
+        """The ``k`` cases most like what is given, best first, ties by id; empty when nothing matches.
+
+        Any of ``text``, ``image_embedding`` (float32 (d,)) and ``concepts`` (canonical CURIEs) is enough. ``where``
+        is a filter (`retrieval.where`), applied before anything is ranked and then searched exactly, so no match is
+        lost; alone, it gives the first ``k`` matches by id, with score zero. ``exclude`` are ids that must not be
+        found. With an image and nothing else only images answer.
+
+        Raises InputError when nothing is given, k < 1, the filter cannot be read, or the embedding has another
+        dimension; ArtifactError when an image is given and no images were indexed.
+        """
+        wanted = tuple(concepts)
+        text = text if text is not None and text.strip() else None
+        if text is None and image_embedding is None and not wanted and where is None:
+            raise InputError("nothing to search for", expected="a text, an image, concepts or a filter")
+        if k < 1:
+            raise InputError("k is too small", value=k, expected="1 or more")
+        if image_embedding is not None and self.images is None:
+            raise ArtifactError("no images are indexed", run=manifest.REBUILD)
+        matches = None if where is None else filters.parse(where)
+        found: list[tuple[float, str, HybridIndex, Scored]] = []
+        for collection in self._collections():
+            among = collection.documents.rows(matches) if matches else None
+            if among is not None and text is None and image_embedding is None and not wanted:
+                answers = collection.first(k, among, exclude)
+            else:
+                answers = collection.search(
+                    k=k, text=text, concepts=wanted, image=image_embedding, among=among, exclude=exclude
+                )
+            found += [(-a.score, collection.lexical.ids[a.row], collection, a) for a in answers]
+        found.sort(key=lambda item: item[:2])
+        return tuple(
+            SearchHit(
+                document=collection.documents[scored.row], score=scored.score, rank=rank, explanation=scored.parts
+            )
+            for rank, (_, _, collection, scored) in enumerate(found[:k], 1)
+        )
+
+    def _collections(self) -> list[HybridIndex]:
+        return [collection for collection in (self.reports, self.images) if collection is not None]
+
+
+def _document(report: Report, linker: Linker) -> Document:
+    said = " ".join(part for part in (report.findings, report.impression) if part)
+    # "Opacity/lung/base/left" reads as "Opacity, lung, base, left"; each code is a text of its own
+    matches = [*linker.link(said)]
+    for code in report.abnormal:
+        matches.extend(linker.link(code.replace("/", ", ")))
+    present = _present(matches)
+    parts = [
+        f"Indication: {report.indication}" if report.indication else "",
+        f"Findings: {report.findings}" if report.findings else "",
+        f"Impression: {report.impression}" if report.impression else "",
+    ]
+    codes = "; ".join(report.abnormal)
+    return Document(
+        doc_id=f"openi:{report.report_id}",
+        kind="case",
+        title="Chest radiograph: " + (codes.replace("/", " ") if codes else "no abnormality coded"),
+        text=" ".join(filter(None, parts)),
+        source_curie=f"openi:{report.report_id}",
+        concepts=tuple(sorted(present)),
+        metadata={
+            "collection": "Open-i",
+            "indication": report.indication,
+            "impression": report.impression,
+            "mesh": "; ".join(report.mesh),
+            "findings": filters.FINDINGS_SEPARATOR.join(sorted(set(present.values()))),
+            "licence": openi.LICENCE,
+        },
+    )
+
+
+def _present(matches: Iterable[ConceptMatch]) -> dict[str, str]:
+    """CURIE → name of the concepts asserted as present."""
+    return {match.concept.curie: match.concept.name for match in matches if match.presence == "present"}

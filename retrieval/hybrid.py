@@ -1,0 +1,226 @@
+"""One searchable collection: words (BM25), meaning (sentence vectors), concepts, and images where there are any.
+
+A search takes the 1,000 best candidates of each part that the query has, computes every part exactly for all of them,
+and fuses the parts (`rank_fusion.convex`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from errors import ArtifactError, InputError
+from indexes import manifest
+from indexes.lexical_index import LexicalIndex
+from indexes.manifest import Manifest, Verify, atomic_directory
+from indexes.ranking import best_rows, id_ranks
+from indexes.vector_index import VectorIndex
+from retrieval.concept_index import Ancestors, ConceptIndex
+from retrieval.document import Document
+from retrieval.document_store import DocumentStore
+from retrieval.encoder import PACKAGED_SHA256, Encoder
+from retrieval.rank_fusion import convex
+
+if TYPE_CHECKING:
+    import numpy as np
+
+VERSION = 1
+DEPTH = 1000
+# bm25 and dense: tuned on the training part of two question sets (docs/retrieval.md); concepts and image: set by hand,
+# since there is no judged collection of cases to tune them on
+WEIGHTS: Mapping[str, float] = {"bm25": 0.4, "dense": 0.6, "concepts": 0.5, "image": 1.0}
+
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scored:
+    """A row of a collection, its fused score in [0, 1], and the raw value of each part."""
+
+    row: int
+    score: float
+    parts: Mapping[str, float]
+
+
+class HybridIndex:
+    """The parts of a collection, over the same documents in the same order.
+
+    ``manifest.inputs["encoder"]`` is the fingerprint of the sentence encoder, ``["images"]`` that of the image encoder.
+    """
+
+    def __init__(self, path: Path, stored: Manifest, encoder: Encoder | None) -> None:
+        self.manifest, self._encoder = stored, encoder
+        # the manifest of the whole has just verified every file of the parts
+        self.documents = DocumentStore.open(path / "documents", verify="size")
+        self.lexical = LexicalIndex.open(path / "bm25", verify="size")
+        self.dense = VectorIndex.open(path / "dense", verify="size")
+        self.concepts = ConceptIndex.open(path / "concepts", verify="size")
+        self.images = VectorIndex.open(path / "images", verify="size") if "images" in stored.inputs else None
+        self._ranks = id_ranks(self.lexical.ids)
+
+    def __len__(self) -> int:
+        return len(self.documents)
+
+    @classmethod
+    def build(
+        cls,
+        documents: Sequence[Document],
+        path: Path,
+        *,
+        kind: str,
+        encoder: Encoder | None = None,
+        longest: int | None = None,
+        ancestors: Ancestors | None = None,
+        known: Iterable[str] = (),
+        images: tuple[np.ndarray, str] | None = None,
+        inputs: Mapping[str, str] | None = None,
+        settings: Mapping[str, Any] | None = None,
+        progress: Progress | None = None,
+    ) -> HybridIndex:
+        """Build in the folder ``path`` and open.
+
+        ``documents`` are sorted by id, so that the same documents give the same bytes. ``longest`` is how many tokens
+        of a document the encoder reads. ``ancestors`` and ``known`` are for `ConceptIndex.build`. ``images`` are the
+        embeddings, float32 (n, d) in the order of ``documents``, and the fingerprint of the network they come from.
+        ValueError when ids repeat or lengths differ.
+        """
+        import numpy as np
+
+        order = sorted(range(len(documents)), key=lambda row: documents[row].doc_id)
+        documents = [documents[row] for row in order]
+        ids = [document.doc_id for document in documents]
+        texts = [searched_text(document) for document in documents]
+        encoder = encoder or Encoder.load()
+        vectors = encoder.encode(texts, longest=longest, progress=progress)
+        with atomic_directory(path) as folder:
+            DocumentStore.build(documents, folder / "documents")
+            LexicalIndex.build(texts, ids, folder / "bm25")
+            VectorIndex.build(vectors, ids, folder / "dense", encoder=encoder.fingerprint)
+            ConceptIndex.build(
+                [document.concepts for document in documents], folder / "concepts", ancestors=ancestors, known=known
+            )
+            origin = dict(inputs or {}) | {"encoder": encoder.fingerprint}
+            if images is not None:
+                embeddings = unit(np.asarray(images[0], dtype=np.float32)[order])
+                VectorIndex.build(embeddings, ids, folder / "images", encoder=images[1])
+                origin["images"] = images[1]
+            manifest.write(
+                folder,
+                kind=kind,
+                version=VERSION,
+                inputs=origin,
+                settings={"documents": len(documents), "encoder": encoder.name, "longest": longest, **(settings or {})},
+            )
+        return cls.open(path, kind=kind, encoder=encoder)
+
+    @classmethod
+    def open(
+        cls,
+        path: Path,
+        *,
+        kind: str,
+        encoder: Encoder | None = None,
+        images: str | None = None,
+        verify: Verify = "open",
+    ) -> HybridIndex:
+        """Open; the packaged encoder is loaded by the first query when ``encoder`` is None.
+
+        Raises ArtifactError when the folder is missing, damaged, of another kind, or built with another encoder than
+        ``encoder`` (the packaged one) or, when given, the image encoder with the fingerprint ``images``.
+        """
+        stored = manifest.read(path, kind=kind, version=VERSION, verify=verify)
+        wanted = {"encoder": encoder.fingerprint if encoder else PACKAGED_SHA256}
+        if images is not None:
+            wanted["images"] = images
+        for name, fingerprint in wanted.items():
+            if stored.inputs.get(name) != fingerprint:
+                raise ArtifactError(
+                    f"the {kind} was built with another {'image ' if name == 'images' else ''}encoder",
+                    value=stored.inputs.get(name),
+                    expected=fingerprint,
+                    run=manifest.REBUILD,
+                )
+        return cls(path, stored, encoder)
+
+    def search(
+        self,
+        *,
+        k: int,
+        text: str | None = None,
+        concepts: Iterable[str] = (),
+        image: np.ndarray | None = None,
+        among: np.ndarray | None = None,
+        exclude: Collection[str] = (),
+        weights: Mapping[str, float] = WEIGHTS,
+    ) -> tuple[Scored, ...]:
+        """The ``k`` best documents, best first, ties by id; fewer, or none, when fewer have anything in common.
+
+        ``image`` is an embedding, float32 (d,). ``among`` (int64 rows) restricts the documents before anything is
+        ranked, and ``exclude`` leaves out ids. The parts are those that the query has and the collection can answer;
+        none is an empty answer. Raises InputError when k < 1 or the image is not one for this index.
+        """
+        import numpy as np
+
+        if k < 1:
+            raise InputError("k is too small", value=k, expected="1 or more")
+        rows = np.arange(len(self)) if among is None else np.asarray(among, dtype=np.int64)
+        if exclude:
+            rows = np.array([row for row in rows.tolist() if self.lexical.ids[row] not in exclude], dtype=np.int64)
+        if not len(rows):
+            return ()
+        filtered = rows if len(rows) < len(self) else None
+        candidates, scorers = [], {}
+        if text is not None and text.strip():
+            words, vector = self.lexical.scores(text), (self._encoder or Encoder.load()).query(text)
+            candidates += [_positive(words, rows, self._ranks), self.dense.rows(vector, DEPTH, among=filtered)]
+            scorers["bm25"] = words.__getitem__
+            scorers["dense"] = lambda chosen: self.dense.scores(vector, chosen)
+        wanted = sorted(set(concepts))
+        if wanted:
+            overlap = self.concepts.scores(wanted)
+            candidates.append(_positive(overlap, rows, self._ranks))
+            scorers["concepts"] = overlap.__getitem__
+        if image is not None and self.images is not None:
+            embedding, pictures = unit(np.atleast_2d(np.asarray(image, dtype=np.float32)))[0], self.images
+            candidates.append(pictures.rows(embedding, DEPTH, among=filtered))
+            scorers["image"] = lambda chosen: pictures.scores(embedding, chosen)
+        if not candidates:
+            return ()
+        chosen = np.unique(np.concatenate(candidates))
+        if not len(chosen):
+            return ()
+        parts = {name: np.asarray(score(chosen)) for name, score in scorers.items()}
+        fused = convex(parts, weights)
+        best = best_rows(fused, self._ranks[chosen], k)
+        return tuple(
+            Scored(
+                row=int(chosen[i]), score=float(fused[i]), parts={name: float(parts[name][i]) for name in sorted(parts)}
+            )
+            for i in best
+        )
+
+    def first(self, k: int, among: np.ndarray, exclude: Collection[str] = ()) -> tuple[Scored, ...]:
+        """The first ``k`` of the rows by id, unranked: score zero, no parts."""
+        rows = [row for row in among.tolist() if self.lexical.ids[row] not in exclude]
+        rows.sort(key=lambda row: int(self._ranks[row]))
+        return tuple(Scored(row=row, score=0.0, parts={}) for row in rows[:k])
+
+
+def searched_text(document: Document) -> str:
+    """What BM25 and the sentence encoder read of a document: its title and its text."""
+    return f"{document.title} {document.text}".strip()
+
+
+def unit(vectors: np.ndarray) -> np.ndarray:
+    """Rows scaled to length one, float32; a row of zeros stays."""
+    import numpy as np
+
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    return np.divide(vectors, lengths, out=np.zeros_like(vectors), where=lengths > 0)
+
+
+def _positive(scores: np.ndarray, rows: np.ndarray, ranks: np.ndarray) -> np.ndarray:
+    rows = rows[scores[rows] > 0]
+    return rows[best_rows(scores[rows], ranks[rows], DEPTH)]
