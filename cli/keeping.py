@@ -169,7 +169,9 @@ def _manifests(home: Path, verify: Verify) -> Iterator[tuple[str, Manifest]]:
     """The parts in the order of ``Part`` with their manifests. ArtifactError when one is missing or damaged."""
     from indexes.manifest import FileEntry, Manifest, read
     from ontologies.linker_index import open_index
+    from retrieval import cases, literature
 
+    kinds = {Part.literature: literature.KIND, Part.cases: cases.REPORTS, Part.images: cases.IMAGES}
     for part in Part:
         if part == Part.linker:  # ontologies may not import indexes, so its manifest is its own
             record = dict(open_index(home / "linker").manifest)
@@ -179,4 +181,4 @@ def _manifests(home: Path, verify: Verify) -> Iterator[tuple[str, Manifest]]:
         elif part == Part.graph:
             yield part.value, read(home / "graph", kind="graph", verify=verify)
         else:
-            yield part.value, read(home / "indexes" / part, kind=f"{part} index", verify=verify)
+            yield part.value, read(home / "indexes" / part, kind=kinds[part], verify=verify)
