@@ -82,13 +82,10 @@ def detect(
     images: Annotated[list[Path], typer.Argument(metavar="IMAGE", help="DICOM, PNG or JPEG.")],
     overlay: Annotated[
         Path | None,
-        typer.Option(
-            "--overlay", metavar="PNG", help="Also draw the heat maps and boxes of what is present (one image only)."
-        ),
+        typer.Option("--overlay", metavar="PNG", help="Also draw heat maps and boxes of what is present (one image)."),
     ] = None,
     layout: FormatOption = "table",
     output: OutputOption = None,
-    device: DeviceOption = "cpu",
     home: HomeOption = None,
 ) -> None:
     """Look for the 14 ChestX-ray14 findings, with probability, cut-off, side and box."""
@@ -104,19 +101,20 @@ def detect(
     rows = []
     for path in images:
         image = load_image(path)
-        detection = detector.detect(image)
-        rows.append(
-            {
-                "image": str(path),
-                "refused": detection.refused,
-                "findings": _linked(detection.findings, home_folder(home)),
-            }
-        )
+        seen = detector.detect(image)
+        if seen.refused and len(images) == 1:
+            raise _refusal(path, seen.refused)
+        findings = _linked(seen.findings, home_folder(home))
+        row = {"image": str(path), "refused": seen.refused, "warnings": seen.warnings, "no_finding": seen.no_finding}
+        rows.append(row | {"findings": findings})
         if overlay is not None:
             from reports.overlay import draw
 
-            write(draw(image.pixels, detection.findings, detection.heatmaps), overlay)
+            write(draw(image.pixels, findings, seen.heatmaps), overlay)
     show(rows, detections, layout, output)
+    refused = [(path, row["refused"]) for path, row in zip(images, rows, strict=True) if row["refused"]]
+    if refused:
+        raise _refusal(*refused[0])
 
 
 @app.command(rich_help_panel=_PANEL)
@@ -194,7 +192,6 @@ def cases(
     k: CountOption = 10,
     layout: FormatOption = "table",
     output: OutputOption = None,
-    device: DeviceOption = "cpu",
     home: HomeOption = None,
 ) -> None:
     """Find similar cases by image, text and concepts, or a cohort by --where."""
@@ -208,7 +205,10 @@ def cases(
         from vision.detector import Detector
         from vision.image import load_image
 
-        embedding = Detector.open().detect(load_image(image)).embedding
+        seen = Detector.open().detect(load_image(image))
+        if seen.refused:
+            raise _refusal(image, seen.refused)
+        embedding = seen.embedding
     from ontologies.linker import Linker
     from reports.listing import hits
     from retrieval.cases import Cases
@@ -237,6 +237,10 @@ def _linked(findings: Sequence[Finding], home: Path) -> tuple[Finding, ...]:
 
     graph = KnowledgeGraph.open(home / "graph")
     return tuple(replace(finding, concept=graph.concept(LABEL_CURIES[finding.label])) for finding in findings)
+
+
+def _refusal(path: Path, reason: str) -> InputError:
+    return InputError(f"the image is refused ({reason})", value=path, expected="a frontal chest radiograph")
 
 
 def _readable(image: Path) -> None:

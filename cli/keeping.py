@@ -182,3 +182,30 @@ def _manifests(home: Path, verify: Verify) -> Iterator[tuple[str, Manifest]]:
             yield part.value, read(home / "graph", kind="graph", verify=verify)
         else:
             yield part.value, read(home / "indexes" / part, kind=kinds[part], verify=verify)
+
+
+@train.command("detector")
+def train_detector(
+    data: Annotated[list[Path], typer.Argument(metavar="FOLDER", help="Folders with annotations.jsonl and images/.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="Folder of checkpoints, curves and the weights.")],
+    epochs: Annotated[int, typer.Option("--epochs", min=1, help="Passes over the images.")] = 18,
+    limit: Annotated[
+        int | None, typer.Option("--limit", min=1, help="Only so many images.", show_default=False)
+    ] = None,
+    seed: SeedOption = 0,
+) -> None:
+    """Train the detector on the training patients, calibrate it, and write weights, thresholds and manifest.
+
+    A run that was stopped goes on from its last checkpoint when it is started again.
+    """
+    from vision.release import release
+    from vision.train import Settings
+    from vision.train import train_detector as fit
+
+    settings = Settings(epochs=epochs, limit=limit, seed=seed)
+    folders = " ".join(folder.name for folder in data)
+    command = f"whydx train detector {folders} --epochs {epochs} --seed {seed}" + (f" --limit {limit}" if limit else "")
+    with progress() as advance:
+        trained = fit(data, output / "run", settings, progress=advance)
+        release(trained, data, output, command=command, progress=advance)
+    say(f"wrote {output / 'detector.safetensors'}")

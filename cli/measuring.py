@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from cli.terminal import DeviceOption, HomeOption, device_name, home_folder, progress, show, write
+from cli.terminal import HomeOption, home_folder, progress, show, write
 from errors import InputError
 
 PredictionsOption = Annotated[
@@ -98,7 +98,6 @@ def eval_detect(
     split: SplitOption = None,
     predictions: PredictionsOption = None,
     as_json: JsonOption = False,
-    device: DeviceOption = "cpu",
 ) -> None:
     """Detection: AUROC of each label, pointing game and box overlap, refusals, calibration."""
     _there(folder)
@@ -106,7 +105,7 @@ def eval_detect(
     from vision.evaluate import evaluate_detect
 
     with progress() as advance:
-        rows, metrics = evaluate_detect(folder, split=split, device=device_name(device), progress=advance)
+        rows, metrics = evaluate_detect(folder, split=split, progress=advance)
     _report(metrics, dump_lines(rows), predictions, as_json)
 
 

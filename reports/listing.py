@@ -23,9 +23,12 @@ NOTHING = "nothing found"
 
 
 def detections(rows: Sequence[Mapping[str, Any]], console: Console) -> None:
-    """One table an image: ``rows`` are {"image", "refused", "findings"}; findings by falling probability."""
+    """One table an image: ``rows`` are {"image", "refused", "warnings", "no_finding", "findings"}; findings by falling
+    probability."""
     for row in rows:
         heading(row["image"], console)
+        for line in row["warnings"]:
+            console.print(Text(f"! {line}", style="bold yellow"))
         if row["refused"]:
             console.print(Text(f"refused: {row['refused']}", style="bold yellow"))
         found: Iterable[Finding] = row["findings"]
@@ -51,6 +54,7 @@ def detections(rows: Sequence[Mapping[str, Any]], console: Console) -> None:
                 Text(codes(finding.concept, ("SNOMEDCT", "UMLS", "HP")) if finding.concept else "", style="dim"),
             )
         if table.row_count:
+            table.add_row("", Text("No finding", style="dim"), f"{row['no_finding']:.3f}")
             console.print(table)
 
 

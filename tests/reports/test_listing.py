@@ -20,18 +20,32 @@ def drawn(draw: Callable[[Any, Console], None], value: Any) -> str:
 
 
 def test_detections(report: DiagnosticReport) -> None:
-    text = drawn(listing.detections, [{"image": "a.png", "refused": None, "findings": report.findings[:3]}])
+    text = drawn(
+        listing.detections,
+        [
+            {
+                "image": "a.png",
+                "refused": None,
+                "warnings": ("PHANTOM",),
+                "no_finding": 0.125,
+                "findings": report.findings[:3],
+            }
+        ],
+    )
     first, second = (next(line for line in text.splitlines() if name in line) for name in ("Consolidation", "Hernia"))
     assert first.startswith("+")
     assert "0.812" in first
     assert "right" in first
+    assert "! PHANTOM" in text
+    assert "0.125" in text
     assert "10 20 100 80" in first
     assert not second.startswith("+")
 
 
 def test_a_refused_image_says_why() -> None:
     assert "refused: not a radiograph" in drawn(
-        listing.detections, [{"image": "a.png", "refused": "not a radiograph", "findings": ()}]
+        listing.detections,
+        [{"image": "a.png", "refused": "not a radiograph", "warnings": (), "no_finding": 1.0, "findings": ()}],
     )
 
 
