@@ -9,7 +9,7 @@ from ontologies.concept import Concept, Presence
 
 Laterality = Literal["left", "right", "bilateral", "midline"]
 
-# ChestX-ray14 (Wang 2017) label → concept; kept equal to ontologies/data/findings.tsv by tests/ontologies/test_chest.py.
+# ChestX-ray14 (Wang 2017) label → concept; kept equal to ontologies/data/findings.tsv by a test of the chest layer.
 # "Hernia" in ChestX-ray14 is nearly always a hiatus hernia, so that is its concept.
 LABEL_CURIES: dict[str, str] = {
     "Atelectasis": "HP:0100750",
@@ -48,8 +48,9 @@ class BoundingBox:
 class Finding:
     """Something seen, or looked for and not seen.
 
-    ``probability`` is calibrated, in [0, 1]; it is None for a finding that the user or the note states. ``origin`` says who
-    says so. ``laterality`` is the patient's side. ``concept`` is None only when no graph was at hand to link the label.
+    ``probability`` is calibrated, in [0, 1]; it is None for a finding that the user or the note states. ``origin`` says
+    who says so. ``laterality`` is the patient's side. ``concept`` is None only when no graph was at hand to link the
+    label.
     """
 
     label: str

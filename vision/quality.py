@@ -1,0 +1,54 @@
+"""Refusal: what the detector will not read, each with a stable reason code."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from vision.image import ImageInstance
+
+REFUSALS = {
+    "blank": "the image holds no structure",
+    "wrong_modality": "the header says this is not a projection radiograph",
+    "wrong_body_part": "the header says this is not the chest",
+    "lateral_view": "the header says this is a lateral or oblique view; only PA and AP are read",
+    "not_a_chest_radiograph": "the image does not look like a frontal chest radiograph",
+}
+"""Reason code → what it means. The codes are stable; they stand in predictions and reports."""
+
+LOW_RESOLUTION = 200
+_RADIOGRAPHS = frozenset(("", "DX", "CR", "DR", "RG", "RF", "OT", "SC"))
+_CHEST = ("CHEST", "THORAX", "TORAX", "LUNG", "RIB", "HEART")
+_NOT_FRONTAL = frozenset(
+    ("LL", "RL", "LAT", "LATERAL", "LLO", "RLO", "LAO", "RAO", "LPO", "RPO", "OBLIQUE", "LLD", "RLD")
+)
+_LEAST_SPREAD = 0.02
+_LEAST_LEVELS = 8
+
+
+def refusal(image: ImageInstance) -> str | None:
+    """The first reason not to read this image, from its header and its grey levels, or None. Codes are REFUSALS'
+    keys.
+    """
+    if image.modality not in _RADIOGRAPHS:
+        return "wrong_modality"
+    if image.body_part and not any(part in image.body_part for part in _CHEST):
+        return "wrong_body_part"
+    if image.view_position in _NOT_FRONTAL:
+        return "lateral_view"
+    low, high = np.percentile(image.pixels, (1, 99))
+    if high - low < _LEAST_SPREAD or len(np.unique(image.pixels[::2, ::2])) < _LEAST_LEVELS:
+        return "blank"
+    return None
+
+
+def cautions(image: ImageInstance) -> tuple[str, ...]:
+    """Lines for the reader about an image that is read all the same."""
+    lines = []
+    if image.is_phantom:
+        lines.append("PHANTOM: a computed image, not a patient")
+    height, width = image.pixels.shape
+    if min(height, width) < LOW_RESOLUTION:
+        lines.append(f"low resolution ({width} × {height} pixels): small findings cannot be seen")
+    if not image.view_position:
+        lines.append("the view is not stated: read as frontal (PA or AP)")
+    return tuple(lines)

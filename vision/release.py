@@ -1,0 +1,264 @@
+"""From a finished training run to the shipped artifact: calibration, thresholds, outlier model, weights, manifest,
+cases.
+"""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import json
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vision.datasets import Record, fingerprint, in_calibration, load_grey, read, truth
+from vision.detector import FORMAT, OUTLIER_DIM, Detector, Raw
+from vision.finding import LABELS
+from vision.intensity import resize, standardise
+from vision.fit import Trained
+
+if TYPE_CHECKING:
+    from vision.vit import HybridViT
+
+SIDE = 256
+FALSE_ALARMS = 0.15
+LEAST_THRESHOLD = 0.15
+UNCERTAIN_ODDS = 0.5
+_OUTLIER_QUANTILE, _OUTLIER_SLACK = 0.995, 1.15
+
+
+def release(
+    trained: Trained,
+    data: Sequence[Path | str],
+    folder: Path,
+    *,
+    command: str,
+    side: int = SIDE,
+    date: str | None = None,
+    progress: Callable[[str, int, int], None] | None = None,
+) -> dict[str, Any]:
+    """Write detector.safetensors, detector.json, cases.safetensors and cases.json into ``folder``; returns the
+    manifest.
+
+    Probabilities are calibrated and thresholds set on the calibration fold (training patients that were never fitted
+    on); the outlier model and the cases come from the training images.
+    """
+    import torch
+    from safetensors.torch import save
+
+    folder.mkdir(parents=True, exist_ok=True)
+    tensors = {k: v.detach().clone() for k, v in trained.weights.items()}
+    half = {k: v.half() if v.is_floating_point() and "running_" not in k else v for k, v in tensors.items()}
+    records = [r for where in data for r in read(where, split="train")]
+    model = _model(half)
+    held = np.array([in_calibration(r.patient_id) for r in records])
+    bare = Detector(model, {"side": side}, {}, "")
+    raws: list[Raw] = []
+    for start in range(0, len(records), 16):
+        batch = records[start : start + 16]
+        raws += bare.raw(np.stack([standardise(resize(load_grey(r.path) / np.float32(255), side)) for r in batch]))
+        if progress:
+            progress("measuring the training images", len(raws), len(records))
+    logits, y = np.stack([r.logits for r in raws]), truth(records)
+    calibration = fit_calibration(logits[held], y[held])
+    outlier = fit_outliers(np.stack([r.features for r in raws]))
+    half |= {f"outlier/{k}": torch.from_numpy(v) for k, v in outlier.items()}
+    payload = save({k: v.contiguous() for k, v in sorted(half.items())})
+    manifest: dict[str, Any] = {
+        "format": FORMAT,
+        "sha256": hashlib.sha256(payload).hexdigest(),
+        "labels": list(LABELS),
+        "side": side,
+        "calibration": calibration,
+        "thresholds": {},
+        "outlier_limit": 0.0,
+        "box_cut": 0.5,
+        "uncertain_odds": UNCERTAIN_ODDS,
+        "command": command,
+        "date": date or datetime.date.today().isoformat(),
+        "settings": asdict(trained.settings),
+        "data": {Path(str(w).removeprefix("nih:")).name: fingerprint(w) for w in data},
+        "images": {"fitted": int((~held).sum()), "calibration": int(held.sum())},
+        "losses": {"first_20_steps": _mean(trained.losses[:20]), "last_20_steps": _mean(trained.losses[-20:])},
+    }
+    detector = Detector(model, manifest, outlier, "")
+    manifest["thresholds"] = operating_point(
+        detector.probabilities(logits[held]), y[held], [r.source for r, h in zip(records, held, strict=True) if h]
+    )
+    distances = [detector.distance(r.features) for r, h in zip(raws, held, strict=True) if h]
+    manifest["outlier_limit"] = round(float(np.quantile(distances, _OUTLIER_QUANTILE)) * _OUTLIER_SLACK, 4)
+    manifest["box_cut"] = fit_box_cut(detector, records, raws)
+    _write(folder / "detector.safetensors", payload)
+    _write(folder / "detector.json", (json.dumps(manifest, indent=1) + "\n").encode())
+    write_cases(folder, records, raws, held)
+    return manifest
+
+
+def _model(weights: dict[str, Any]) -> HybridViT:
+    from vision.vit import HybridViT
+
+    model = HybridViT(len(LABELS) + 1)
+    model.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in weights.items()})
+    return model.eval()
+
+
+def _mean(values: Sequence[float]) -> float:
+    return round(float(np.mean(values)), 4) if len(values) else float("nan")
+
+
+def _write(path: Path, data: bytes) -> None:
+    beside = path.with_name(f".{path.name}.new")
+    beside.write_bytes(data)
+    os.replace(beside, path)
+
+
+def fit_calibration(logits: NDArray[np.float32], y: NDArray[np.bool_]) -> dict[str, Any]:
+    """Platt scaling p = σ(slope z + offset) per label, by penalised maximum likelihood.
+
+    Slopes share a common value from which a label departs only as far as its data pay for it (Gaussian penalty on the
+    log ratio): rare labels have a handful of positives.
+    """
+    from scipy.optimize import minimize
+
+    n = logits.shape[1]
+
+    def cost(x: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+        common, ratio, offset = x[0], x[1 : n + 1], x[n + 1 :]
+        slope = np.exp(common + ratio)
+        z = logits * slope + offset
+        error = 1 / (1 + np.exp(-z)) - y
+        value = np.logaddexp(0, z).sum() - z[y].sum() + 8 * (ratio**2).sum() + 0.02 * (offset**2).sum()
+        by_slope = (error * logits).sum(0) * slope
+        gradient = np.concatenate(([by_slope.sum()], by_slope + 16 * ratio, error.sum(0) + 0.04 * offset))
+        return float(value), gradient
+
+    x = minimize(cost, np.zeros(2 * n + 1), jac=True, method="L-BFGS-B").x
+    slope, offset = np.exp(x[0] + x[1 : n + 1]), x[n + 1 :]
+    return {
+        "method": "Platt scaling per label with a shared prior slope",
+        "fitted_on": f"{len(logits)} images of the calibration fold (training patients outside the fit)",
+        "slope": [round(float(v), 5) for v in slope],
+        "offset": [round(float(v), 5) for v in offset],
+    }
+
+
+def operating_point(p: NDArray[np.float64], y: NDArray[np.bool_], sources: Sequence[str]) -> dict[str, float]:
+    """Thresholds at which at most 15 % of the "No Finding" images raise any finding, in each source apart.
+
+    Every label gets the same quantile of its probabilities on those images, the lowest that keeps the limit, and at
+    least 0.15.
+    """
+    normal = ~y[:, -1]
+    p = p[:, : len(LABELS)]
+    names = np.array(sources)
+    thresholds = np.full(len(LABELS), 0.5)
+    for quantile in np.linspace(0.999, 0.85, 150):
+        cut = np.maximum(np.quantile(p[normal], quantile, axis=0), LEAST_THRESHOLD)
+        alarms = [
+            (p[normal & (names == s)] >= cut).any(1).mean()
+            for s in sorted(set(sources))
+            if (normal & (names == s)).any()
+        ]
+        if alarms and max(alarms) > FALSE_ALARMS:
+            break
+        thresholds = cut
+    return {label: round(float(thresholds[i]), 4) for i, label in enumerate(LABELS)}
+
+
+def fit_outliers(features: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
+    """Mean, scale and principal axes of the training images' features, for Detector.distance."""
+    mean, scale = features.mean(0), features.std(0) + 1e-4
+    centred = (features - mean) / scale
+    _, _, axes = np.linalg.svd(centred, full_matrices=False)
+    basis = axes[:OUTLIER_DIM].T
+    along = centred @ basis
+    residual = centred - along @ basis.T
+    spread = along.std(0) + 1e-6
+    share = np.array([np.mean(residual**2)])
+    parts = {"mean": mean, "scale": scale, "basis": basis, "spread": spread, "residual": share}
+    return {k: np.ascontiguousarray(v, dtype=np.float32) for k, v in parts.items()}
+
+
+def fit_box_cut(detector: Detector, records: Sequence[Record], raws: Sequence[Raw]) -> float:
+    """The share of a map's maximum that bounds its boxes, by mean best IoU on the boxed training images; 0.5 without
+    any.
+    """
+    from vision.datasets import box_labels
+    from vision.localisation import boxes
+    from vision.metrics import iou
+
+    boxed = [(r, raw) for r, raw in zip(records, raws, strict=True) if r.boxes]
+    best, cut = -1.0, 0.5
+    slope, offset = (
+        np.array(detector.manifest["calibration"]["slope"]),
+        np.array(detector.manifest["calibration"]["offset"]),
+    )
+    for candidate in (0.3, 0.4, 0.5, 0.6, 0.7, 0.8):
+        values = []
+        for record, raw in boxed:
+            height, width = load_grey(record.path).shape
+            for label in sorted({x for name, _ in record.boxes for x in box_labels(name, record.labels)}):
+                i = LABELS.index(label)
+                heatmap = (1 / (1 + np.exp(-(raw.maps[i] * slope[i] + offset[i])))).astype(np.float32)
+                found = boxes(heatmap, candidate, width, height)
+                marked = [b for n, b in record.boxes if label in box_labels(n, record.labels)]
+                values.append(max((iou(b, t) for b, _ in found for t in marked), default=0.0))
+        if values and float(np.mean(values)) > best:
+            best, cut = float(np.mean(values)), candidate
+    return cut
+
+
+def write_cases(folder: Path, records: Sequence[Record], raws: Sequence[Raw], held: NDArray[np.bool_]) -> None:
+    """cases.safetensors: ``embedding`` (n, D), ``region`` (m, D), ``region_case`` (m,), ``region_label`` (m,),
+    ``logits`` (n, 15).
+
+    One region per positive label of each training image; ``region_case`` is its row in ``embedding`` and
+    ``region_label`` its index in LABELS. cases.json holds the rows' ids (opaque, in order), labels, age, sex, view, set
+    and fold. No pixels, no patient or image identifiers.
+    """
+    import torch
+    from safetensors.torch import save
+
+    rows, regions, region_case, region_label = [], [], [], []
+    order = sorted(range(len(records)), key=lambda i: hashlib.sha256(records[i].image.encode()).hexdigest())
+    for row, i in enumerate(order):
+        record = records[i]
+        rows.append(
+            {
+                "id": f"nih-{row + 1:04d}",
+                "labels": list(record.labels),
+                "age": record.age,
+                "sex": record.sex,
+                "view": record.view,
+                "set": record.source,
+                "fold": "calibration" if held[i] else "fitted",
+            }
+        )
+        for k, label in enumerate(LABELS):
+            if label in record.labels:
+                regions.append(raws[i].regions[k])
+                region_case.append(row)
+                region_label.append(k)
+    payload = save(
+        {
+            "embedding": torch.from_numpy(np.stack([raws[i].embedding for i in order])).half(),
+            "logits": torch.from_numpy(np.stack([raws[i].logits for i in order])).half(),
+            "region": torch.from_numpy(np.stack(regions)).half() if regions else torch.zeros((0, 256)).half(),
+            "region_case": torch.tensor(region_case, dtype=torch.int32),
+            "region_label": torch.tensor(region_label, dtype=torch.int32),
+        }
+    )
+    manifest = {
+        "format": FORMAT,
+        "sha256": hashlib.sha256(payload).hexdigest(),
+        "labels": list(LABELS),
+        "source": "NIH ChestX-ray14 (Wang et al. 2017; NIH Clinical Center), training patients; embeddings, no pixels",
+        "cases": rows,
+    }
+    _write(folder / "cases.safetensors", payload)
+    _write(folder / "cases.json", (json.dumps(manifest, separators=(",", ":")) + "\n").encode())

@@ -1,0 +1,54 @@
+"""``whydx train detector``: fit, then calibrate, set thresholds and write the artifact that Detector.open loads."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from errors import InputError
+from vision.fit import Progress, Settings, fit
+from vision.release import release
+
+
+def train_detector(
+    data: Sequence[Path | str],
+    out: Path,
+    *,
+    epochs: int | None = None,
+    limit: int | None = None,
+    seed: int = 0,
+    resume: bool = True,
+    threads: int | None = None,
+    stop_after: int | None = None,
+    settings: Settings | None = None,
+    date: str | None = None,
+    progress: Progress | None = None,
+) -> dict[str, Any] | None:
+    """Train on annotated folders ("nih:PATH" or PATH) and write detector.* and cases.* into ``out``; returns the
+    manifest.
+
+    Checkpoints and TensorBoard scalars also go to ``out``. A run that was stopped continues where it was, unless
+    ``resume`` is false, which starts over. With ``stop_after`` steps short of the end it returns None and leaves only
+    the checkpoint. ``limit`` takes the first images of each set only. Raises InputError for folders without training
+    images, a negative number, or a checkpoint made with other settings.
+    """
+    for name, value in (("epochs", epochs), ("limit", limit), ("threads", threads)):
+        if value is not None and value < 1:
+            raise InputError(f"{name} must be positive", value=value, expected="1 or more")
+    chosen = replace(settings or Settings(), seed=seed, limit=limit)
+    if epochs is not None:
+        chosen = replace(chosen, epochs=epochs)
+    if not resume:
+        for name in ("checkpoint", "checkpoint.old", "tensorboard"):
+            shutil.rmtree(out / name, ignore_errors=True)
+    trained = fit(data, out, chosen, threads=threads, stop_after=stop_after, progress=progress)
+    if not trained.finished:
+        return None
+    named = " ".join(f"--data nih:{Path(str(where).removeprefix('nih:')).name}" for where in data)
+    command = f"whydx train detector {named} --epochs {chosen.epochs} --seed {seed}" + (
+        f" --limit {limit}" if limit else ""
+    )
+    return release(trained, data, out, command=command, date=date, progress=progress)
