@@ -98,12 +98,14 @@ def detect(
     from vision.image import load_image
 
     detector = Detector.open()
-    rows = []
+    rows, refused = [], []
     for path in images:
         image = load_image(path)
         seen = detector.detect(image)
-        if seen.refused and len(images) == 1:
-            raise _refusal(path, seen.refused)
+        if seen.refused:
+            refused.append(_refusal(path, seen.refused))
+            if len(images) == 1:
+                break
         findings = _linked(seen.findings, home_folder(home))
         row = {"image": str(path), "refused": seen.refused, "warnings": seen.warnings, "no_finding": seen.no_finding}
         rows.append(row | {"findings": findings})
@@ -111,10 +113,10 @@ def detect(
             from reports.overlay import draw
 
             write(draw(image.pixels, findings, seen.heatmaps), overlay)
-    show(rows, detections, layout, output)
-    refused = [(path, row["refused"]) for path, row in zip(images, rows, strict=True) if row["refused"]]
+    if rows:
+        show(rows, detections, layout, output)
     if refused:
-        raise _refusal(*refused[0])
+        raise refused[0]
 
 
 @app.command(rich_help_panel=_PANEL)

@@ -14,6 +14,7 @@ from cli.terminal import (
     FormatOption,
     HomeOption,
     OutputOption,
+    SeedOption,
     home_folder,
     progress,
     say,
