@@ -27,7 +27,7 @@ def read(path: Path, *, source: str = "") -> Iterator[Statement]:
     try:
         with open(path, encoding="utf-8", newline="") as lines:
             yield from _rows(lines, path, source)
-    except UnicodeDecodeError as error:
+    except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"cannot read {path.name}", value=error, expected="UTF-8 text") from error
 
 

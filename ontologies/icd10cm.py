@@ -48,6 +48,8 @@ def read(path: Path) -> Iterator[Statement]:
         raise InputError(
             f"{path.name}, line {error.lineno}: not valid XML", value=error.msg, expected="the ICD-10-CM tabular list"
         ) from error
+    except OSError as error:
+        raise InputError(f"cannot read {path.name}", value=error, expected="the ICD-10-CM tabular list") from error
 
 
 def _walk(events: Any, path: Path) -> Iterator[Statement]:

@@ -50,8 +50,11 @@ def sniff(path: Path) -> str:
     path = Path(path)
     if not path.is_file():
         raise InputError("no such file", value=path)
-    with open(path, "rb") as stream:
-        head = stream.read(_HEAD)
+    try:
+        with open(path, "rb") as stream:
+            head = stream.read(_HEAD)
+    except OSError as error:
+        raise InputError("cannot read the file", value=path, expected=error.strerror or "") from error
     try:
         text = head.decode("utf-8-sig") if len(head) < _HEAD else head.decode("utf-8-sig", errors="ignore")
     except UnicodeDecodeError as error:

@@ -34,7 +34,7 @@ def read(path: Path) -> Iterator[Statement]:
         raise InputError("no such code table", value=path)
     try:
         tree = ast.parse(path.read_text(encoding="utf-8"))
-    except (SyntaxError, ValueError, RecursionError) as error:
+    except (OSError, SyntaxError, ValueError, RecursionError) as error:
         raise InputError(
             f"{path.name} is not a code table", value=error, expected="pydicom's table of concepts"
         ) from error

@@ -263,6 +263,8 @@ def fetch(home: Path, names: Iterable[str] | None = None, *, progress: Progress 
     from filelock import FileLock
 
     wanted = SOURCES if names is None else tuple(source(name) for name in dict.fromkeys(names))
+    if all(_status(home, known, verify=True).state == "ready" for known in wanted):
+        return  # also from a home that cannot be written
     root = home / "sources"
     try:
         root.mkdir(parents=True, exist_ok=True)
@@ -283,7 +285,11 @@ def _folder(home: Path, known: Source) -> Path:
 
 
 def _status(home: Path, known: Source, verify: bool) -> SourceStatus:
-    state, detail = _state(_folder(home, known), known, verify)
+    state: State
+    try:
+        state, detail = _state(_folder(home, known), known, verify)
+    except OSError as error:
+        state, detail = "damaged", f"cannot be read ({error.strerror or error})"
     return SourceStatus(
         name=known.name,
         version=known.version,

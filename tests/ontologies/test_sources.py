@@ -112,6 +112,9 @@ def test_fetch_then_read_then_fetch_again(tmp_path: Path, shelf: Path, monkeypat
 
     (shelf / "sample-1.0-py3-none-any.whl").unlink()
     sources.fetch(home)  # all there: needs no archive
+    (home / "sources" / ".lock").unlink()
+    (home / "sources" / ".lock").mkdir()
+    sources.fetch(home)  # nor a home that can be written
 
 
 def test_files_are_fetched_again_when_damaged(tmp_path: Path, shelf: Path, monkeypatch: pytest.MonkeyPatch) -> None:
