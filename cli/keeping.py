@@ -37,6 +37,9 @@ class Part(StrEnum):
     images = "images"
 
 
+RunOption = Annotated[Path, typer.Option("-o", "--output", "--out", help="Folder of checkpoints, curves and weights.")]
+ThreadsOption = Annotated[int | None, typer.Option("--threads", min=1, help="CPU threads.", show_default="all")]
+
 app = typer.Typer()
 data = typer.Typer(no_args_is_help=True, help="The open sources: fetch them, list them.")
 ontology = typer.Typer(no_args_is_help=True, help="The ontologies: add your own, list them, show a concept.")
@@ -187,26 +190,23 @@ def _manifests(home: Path, verify: Verify) -> Iterator[tuple[str, Manifest]]:
 
 @train.command("detector")
 def train_detector(
-    data: Annotated[list[Path], typer.Argument(metavar="FOLDER", help="Folders with annotations.jsonl and images/.")],
-    output: Annotated[Path, typer.Option("-o", "--output", help="Folder of checkpoints, curves and the weights.")],
-    epochs: Annotated[int, typer.Option("--epochs", min=1, help="Passes over the images.")] = 18,
-    limit: Annotated[
-        int | None, typer.Option("--limit", min=1, help="Only so many images.", show_default=False)
+    data: Annotated[
+        list[str], typer.Option("--data", metavar="nih:FOLDER", help="Folder with annotations.jsonl; may be repeated.")
+    ],
+    output: RunOption,
+    epochs: Annotated[
+        int | None, typer.Option("--epochs", min=1, help="Passes over the images.", show_default="18")
     ] = None,
+    limit: Annotated[int | None, typer.Option("--limit", min=1, help="Only so many images of each set.")] = None,
+    threads: ThreadsOption = None,
+    resume: Annotated[
+        bool, typer.Option("--resume/--no-resume", help="Go on from a checkpoint, or start over.")
+    ] = True,
     seed: SeedOption = 0,
 ) -> None:
-    """Train the detector on the training patients, calibrate it, and write weights, thresholds and manifest.
-
-    A run that was stopped goes on from its last checkpoint when it is started again.
-    """
-    from vision.release import release
-    from vision.train import Settings
+    """Train the detector on the training patients, calibrate it, and write weights, thresholds and manifest."""
     from vision.train import train_detector as fit
 
-    settings = Settings(epochs=epochs, limit=limit, seed=seed)
-    folders = " ".join(folder.name for folder in data)
-    command = f"whydx train detector {folders} --epochs {epochs} --seed {seed}" + (f" --limit {limit}" if limit else "")
     with progress() as advance:
-        trained = fit(data, output / "run", settings, progress=advance)
-        release(trained, data, output, command=command, progress=advance)
+        fit(data, output, epochs=epochs, limit=limit, seed=seed, resume=resume, threads=threads, progress=advance)
     say(f"wrote {output / 'detector.safetensors'}")
