@@ -197,6 +197,8 @@ def _sections(text: str) -> list[tuple[int, int]]:
     if ":" not in text:
         return []
     headings = [(m.start(1), m[1].strip()) for m in _ASSESSED_AGAIN.finditer(text)]
+    if not headings:
+        return []
     ends = [start for start, _ in headings[1:]] + [len(text)]
     return [(start, end) for (start, name), end in zip(headings, ends, strict=True) if _NOT_NOW_SECTION.match(name)]
 
