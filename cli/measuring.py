@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
 
-from cli.terminal import HomeOption, home_folder, progress, show, write
+from cli.terminal import HomeOption, home_folder, progress, say, show, write
 from errors import InputError
 
 PredictionsOption = Annotated[
@@ -41,7 +40,9 @@ def eval_link(
     from ontologies.evaluate import evaluate_link
     from ontologies.linker import Linker
 
-    text, metrics = evaluate_link(gold, Linker.open(home_folder(home) / "linker"), vocab=vocab)
+    linker = Linker.open(home_folder(home) / "linker")
+    with progress() as advance:
+        text, metrics = evaluate_link(gold, linker, vocab=vocab, progress=advance)
     _report(metrics, text, predictions, as_json)
 
 
@@ -83,12 +84,14 @@ def eval_retrieve(
     k: Annotated[int, typer.Option("-k", min=10, max=1000, help="Documents a query.")] = 100,
     predictions: PredictionsOption = None,
     as_json: JsonOption = False,
+    home: HomeOption = None,
 ) -> None:
     """Retrieval: nDCG@10, recall@100 and MRR@10."""
     _there(folder)
     from retrieval.evaluate import evaluate_retrieve
 
-    run, metrics = evaluate_retrieve(folder, k=k)
+    with progress() as advance:
+        run, metrics = evaluate_retrieve(folder, k=k, home=home_folder(home), progress=advance)
     _report(metrics, run, predictions, as_json)
 
 
@@ -114,9 +117,12 @@ def _there(path: Path) -> None:
         raise InputError("no such file or folder", value=path)
 
 
-def _report(metrics: Mapping[str, Any], predictions: str, target: Path | None, as_json: bool) -> None:
+def _report(metrics: dict[str, Any], predictions: str, target: Path | None, as_json: bool) -> None:
+    """Metrics to stdout; what was measured of speed, which differs from run to run, to stderr."""
     from reports import listing
 
+    for name in [name for name in metrics if name.endswith("_per_s")]:
+        say(f"{name.removesuffix('_per_s')} per second: {metrics.pop(name):.1f}")
     if target is not None:
         write(predictions, target)
     if target is None or str(target) != "-":
