@@ -32,6 +32,7 @@ def test_disagreements() -> None:
     ours = {"document": {"f1": 0.7001}, "ndcg@10": 0.5}
     assert disagreements(TASK, ours, {"document": {"f1": 0.7}, "ndcg@10": 0.5}) == []
     assert disagreements(TASK, ours, {"document": {"f1": 0.71}, "ndcg@10": 0.5}) == ["t F1: whydx 0.7001, scorer 0.71"]
+    assert disagreements(TASK, ours, {"document": {"f1": 0.7}}) == []
     assert disagreements(TASK, {}, {"document": {"f1": 0.71}}) == ["t F1: whydx None, scorer 0.71"]
 
 
