@@ -1,17 +1,28 @@
-"""OBO 1.4 files (HPO, Disease Ontology, Mondo, …) → concepts, terms and relations."""
+"""OBO 1.4 files (HPO, Disease Ontology, Mondo, …) → concepts, terms and relations.
+
+Format: https://owlcollab.github.io/oboformat/doc/GO.format.obo-1_4.html. Tags that are not read are not checked
+further than being "tag: value".
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from errors import InputError
 from ontologies.concept import DISEASE, FINDING, Concept, Relation, Statement, Term, TermKind
 from ontologies.prefix import canonical_curie
 
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
+_STANZA = re.compile(r"\[(\w+)\]\s*(!.*)?$")
+_TAG = re.compile(r"[A-Za-z][\w.-]*")
+_WORD = re.compile(r"(?:\\.|[^\s\\])+")
+_QUOTED = re.compile(r'"((?:\\.|[^"\\])*)"')
+_TRAILER = re.compile(r'(?:\s*\{[^{}]*=\s*"[^{}]*\})?(?:\s+!\s.*)?$')
+_ESCAPE = re.compile(r"\\(.)")
+_ESCAPES = {"n": "\n", "t": "\t", "W": " "}
 _SCOPES: dict[str, TermKind] = {"EXACT": "exact", "BROAD": "broad", "NARROW": "narrow", "RELATED": "related"}
 _TYPES: dict[str, TermKind] = {"layperson": "layperson", "abbreviation": "abbreviation"}
 _TITLES = {"hp": "HPO", "doid": "DO", "mondo": "Mondo"}
@@ -36,30 +47,75 @@ def read(path: Path) -> Iterator[Statement]:
     Prefixes are made canonical (``ontologies.prefix``), ids with an unknown prefix stay as they are.
     Raises InputError when the file is missing or is not valid OBO; the message gives the line.
     """
-    import fastobo
-
     path = Path(path)
     if not path.is_file():
         raise InputError("no such OBO file", value=path)
-    parents, obsolete = _skeleton(path)
-    findings = _below(parents, _FINDING_ROOTS)
     try:
-        # One thread: two parse no faster under one core, and the order of errors stays the order of the file.
-        document = fastobo.iter(str(path), ordered=True, threads=1)
-        source = _source(document.header(), path)
-        for frame in document:
-            if isinstance(frame, fastobo.term.TermFrame):
+        parents, obsolete = _skeleton(path)
+        findings = _below(parents, _FINDING_ROOTS)
+        source = ""
+        for frame in _frames(path):
+            if not frame.kind:
+                source = _source(frame, path)
+            elif frame.kind == "Term":
                 yield from _term(frame, source, findings, obsolete)
-    except SyntaxError as error:
-        raise _malformed(path, error) from error
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
         raise InputError(f"cannot read {path.name}", value=error, expected="an OBO 1.4 file") from error
 
 
-def _malformed(path: Path, error: SyntaxError) -> InputError:
-    return InputError(
-        f"{path.name}, line {error.lineno}: not valid OBO ({error.msg})", value=(error.text or "").strip() or None
-    )
+@dataclass(slots=True)
+class _Frame:
+    """A stanza, or the header (``kind`` ""): its clauses as (line number, tag, value without line end)."""
+
+    path: Path
+    kind: str
+    line: int
+    clauses: list[tuple[int, str, str]] = field(default_factory=list)
+
+    def malformed(self, line: int, why: str, value: str) -> InputError:
+        return InputError(f"{self.path.name}, line {line}: not valid OBO ({why})", value=value)
+
+
+def _frames(path: Path) -> Iterator[_Frame]:
+    frame = _Frame(path=path, kind="", line=1)
+    with open(path, "rb") as lines:
+        for number, raw in enumerate(lines, 1):
+            try:
+                line = raw.decode("utf-8-sig" if number == 1 else "utf-8").strip()
+            except UnicodeDecodeError as error:
+                raise frame.malformed(number, "not UTF-8", ascii(raw[:40])) from error
+            if not line or line.startswith("!"):
+                continue
+            if line.startswith("["):
+                header = _STANZA.match(line)
+                if header is None:
+                    raise frame.malformed(number, "a stanza is [Term], [Typedef] or [Instance]", line)
+                yield frame
+                frame = _Frame(path=path, kind=header[1], line=number)
+                continue
+            tag, colon, value = line.partition(":")
+            value = value.strip()
+            if not colon or not value or not _TAG.fullmatch(tag):
+                raise frame.malformed(number, "a line is tag: value", line)
+            if frame.kind and not frame.clauses and tag != "id":
+                raise frame.malformed(number, "a stanza begins with its id", line)
+            frame.clauses.append((number, tag, value))
+    yield frame
+
+
+def _unescape(text: str) -> str:
+    return _ESCAPE.sub(lambda match: _ESCAPES.get(match[1], match[1]), text)
+
+
+def _identifier(value: str) -> str:
+    """The first word of a value: what follows it are qualifiers, a description, or a comment."""
+    word = _WORD.match(value)
+    return _unescape(word[0]) if word else ""
+
+
+def _plain(value: str) -> str:
+    """A value without its comment and trailing qualifiers."""
+    return _unescape(_TRAILER.sub("", value).rstrip()) if "!" in value or value.endswith("}") else _unescape(value)
 
 
 def _skeleton(path: Path) -> tuple[dict[str, list[str]], frozenset[str]]:
@@ -93,9 +149,9 @@ def _below(parents: dict[str, list[str]], roots: tuple[str, ...]) -> frozenset[s
     return frozenset(found)
 
 
-def _source(header: Any, path: Path) -> str:
+def _source(header: _Frame, path: Path) -> str:
     """Name and version of the ontology, for example "HPO 2025-01-16"; the file's name when the header has none."""
-    fields = {clause.raw_tag(): clause.raw_value() for clause in header}
+    fields = {tag: _plain(value) for _, tag, value in header.clauses}
     stem = Path(fields.get("ontology", path.stem)).name.removesuffix(".obo").removesuffix(".owl")
     version = fields.get("data-version", "")
     dated = _DATE.search(version)
@@ -113,52 +169,54 @@ def _curie(identifier: str) -> str:
     return canonical_curie(identifier) or identifier
 
 
-def _term(frame: Any, source: str, findings: frozenset[str], obsolete: frozenset[str]) -> Iterator[Statement]:
-    identifier = str(frame.id)
-    if identifier in obsolete:
-        for clause in frame:
-            if clause.raw_tag() == "replaced_by":
-                yield Relation(
-                    subject=_curie(identifier), predicate="alias", object=_curie(clause.raw_value()), source=source
-                )
-        return
-    if ":" not in identifier:
-        return  # a bare local name cannot be cited
+def _term(frame: _Frame, source: str, findings: frozenset[str], obsolete: frozenset[str]) -> Iterator[Statement]:
+    if not frame.clauses:
+        raise frame.malformed(frame.line, "a stanza begins with its id", f"[{frame.kind}]")
+    identifier = _identifier(frame.clauses[0][2])
     curie = _curie(identifier)
+    if any(c.isspace() for c in identifier):
+        raise frame.malformed(frame.clauses[0][0], "an id has no white space", identifier)
     name, definition = "", ""
     terms: list[Term] = []
     relations: list[Relation] = []
 
-    def relate(predicate: str, other: str, inverse: bool = False) -> None:
+    def relate(predicate: str, value: str, inverse: bool = False) -> None:
+        other = _curie(_identifier(value))
         subject, object_ = (other, curie) if inverse else (curie, other)
-        if subject != object_:
+        if other and subject != object_:
             relations.append(Relation(subject=subject, predicate=predicate, object=object_, source=source))
 
-    for clause in frame:
-        match clause.raw_tag():
+    if identifier in obsolete:
+        for _, tag, value in frame.clauses:
+            if tag == "replaced_by":
+                relate("alias", value)
+        yield from relations
+        return
+    for number, tag, value in frame.clauses:
+        match tag:
             case "name":
-                name = str(clause.name)
+                name = name or _plain(value)
             case "def":
-                definition = str(clause.definition)
+                quoted = _QUOTED.match(value)
+                if quoted is None:
+                    raise frame.malformed(number, "a definition is in quotes", value)
+                definition = _unescape(quoted[1])
             case "synonym":
-                synonym = clause.synonym
-                typed = str(synonym.type) if synonym.type is not None else ""
-                if typed != "obsolete_synonym":
-                    kind = _SCOPES[synonym.scope]
-                    if kind == "exact":
-                        kind = _TYPES.get(typed, kind)
-                    terms.append(Term(curie=curie, text=synonym.desc, kind=kind, source=source))
+                if (term := _synonym(value, curie, source, frame, number)) is not None:
+                    terms.append(term)
             case "is_a":
-                if (parent := str(clause.term)) not in obsolete:
-                    relate("is_a", _curie(parent))
+                if _identifier(value) not in obsolete:
+                    relate("is_a", value)
             case "xref":
-                if other := canonical_curie(str(clause.xref.id).replace("\\", "")):
-                    relate("xref", other)
+                if canonical_curie(_identifier(value)):
+                    relate("xref", value)
             case "alt_id":
-                relate("alias", _curie(str(clause.alt_id)), inverse=True)
-    if not name:
-        return  # only referred to, defined elsewhere
+                relate("alias", value, inverse=True)
+    if not name or ":" not in identifier:
+        return  # only referred to and defined elsewhere, or a bare local name, which cannot be cited
     system, _, code = curie.partition(":")
+    if not system or not code:
+        raise frame.malformed(frame.clauses[0][0], "an id is PREFIX:code", identifier)
     yield Concept(
         curie=curie,
         name=name,
@@ -169,3 +227,20 @@ def _term(frame: Any, source: str, findings: frozenset[str], obsolete: frozenset
     yield Term(curie=curie, text=name, kind="preferred", source=source)
     yield from terms
     yield from relations
+
+
+def _synonym(value: str, curie: str, source: str, frame: _Frame, number: int) -> Term | None:
+    """The Term of ``"text" SCOPE TYPE [xrefs]`` (scope and type may be missing); None for obsolete synonyms."""
+    quoted = _QUOTED.match(value)
+    if quoted is None:
+        raise frame.malformed(number, "a synonym is in quotes", value)
+    words = value[quoted.end() :].partition("[")[0].split()
+    scope = words[0] if words else "RELATED"
+    if scope not in _SCOPES or len(words) > 2:
+        raise frame.malformed(number, "a synonym is EXACT, BROAD, NARROW or RELATED", value)
+    typed = words[1] if len(words) > 1 else ""
+    text = _unescape(quoted[1]).strip()
+    if typed == "obsolete_synonym" or not text:
+        return None
+    kind = _SCOPES[scope]
+    return Term(curie=curie, text=text, kind=_TYPES.get(typed, kind) if kind == "exact" else kind, source=source)

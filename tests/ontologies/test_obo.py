@@ -178,3 +178,61 @@ def test_disease_ontology_radiology_slim(shared_data: Path) -> None:
     assert concepts(found)["DOID:1579"].name == "respiratory system disease"
     assert sum(isinstance(s, Relation) and s.predicate == "is_a" for s in found) == 80
     assert sum(isinstance(s, Relation) and s.object.startswith("UMLS:") for s in found) == 115
+
+
+def test_escapes_comments_and_qualifiers(tmp_path: Path) -> None:
+    text = (
+        "\ufeffformat-version: 1.2\r\n! a comment\r\nontology: ours ! more\r\n\r\n"
+        "[Term] ! stanza\r\n"
+        'id: LOCAL:1 {source="x"} ! one\r\n'
+        'name: \\"so called\\" {finding\\} {key="v"} ! said twice\r\n'
+        'def: "First\\nsecond, \\\\ and \\"quoted\\"." [PMID:1, url:http\\://x]\r\n'
+        'synonym: "no scope" []\r\n'
+        'synonym: "typed" EXACT abbreviation [PMID:1] {a="b"}\r\n'
+        'synonym: "odd type" EXACT HP:0034334 []\r\n'
+        'synonym: "" EXACT []\r\n'
+        'xref: UMLS\\:C1 "described" {a="b"}\r\n'
+        "unknown_tag: whatever\r\n"
+    )
+    path = tmp_path / "sample.obo"
+    path.write_bytes(text.encode())
+    found = list(obo.read(path))
+    only = concepts(found)["LOCAL:1"]
+    assert only.name == '"so called" {finding}'
+    assert only.definition == 'First\nsecond, \\ and "quoted".'
+    assert [(s.text, s.kind) for s in found if isinstance(s, Term)][1:] == [
+        ("no scope", "related"),
+        ("typed", "abbreviation"),
+        ("odd type", "exact"),
+    ]
+    assert [(s.object, s.source) for s in found if isinstance(s, Relation)] == [("UMLS:C1", "ours")]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "name",
+        "name:",
+        ": x",
+        'synonym: "open EXACT []',
+        "synonym: bare EXACT []",
+        "def: bare",
+        "[Term",
+        "na me: x",
+        "\xff",
+    ],
+)
+def test_malformed_lines_of_a_term(tmp_path: Path, line: str) -> None:
+    path = tmp_path / "sample.obo"
+    path.write_bytes(f"format-version: 1.2\n\n[Term]\nid: X:1\n{line}\n".encode("latin-1"))
+    with pytest.raises(InputError, match=r"sample\.obo, line 5: not valid OBO"):
+        list(obo.read(path))
+
+
+@pytest.mark.parametrize("first", ["name: a", "id: X", "id: X:", "id: :1", "id: a\\Wb:1", "id: !"])
+def test_terms_without_a_proper_id(tmp_path: Path, first: str) -> None:
+    path = write(tmp_path, f"format-version: 1.2\n\n[Term]\n{first}\nname: a\n")
+    try:
+        assert list(obo.read(path)) == []
+    except InputError as error:
+        assert "sample.obo, line 4:" in str(error)  # noqa: PT017 (either is right; silence with a statement is not)

@@ -4,6 +4,8 @@ import json
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from errors import ArtifactError, InputError
 from ontologies import hpoa, registry
@@ -92,3 +94,21 @@ def test_the_registry_is_plain_json(tmp_path: Path) -> None:
     entry = registry.add(tmp_path / "home", write(tmp_path, OBO, "ours.obo"))
     data = json.loads((tmp_path / "home" / "ontologies" / "registry.json").read_text())
     assert [e["sha256"] for e in data["ontologies"]] == [entry.sha256]
+
+
+@settings(deadline=None, max_examples=400, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.sampled_from([OBO, HPOA, SSSOM]),
+    st.lists(st.tuples(st.integers(0, 400), st.integers(0, 20), st.binary(max_size=8)), min_size=1, max_size=4),
+)
+def test_no_bytes_do_more_than_an_input_error(tmp_path: Path, text: str, edits: list[tuple[int, int, bytes]]) -> None:
+    data = text.encode()
+    for start, length, insert in edits:
+        start %= len(data) + 1
+        data = data[:start] + insert + data[start + length :]
+    path = tmp_path / "edited.txt"
+    path.write_bytes(data)
+    try:
+        registry.add(tmp_path / "home", path)
+    except InputError as error:
+        assert "\n" not in str(error)  # noqa: PT017
