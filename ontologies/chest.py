@@ -22,7 +22,6 @@ from functools import cache
 from pathlib import Path
 from typing import get_args
 
-from errors import InputError
 from ontologies.chest_table import Commonness, Course, FindingKind, Row, StepKind, read_table
 from ontologies.concept import DISEASE, FINDING, Concept, Relation, Statement, Term, TermKind
 from ontologies.hpoa import FREQUENCY_TERMS, parse_frequency
@@ -242,11 +241,13 @@ def _statements(same: list[ChestConcept]) -> Iterator[Statement]:
 
 def _load(folder: Path) -> ChestLayer:
     references = _references(folder)
-    findings = tuple(_concept(row, references) for row in read_table(folder / "findings.tsv", _FINDING_COLUMNS))
-    diseases = tuple(_concept(row, references) for row in read_table(folder / "diseases.tsv", _DISEASE_COLUMNS))
-    _check_concepts(folder, findings, diseases)
-    disease_names = {row.id: row.name for row in diseases}
-    finding_names = {row.id: row.name for row in findings}
+    findings, diseases = (
+        [(row, _concept(row, references)) for row in read_table(folder / file, columns)]
+        for file, columns in (("findings.tsv", _FINDING_COLUMNS), ("diseases.tsv", _DISEASE_COLUMNS))
+    )
+    _check_concepts(findings, diseases)
+    finding_names = {concept.id: concept.name for _, concept in findings}
+    disease_names = {concept.id: concept.name for _, concept in diseases}
     annotations: dict[tuple[str, str], Annotation] = {}
     for row in read_table(folder / "disease_findings.tsv", _ANNOTATION_COLUMNS):
         annotation = _annotation(row, references, disease_names, finding_names)
@@ -263,8 +264,8 @@ def _load(folder: Path) -> ChestLayer:
         for row in read_table(folder / "next_steps.tsv", _STEP_COLUMNS)
     )
     return ChestLayer(
-        findings=findings,
-        diseases=diseases,
+        findings=tuple(concept for _, concept in findings),
+        diseases=tuple(concept for _, concept in diseases),
         annotations=tuple(annotations.values()),
         steps=steps,
         references=references,
@@ -334,40 +335,36 @@ def _reference(row: Row, references: Mapping[str, str]) -> str:
     return reference
 
 
-def _check_concepts(folder: Path, findings: tuple[ChestConcept, ...], diseases: tuple[ChestConcept, ...]) -> None:
+def _check_concepts(*tables: list[tuple[Row, ChestConcept]]) -> None:
     """Ids are unique in each table, one id has one name, one code or slug one id; parents exist and never go round."""
-
-    def wrong(what: str, row: ChestConcept, expected: str) -> InputError:
-        file = "diseases.tsv" if row.commonness else "findings.tsv"
-        return InputError(f"{folder / file}, row {row.id}: {what}", value=row.name, expected=expected)
-
     rows: dict[str, ChestConcept] = {}
     owner: dict[str, str] = {}
-    for table in (findings, diseases):
+    for table in tables:
         seen: set[str] = set()
-        for row in table:
-            if row.id in seen:
-                raise wrong("the id is used twice", row, "unique ids")
-            seen.add(row.id)
-            if row.name != rows.setdefault(row.id, row).name:
-                raise wrong("another name than in the other table", row, rows[row.id].name)
-            for curie in (row.id, row.slug, *row.codes):
-                if owner.setdefault(curie, row.id) != row.id:
-                    raise wrong(f"{curie} is also of {owner[curie]}", row, "each code on one row")
+        for row, concept in table:
+            if concept.id in seen:
+                raise row.error("id", "an id that is not used twice")
+            seen.add(concept.id)
+            if concept.name != rows.setdefault(concept.id, concept).name:
+                raise row.error("name", f"the name {concept.id} has in the other table: {rows[concept.id].name!r}")
+            for curie in (concept.id, concept.slug, *concept.codes):
+                if owner.setdefault(curie, concept.id) != concept.id:
+                    column = "codes" if curie in concept.codes else "name" if curie == concept.slug else "id"
+                    raise row.error(column, f"each code on one row ({curie} is also of {owner[curie]})")
     above: dict[str, set[str]] = {}
-    for row in (*findings, *diseases):
-        if row.parent:
-            if row.parent not in rows:
-                raise wrong(f"no row has the parent's id {row.parent}", row, "an id of findings.tsv or diseases.tsv")
-            above.setdefault(row.id, set()).add(row.parent)
-    for row in rows.values():
+    for row, concept in (pair for table in tables for pair in table):
+        if concept.parent:
+            if concept.parent not in rows:
+                raise row.error("parent", "an id of findings.tsv or diseases.tsv")
+            above.setdefault(concept.id, set()).add(concept.parent)
+    for row, concept in (pair for table in tables for pair in table):
         reached: set[str] = set()
-        frontier = {row.id}
+        frontier = {concept.parent} - {""}
         while frontier:
-            frontier = {parent for curie in frontier for parent in above.get(curie, ())} - reached
             reached |= frontier
-        if row.id in reached:
-            raise wrong("is its own ancestor", row, "a hierarchy without circles")
+            frontier = {parent for curie in frontier for parent in above.get(curie, ())} - reached
+        if concept.id in reached:
+            raise row.error("parent", "a hierarchy without circles")
 
 
 def _slug(name: str) -> str:
