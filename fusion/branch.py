@@ -1,13 +1,14 @@
 """The trunk and the evidence branches that hang on it.
 
-A branch is one piece of evidence: a path of the knowledge graph, an image region, a sentence of a paper, or a similar case.
-It hangs on an anchor: the mention of a finding in the trunk, or the candidate disease.
+A branch is one piece of evidence: a path of the knowledge graph, an image region, a sentence of a paper, or a similar
+case. It hangs on an anchor: the mention of a finding in the trunk, or the candidate disease.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
@@ -15,6 +16,7 @@ from kg.paths import frequency_words
 from kg.triple import KGPath
 from ontologies.concept import Presence
 
+BranchKind = Literal["kg_path", "image_region", "literature", "case"]
 # "disease" as an anchor; any other anchor is the canonical CURIE of a finding.
 DISEASE_ANCHOR = "disease"
 NONE_OF_THESE = "none of these diseases"
@@ -62,11 +64,11 @@ class Patient:
 class Branch:
     """One piece of evidence for or against one candidate.
 
-    ``reference`` identifies it in the report; ``shown`` is what the reader sees and ``text`` what BERT reads. An image region
-    has an ``embedding`` (float32 (R,), the detector's) and no ``text``.
+    ``reference`` identifies it in the report; ``shown`` is what the reader sees and ``text`` what BERT reads. An
+    image region has an ``embedding`` (float32 (R,), the detector's) and no ``text``.
     """
 
-    kind: str
+    kind: BranchKind
     anchor: str
     reference: str
     shown: str
@@ -89,8 +91,8 @@ class Candidate:
 
 
 def path_branch(path: KGPath, anchor: str, disease: str) -> Branch:
-    """A knowledge-graph path as a branch on the finding ``anchor``: K-BERT's relation and tail, without the head that it hangs
-    on and without the candidate's name, which the branch sees."""
+    """A knowledge-graph path as a branch on the finding ``anchor``: K-BERT's relation and tail, without the head that
+    it hangs on and without the candidate's name, which the branch sees."""
     words = []
     for triple, inverted in zip(path.triples, path.inverted, strict=True):
         if triple.predicate == "is_a":
@@ -99,12 +101,15 @@ def path_branch(path: KGPath, anchor: str, disease: str) -> Branch:
         else:
             seen = f"{frequency_words(triple.frequency)} seen".strip()
             words.append(seen if triple.subject == disease else f"{seen} in {triple.subject_name.lower()}")
-    reference = " → ".join([anchor, *(t.subject if i else t.object for t, i in zip(path.triples, path.inverted, strict=True))])
+    reference = " → ".join(
+        [anchor, *(t.subject if i else t.object for t, i in zip(path.triples, path.inverted, strict=True))]
+    )
     return Branch(kind="kg_path", anchor=anchor, reference=reference, shown=path.text, text=", ".join(words), path=path)
 
 
 def order_mentions(mentions: Sequence[Mention], information: dict[str, float]) -> tuple[Mention, ...]:
-    """Mentions as the trunk has them: present before uncertain before absent, the most informative first, ties by CURIE.
+    """Mentions as the trunk has them: present before uncertain before absent, the most informative first, ties by
+    CURIE.
 
     The order in which findings were given never matters.
     """

@@ -7,7 +7,8 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from errors import InputError
+from errors import ArtifactError, InputError
+from fusion.prior import NORMAL
 from indexes import manifest
 from kg.graph import VERSION as GRAPH_VERSION
 from kg.graph import KnowledgeGraph
@@ -15,8 +16,11 @@ from ontologies import chest, registry, sources
 from ontologies.linker import Linker
 from ontologies.merge import Merged, merge
 from retrieval import cases, literature
+from retrieval.document import Document
 from retrieval.encoder import PACKAGED_SHA256
-from vision.detector import training_cases
+from vision import training_cases
+from vision.detector import Detector
+from vision.finding import LABEL_CURIES
 
 PARTS = ("graph", "linker", "literature", "cases", "images")
 _RECORD = "built.json"
@@ -35,6 +39,15 @@ def _inputs(home: Path) -> dict[str, str]:
     found = {s.name: s.sha256 for s in sources.SOURCES}
     found |= {f"chest:{p.name}": manifest.file_sha256(p) for p in sorted(chest.DATA.glob("*.tsv"))}
     return found | {f"user:{e.name}": e.sha256 for e in registry.entries(home)}
+
+
+def _detector_inputs() -> dict[str, str]:
+    """Name → hash of the shipped files that the image index is made from."""
+    files = (training_cases.PATH, training_cases.PATH.with_name("detector.json"))
+    for path in files:
+        if not path.is_file():
+            raise ArtifactError("the detector's files are missing", value=path.name, run="whydx train detector")
+    return {path.name: manifest.file_sha256(path) for path in files}
 
 
 def _digest(inputs: Mapping[str, str]) -> str:
@@ -61,7 +74,7 @@ def build(home: Path, parts: Sequence[str] = PARTS, *, progress: Progress | None
         "linker": _digest({"graph": graph_digest}),
         "literature": _digest({"graph": graph_digest, "encoder": PACKAGED_SHA256, "layout": str(literature.VERSION)}),
         "cases": _digest({"graph": graph_digest, "encoder": PACKAGED_SHA256, "layout": str(cases.VERSION)}),
-        "images": _digest({"graph": graph_digest, "detector": manifest.file_sha256(training_cases.PATH)}),
+        "images": _digest({"graph": graph_digest, **_detector_inputs()}) if "images" in parts else "",
     }
     needed = [p for p in PARTS if p in parts or p in ("graph", "linker")]
     stale = [p for p in needed if _recorded(home).get(p) != digests[p] or not folders[p].is_dir()]
@@ -75,15 +88,46 @@ def build(home: Path, parts: Sequence[str] = PARTS, *, progress: Progress | None
             Linker.build(merged.concepts, merged.terms, folders[part], relations=merged.relations, progress=progress)
         elif part == "literature":
             graph = KnowledgeGraph.open(folders["graph"])
-            literature.build(home, Linker.open(folders["linker"]), chest_concepts(graph), progress=progress)
+            linker = Linker.open(folders["linker"])
+            literature.build(home, linker, chest_concepts(graph), ancestors=_ancestors(graph), progress=progress)
         elif part == "cases":
-            cases.build(home, Linker.open(folders["linker"]), progress=progress)
+            graph = KnowledgeGraph.open(folders["graph"])
+            cases.build(home, Linker.open(folders["linker"]), ancestors=_ancestors(graph), progress=progress)
         else:
-            embeddings, documents = training_cases.read(KnowledgeGraph.open(folders["graph"]).resolve)
-            cases.build_images(home, embeddings, documents)
+            graph = KnowledgeGraph.open(folders["graph"])
+            images = training_cases.read()
+            documents = [image_document(graph, row) for row in images.rows]
+            detector = Detector.open().fingerprint
+            cases.build_images(
+                home, images.embedding, documents, detector=detector, ancestors=_ancestors(graph), progress=progress
+            )
         _record(home, {**_recorded(home), part: digests[part]})
         built.append(part)
     return tuple(built)
+
+
+def _ancestors(graph: KnowledgeGraph) -> Callable[[str], frozenset[str]]:
+    """Strict ancestors of a CURIE; none of one that the graph does not know."""
+    return lambda curie: graph.ancestors(curie) - {graph.resolve(curie)} if curie in graph else frozenset()
+
+
+def image_document(graph: KnowledgeGraph, row: training_cases.TrainingCase) -> Document:
+    """A training image as a case: its labels are its text, and its concepts; an image without any is a normal chest."""
+    labels = [label for label in row.labels if label in LABEL_CURIES]
+    found = [graph.concept(LABEL_CURIES[label]) for label in labels] or [graph.concept(NORMAL)]
+    names = [concept.name for concept in found]
+    who = {"F": "woman", "M": "man"}.get(row.sex or "", "patient")
+    known = {"age": f"{row.age:g}" if row.age is not None else "", "sex": row.sex or "", "view": row.view or ""}
+    return Document(
+        doc_id=row.case_id,
+        kind="case",
+        title=f"{row.age:g}-year-old {who}" if row.age is not None else who,
+        text=", ".join(names),
+        source_curie=row.case_id,
+        concepts=tuple(sorted(concept.curie for concept in found)),
+        metadata={k: v for k, v in known.items() if v}
+        | {"findings": "; ".join(names), "impression": ", ".join(names), "collection": "NIH ChestX-ray14"},
+    )
 
 
 def _recorded(home: Path) -> dict[str, str]:

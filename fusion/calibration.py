@@ -15,7 +15,8 @@ def softmax(scores: np.ndarray, temperature: float = 1.0) -> np.ndarray:
 
 
 def fit_temperature(scores: Sequence[np.ndarray], truth: Sequence[int]) -> float:
-    """The temperature with the least mean negative log likelihood of the true candidates (Guo et al. 2017), in [0.05, 20].
+    """The temperature with the least mean negative log likelihood of the true candidates (Guo et al. 2017), in [0.05,
+    20].
 
     ``scores[i]`` holds the scores of one shortlist (any length), ``truth[i]`` the position of the true candidate in it.
     """
@@ -29,9 +30,9 @@ def fit_temperature(scores: Sequence[np.ndarray], truth: Sequence[int]) -> float
 
 
 def conformal_threshold(true_probabilities: np.ndarray, coverage: float = 0.9) -> float:
-    """The probability that the true candidate reaches in ``coverage`` of exchangeable cases, with the finite-sample correction
-    of split conformal prediction (Vovk et al. 2005; Sadinle et al. 2019): the ⌊(n + 1)(1 - coverage)⌋-th smallest; 0, so that
-    nothing can be ruled out, when there are too few cases."""
+    """The probability that the true candidate reaches in ``coverage`` of exchangeable cases, with the finite-sample
+    correction of split conformal prediction (Vovk et al. 2005; Sadinle et al. 2019): the ⌊(n + 1)(1 - coverage)⌋-th
+    smallest; 0, so that nothing can be ruled out, when there are too few cases."""
     rank = int(np.floor((len(true_probabilities) + 1) * (1 - coverage)))
     return float(np.sort(true_probabilities)[rank - 1]) if rank >= 1 else 0.0
 

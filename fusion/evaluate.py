@@ -25,7 +25,8 @@ Progress = Callable[[str, int, int], None]
 
 
 def rank_metrics(ranks: Sequence[int | None]) -> dict[str, float]:
-    """Share of cases with the true disease in the first k, and the mean reciprocal rank; a missing disease is a miss."""
+    """Share of cases with the true disease in the first k, and the mean reciprocal rank; a missing disease is a
+    miss."""
     n = max(len(ranks), 1)
     found: dict[str, float] = {"n": len(ranks)}
     found |= {f"top{k}": round(sum(r is not None and r <= k for r in ranks) / n, 4) for k in (1, 3, 5, 10, 50)}
@@ -42,8 +43,8 @@ def in_split(disease: str, split: str | None) -> bool:
 class CaseRanker:
     """Ranks the diseases of one code system for published cases.
 
-    ``mode`` is "reasoner" (the likelihood's shortlist re-ranked by the reasoner with its branches), "no-branches" (the same with
-    every branch masked) or "likelihood".
+    ``mode`` is "reasoner" (the likelihood's shortlist re-ranked by the reasoner with its branches), "no-branches"
+    (the same with every branch masked) or "likelihood".
     """
 
     def __init__(self, home: Path, vocab: str = "OMIM", mode: str = "reasoner") -> None:
@@ -53,28 +54,41 @@ class CaseRanker:
         self.room = WorkupRoom(self.graph, LikelihoodModel(self.graph, default_prior=math.log(RARE_DISEASE_SHARE)))
         self.within = self.room.likelihood.rows_with_code(vocab)
         if not self.within.any():
-            raise InputError("no annotated disease has a code in the vocabulary", value=vocab, expected="a CURIE prefix such as OMIM or ORPHA")
+            raise InputError(
+                "no annotated disease has a code in the vocabulary",
+                value=vocab,
+                expected="a CURIE prefix such as OMIM or ORPHA",
+            )
         self.codes: dict[str, list[str]] = {}
         for code, curie in sorted(self.graph.codes_in(vocab).items()):
             self.codes.setdefault(curie, []).append(code)
         self.mode, self.scorer, self.calibration = mode, None, None
         if mode != "likelihood":
             loaded = checkpoints.load()
-            self.scorer, self.calibration = Scorer(loaded.network, loaded.tokenize), loaded.calibration.get(vocab, loaded.calibration["OMIM"])
+            self.scorer, self.calibration = (
+                Scorer(loaded.network, loaded.tokenize),
+                loaded.calibration.get(vocab, loaded.calibration["OMIM"]),
+            )
 
     def row(self, published: PublishedCase) -> dict[str, Any]:
         """{"id", "ranking": at least 50 codes (all there are, if fewer), best first, "probabilities": one a code}.
 
-        The probabilities are calibrated over the reasoner's shortlist and "none of these", and 0 below it; None in likelihood
-        mode.
+        The probabilities are calibrated over the reasoner's shortlist and "none of these", and 0 below it; None in
+        likelihood mode.
         """
         case, _ = to_case(published, self.graph)
         listed = self.room.shortlist(case, RANKING_LENGTH, self.within)
         probability: dict[str, float] = {}
         if self.scorer is not None and self.calibration is not None and case.observed:
             workup = self.room.lay_out(case, listed[:SHORTLIST])
-            questions = [Question(workup=workup, candidate=c, removed=tuple(range(len(c.branches))) if self.mode == "no-branches" else ())
-                         for c in workup.candidates]  # fmt: skip
+            questions = [
+                Question(
+                    workup=workup,
+                    candidate=c,
+                    removed=tuple(range(len(c.branches))) if self.mode == "no-branches" else (),
+                )
+                for c in workup.candidates
+            ]
             scores = self.scorer.scores(questions)
             for candidate, p in zip(workup.candidates, softmax(scores, self.calibration.temperature), strict=True):
                 probability[candidate.curie] = float(p)
@@ -100,9 +114,9 @@ def evaluate_diagnose(
 ) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     """Prediction rows, one a case in the order of the file, and metrics.
 
-    ``split``: "val" or "train" by disease, None for all. ``limit``: only so many cases, spread evenly over the file. Metrics
-    are those of ``rank_metrics``; a case none of whose findings the graph knows is ranked by prior alone. Raises InputError
-    for an unknown split, mode or vocabulary, unreadable cases, or a split that leaves none.
+    ``split``: "val" or "train" by disease, None for all. ``limit``: only so many cases, spread evenly over the file.
+    Metrics are those of ``rank_metrics``; a case none of whose findings the graph knows is ranked by prior alone.
+    Raises InputError for an unknown split, mode or vocabulary, unreadable cases, or a split that leaves none.
     """
     chosen = [c for c in read_cases(cases) if in_split(c.disease, split)]
     if limit is not None and len(chosen) > limit:

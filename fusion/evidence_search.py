@@ -23,7 +23,8 @@ _QUERY_FINDINGS = 8
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Retrieved:
-    """What a search for one case found: the hits in order of rank, and the branches for each disease that they mention."""
+    """What a search for one case found: the hits in order of rank, and the branches for each disease that they
+    mention."""
 
     literature: tuple[SearchHit, ...]
     cases: tuple[SearchHit, ...]
@@ -47,8 +48,11 @@ class EvidenceSearch:
         names = [self.graph.name(self.graph.node(o.curie)) for o in present[:_QUERY_FINDINGS]]
         return ". ".join(filter(None, (", ".join(names), case.note)))
 
-    def search(self, case: Case, diseases: Sequence[str], *, embedding: np.ndarray | None = None, leave_out: Sequence[str] = ()) -> Retrieved:
-        """Papers and cases for one case. ``leave_out``: ids of documents that must not be found (a training case's own).
+    def search(
+        self, case: Case, diseases: Sequence[str], *, embedding: np.ndarray | None = None, leave_out: Sequence[str] = ()
+    ) -> Retrieved:
+        """Papers and cases for one case. ``leave_out``: ids of documents that must not be found (a training case's
+        own).
 
         With nothing to search by, nothing is found.
         """
@@ -57,8 +61,9 @@ class EvidenceSearch:
         papers = self.literature.search(text, k=_POOL, concepts=present) if text else ()
         similar: tuple[SearchHit, ...] = ()
         if text or embedding is not None:
-            similar = self.cases.search(text=text or None, image_embedding=embedding, concepts=present, k=_POOL)
-        similar = tuple(h for h in similar if h.document.doc_id not in leave_out)
+            similar = self.cases.search(
+                text=text or None, image_embedding=embedding, concepts=present, k=_POOL, exclude=leave_out
+            )
         spoken = {h.document.doc_id: self._kinds(h) for h in (*papers, *similar)}
         paper_branches: dict[str, list[Branch]] = {}
         case_branches: dict[str, list[Branch]] = {}
@@ -69,8 +74,13 @@ class EvidenceSearch:
                 known = {h.document.doc_id for h in about}
                 more = self.literature.search(f"{name}. {text}", k=_POOL, concepts=(disease, *present))
                 about += [h for h in more if h.document.doc_id not in known and disease in self._kinds(h)]
-            paper_branches[disease] = [paper_branch(h, self.literature.best_sentence(h.document, f"{name}. {text}")) for h in about[:MAX_PAPERS]]
-            case_branches[disease] = [case_branch(h) for h in similar if disease in spoken[h.document.doc_id]][:MAX_CASES]
+            paper_branches[disease] = [
+                paper_branch(h, self.literature.best_sentence(h.document, f"{name}. {text}"))
+                for h in about[:MAX_PAPERS]
+            ]
+            case_branches[disease] = [case_branch(h) for h in similar if disease in spoken[h.document.doc_id]][
+                :MAX_CASES
+            ]
         return Retrieved(literature=papers, cases=similar, paper_branches=paper_branches, case_branches=case_branches)
 
     def _kinds(self, hit: SearchHit) -> frozenset[str]:

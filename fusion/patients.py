@@ -17,7 +17,8 @@ from kg.graph import KnowledgeGraph
 from kg.likelihood import LikelihoodModel
 from ontologies.concept import Presence
 
-# A detector of AUROC Φ(d'/√2) = .86 gives log likelihood ratios ~ N(±d'²/2, d'²) (signal detection theory, Green and Swets 1966).
+# A detector of AUROC Φ(d'/√2) = .86 gives log likelihood ratios ~ N(±d'²/2, d'²) (signal detection theory, Green and
+# Swets 1966).
 _DETECTOR_D = 1.5
 _LEAST_IMPRECISE_INFORMATION = 2.0
 _MOST_FINDINGS = 12
@@ -25,7 +26,8 @@ _MOST_FINDINGS = 12
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PublishedCase:
-    """A row of a cases file: findings observed and excluded (any CURIEs), the disease's CURIE, the publication's PMID CURIE."""
+    """A row of a cases file: findings observed and excluded (any CURIEs), the disease's CURIE, the publication's PMID
+    CURIE."""
 
     case_id: str
     disease: str
@@ -51,7 +53,8 @@ def _years(age: str | None) -> float | None:
 
 
 def read_cases(path: Path) -> Iterator[PublishedCase]:
-    """Cases of a JSON lines file (id, observed, excluded, sex, age, disease_id, pmid), or of a folder of GA4GH phenopackets.
+    """Cases of a JSON lines file (id, observed, excluded, sex, age, disease_id, pmid), or of a folder of GA4GH
+    phenopackets.
 
     Raises InputError naming file and line when a row cannot be read; an empty file is an error, not no cases.
     """
@@ -72,7 +75,9 @@ def read_cases(path: Path) -> Iterator[PublishedCase]:
                 pmid=str(row.get("pmid") or ""),
             )
         except (KeyError, TypeError) as error:
-            raise InputError("a case cannot be read", value=where, expected="id, disease_id, observed, excluded, sex, age, pmid") from error
+            raise InputError(
+                "a case cannot be read", value=where, expected="id, disease_id, observed, excluded, sex, age, pmid"
+            ) from error
     if not count:
         raise InputError("no cases", value=path, expected="at least one case")
 
@@ -84,7 +89,9 @@ def _json_lines(path: Path) -> Iterator[tuple[str, dict]]:
                 try:
                     yield f"{path.name}:{number}", json.loads(line)
                 except json.JSONDecodeError as error:
-                    raise InputError("not a JSON line", value=f"{path.name}:{number}", expected="one JSON object a line") from error
+                    raise InputError(
+                        "not a JSON line", value=f"{path.name}:{number}", expected="one JSON object a line"
+                    ) from error
 
 
 def _phenopacket(path: Path) -> tuple[str, dict]:
@@ -95,7 +102,11 @@ def _phenopacket(path: Path) -> tuple[str, dict]:
         subject = packet.get("subject", {})
         diseases = [i["diagnosis"]["disease"]["id"] for i in packet.get("interpretations", [])]
         diseases += [d["term"]["id"] for d in packet.get("diseases", []) if not d.get("excluded")]
-        references = [r["id"] for r in packet.get("metaData", {}).get("externalReferences", []) if r.get("id", "").startswith("PMID:")]
+        references = [
+            r["id"]
+            for r in packet.get("metaData", {}).get("externalReferences", [])
+            if r.get("id", "").startswith("PMID:")
+        ]
         return path.name, {
             "id": packet["id"],
             "disease_id": diseases[0],
@@ -106,12 +117,14 @@ def _phenopacket(path: Path) -> tuple[str, dict]:
             "pmid": references[0] if references else "",
         }
     except (json.JSONDecodeError, KeyError, IndexError, TypeError, AttributeError) as error:
-        raise InputError("not a phenopacket with a diagnosis", value=path.name, expected="GA4GH phenopacket schema 2 as JSON") from error
+        raise InputError(
+            "not a phenopacket with a diagnosis", value=path.name, expected="GA4GH phenopacket schema 2 as JSON"
+        ) from error
 
 
 def to_case(published: PublishedCase, graph: KnowledgeGraph) -> tuple[Case, tuple[str, ...]]:
-    """The case in the graph's concepts, and the findings the graph does not know. A finding both observed and excluded is
-    observed."""
+    """The case in the graph's concepts, and the findings the graph does not know. A finding both observed and
+    excluded is observed."""
     unknown = tuple(c for c in (*published.observed, *published.excluded) if c not in graph)
     presence: dict[str, Presence] = {graph.resolve(c): "absent" for c in published.excluded if c in graph}
     presence |= {graph.resolve(c): "present" for c in published.observed if c in graph}
@@ -120,18 +133,21 @@ def to_case(published: PublishedCase, graph: KnowledgeGraph) -> tuple[Case, tupl
 
 
 class PatientSimulator:
-    """Draws patients of a disease from its annotations: each finding with its frequency, some named less precisely, some that
-    have nothing to do with it, some looked for and absent.
+    """Draws patients of a disease from its annotations: each finding with its frequency, some named less precisely,
+    some that have nothing to do with it, some looked for and absent.
 
-    ``imaging`` maps the nodes that a detector reports to region embeddings (float32 (n, R)) of images that show them: in an
-    imaged patient these findings come with a detector's odds and a region instead of certainty.
+    ``imaging`` maps the nodes that a detector reports to region embeddings (float32 (n, R)) of images that show them:
+    in an imaged patient these findings come with a detector's odds and a region instead of certainty.
     """
 
     def __init__(self, likelihood: LikelihoodModel, imaging: Mapping[int, np.ndarray] | None = None) -> None:
         self.likelihood, self.graph, self.imaging = likelihood, likelihood.graph, dict(imaging or {})
 
-    def draw(self, row: int, rng: np.random.Generator, *, imaged: bool = False, others: np.ndarray | None = None) -> Case:
-        """One patient of ``annotations.disease[row]``; ``others`` (rows) are diseases from which noise and absent findings come."""
+    def draw(
+        self, row: int, rng: np.random.Generator, *, imaged: bool = False, others: np.ndarray | None = None
+    ) -> Case:
+        """One patient of ``annotations.disease[row]``; ``others`` (rows) are diseases from which noise and absent
+        findings come."""
         annotations, graph = self.likelihood.annotations, self.graph
         pool = np.arange(len(annotations.disease)) if others is None else others
         terms, frequencies = self._direct(row)
@@ -143,7 +159,11 @@ class PatientSimulator:
         present: set[int] = set()
         for term in shown.tolist():
             if rng.random() < 0.15:
-                vague = [p for p in graph.neighbours(term, "is_a").tolist() if graph.information[p] >= _LEAST_IMPRECISE_INFORMATION]
+                vague = [
+                    p
+                    for p in graph.neighbours(term, "is_a").tolist()
+                    if graph.information[p] >= _LEAST_IMPRECISE_INFORMATION
+                ]
                 term = int(rng.choice(vague)) if vague else term
             present.add(term)
         for _ in range(int(rng.poisson(0.4))):
@@ -175,7 +195,9 @@ class PatientSimulator:
         presence: Presence = "present" if log_odds > 1 else "uncertain" if log_odds > 0.3 else "absent"
         regions = self.imaging[node]
         region = regions[int(rng.integers(len(regions)))] if presence == "present" and len(regions) else None
-        return Observed(curie=self.graph.curie(node), presence=presence, odds_ratio=float(np.exp(log_odds)), region=region)
+        return Observed(
+            curie=self.graph.curie(node), presence=presence, odds_ratio=float(np.exp(log_odds)), region=region
+        )
 
     def _direct(self, row: int) -> tuple[np.ndarray, np.ndarray]:
         annotations = self.likelihood.annotations

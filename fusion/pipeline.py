@@ -13,7 +13,7 @@ from errors import InputError
 from fusion import checkpoint as checkpoints
 from fusion.branch import Branch
 from fusion.calibration import softmax
-from fusion.diagnosis import DiagnosticReport, Diagnosis, Evidence, NextStep
+from fusion.diagnosis import Diagnosis, DiagnosticReport, Evidence, NextStep, Stance
 from fusion.evidence_search import EvidenceSearch, Retrieved
 from fusion.prior import chest_prior
 from fusion.scorer import Question, Scorer
@@ -24,6 +24,7 @@ from ontologies import chest
 from ontologies.linker import Linker
 from retrieval.cases import Cases
 from retrieval.literature import Literature
+from vision import training_cases
 from vision.detector import Detection, Detector
 from vision.finding import LABEL_CURIES, Finding
 from vision.image import load_image
@@ -41,11 +42,27 @@ Progress = Callable[[str, int, int], None]
 class Pipeline:
     """Everything ``diagnose`` needs, opened once. Images are looked at only when there are any."""
 
-    def __init__(self, graph: KnowledgeGraph, linker: Linker, search: EvidenceSearch, detector: Detector, checkpoint: checkpoints.Checkpoint) -> None:
-        self.graph, self.linker, self.search, self.detector, self.checkpoint = graph, linker, search, detector, checkpoint
-        self.room = WorkupRoom(graph, LikelihoodModel(graph, prior=(prior := chest_prior(graph)).by_node, default_prior=prior.default))
+    def __init__(
+        self,
+        graph: KnowledgeGraph,
+        linker: Linker,
+        search: EvidenceSearch,
+        detector: Detector,
+        checkpoint: checkpoints.Checkpoint,
+    ) -> None:
+        self.graph, self.linker, self.search, self.detector, self.checkpoint = (
+            graph,
+            linker,
+            search,
+            detector,
+            checkpoint,
+        )
+        self.room = WorkupRoom(
+            graph, LikelihoodModel(graph, prior=(prior := chest_prior(graph)).by_node, default_prior=prior.default)
+        )
         self.scorer = Scorer(checkpoint.network, checkpoint.tokenize)
         self.calibration = checkpoint.calibration["chest"]
+        self.base_rates = training_cases.read().base_rates
 
     @classmethod
     def open(cls, home: Path, device: str = "cpu") -> Pipeline:
@@ -56,7 +73,7 @@ class Pipeline:
         graph = KnowledgeGraph.open(home / "graph")
         detector = Detector.open()
         checkpoint = checkpoints.load(detector=detector.fingerprint)
-        search = EvidenceSearch(graph, Literature.open(home), Cases.open(home))
+        search = EvidenceSearch(graph, Literature.open(home), Cases.open(home, detector=detector.fingerprint))
         return cls(graph, Linker.open(home / "linker"), search, detector, checkpoint)
 
     def diagnose(
@@ -71,15 +88,23 @@ class Pipeline:
     ) -> DiagnosticReport:
         """A report on one patient.
 
-        ``images``: files of one study. ``present`` and ``absent``: CURIEs or exact names of findings. ``age`` in years, ``sex``
-        "F" or "M" (an image's own are used when these are None). ``k``: how many diagnoses to show with their evidence. What
-        the user states outweighs the note, the note outweighs an image. Raises InputError when nothing is given, the note is
-        empty, a finding is unknown or is both present and absent, or an image cannot be read or used.
+        ``images``: files of one study. ``present`` and ``absent``: CURIEs or exact names of findings. ``age`` in
+        years, ``sex`` "F" or "M" (an image's own are used when these are None). ``k``: how many diagnoses to show
+        with their evidence. What the user states outweighs the note, the note outweighs an image. Raises InputError
+        when nothing is given, the note is empty, a finding is unknown or is both present and absent, or an image
+        cannot be read or used.
         """
         if note is not None and not note.strip():
-            raise InputError("the note is empty", value=note, expected="a sentence about the patient", run='whydx diagnose … --note "fever and cough"')
+            raise InputError(
+                "the note is empty",
+                value=note,
+                expected="a sentence about the patient",
+                run='whydx diagnose … --note "fever and cough"',
+            )
         if not images and note is None and not present and not absent:
-            raise InputError("nothing to diagnose from", expected="an image, a note or a finding", run="whydx diagnose --help")
+            raise InputError(
+                "nothing to diagnose from", expected="an image, a note or a finding", run="whydx diagnose --help"
+            )
         loaded = [load_image(path) for path in images]
         detections = [self.look(image, path) for image, path in zip(loaded, images, strict=True)]
         findings = [self.link_label(f) for d in detections for f in d.findings]
@@ -89,7 +114,9 @@ class Pipeline:
         sex = next((i.patient_sex for i in loaded if i.patient_sex in ("F", "M")), None) if sex is None else sex
         case = Case(observed=self.observed(findings, detections), note=" ".join((note or "").split()), age=age, sex=sex)
         workup, found = self.lay_out(case, detections[0].embedding if detections else None)
-        warnings = tuple(dict.fromkeys(w for i, d in zip(loaded, detections, strict=True) for w in (*image_warnings(i), *d.warnings)))
+        warnings = tuple(
+            dict.fromkeys(w for i, d in zip(loaded, detections, strict=True) for w in (*image_warnings(i), *d.warnings))
+        )
         return self.report(workup, found, findings, k, warnings)
 
     # --- from input to a case
@@ -98,7 +125,11 @@ class Pipeline:
         """What the detector sees. Raises InputError with the reason code when it refuses the image."""
         detection = self.detector.detect(image)
         if detection.refused:
-            raise InputError(f"{path.name} is refused ({detection.refused})", expected="a frontal chest radiograph", run=f"whydx detect {path.name}")
+            raise InputError(
+                f"{path.name} is refused ({detection.refused})",
+                expected="a frontal chest radiograph",
+                run=f"whydx detect {path.name}",
+            )
         return detection
 
     def link_label(self, finding: Finding) -> Finding:
@@ -111,7 +142,9 @@ class Pipeline:
             if match.concept.curie not in self.graph or match.presence == "not assessed":
                 continue
             concept = self.graph.concept(match.concept.curie)
-            finding = Finding(label=concept.name, presence=match.presence, origin="note", laterality=match.laterality, concept=concept)
+            finding = Finding(
+                label=concept.name, presence=match.presence, origin="note", laterality=match.laterality, concept=concept
+            )
             kept = found.get(concept.curie)
             # Said twice in one note, a finding is as present as its most certain mention.
             if kept is None or _CERTAINTY[finding.presence] > _CERTAINTY[kept.presence]:
@@ -121,13 +154,18 @@ class Pipeline:
     def stated(self, present: Sequence[str], absent: Sequence[str]) -> list[Finding]:
         given = [(self.graph.find(c), "present") for c in present] + [(self.graph.find(c), "absent") for c in absent]
         if both := {c for c, p in given if p == "present"} & {c for c, p in given if p == "absent"}:
-            raise InputError("a finding is given as present and as absent", value=min(both), expected="one of --finding and --absent")
+            raise InputError(
+                "a finding is given as present and as absent", value=min(both), expected="one of --finding and --absent"
+            )
         concepts = [(self.graph.concept(c), p) for c, p in dict.fromkeys(given)]
-        return [Finding(label=c.name, presence="present" if p == "present" else "absent", origin="user", concept=c) for c, p in concepts]
+        return [
+            Finding(label=c.name, presence="present" if p == "present" else "absent", origin="user", concept=c)
+            for c, p in concepts
+        ]
 
     def observed(self, findings: Sequence[Finding], detections: Sequence[Detection]) -> tuple[Observed, ...]:
-        """One observation a concept, by CURIE: the user's word before the note's, the note's before the image's; of several
-        images, the one with the highest odds."""
+        """One observation a concept, by CURIE: the user's word before the note's, the note's before the image's; of
+        several images, the one with the highest odds."""
         best: dict[str, tuple[int, float, Observed]] = {}
         regions = iter(detections)
         detection, left = None, 0
@@ -140,9 +178,19 @@ class Pipeline:
                     left = len(detection.findings)
                 left -= 1
                 odds = self.odds_ratio(finding)
-                region = detection.region_embeddings.get(finding.label) if detection and finding.presence == "present" else None
+                region = (
+                    detection.region_embeddings.get(finding.label)
+                    if detection and finding.presence == "present"
+                    else None
+                )
                 reference = f"{finding.label}@{finding.sop_instance_uid}"
-                entry = Observed(curie=finding.concept.curie, presence=finding.presence, odds_ratio=odds, region=region, region_ref=reference)
+                entry = Observed(
+                    curie=finding.concept.curie,
+                    presence=finding.presence,
+                    odds_ratio=odds,
+                    region=region,
+                    region_ref=reference,
+                )
             else:
                 odds = {"present": float("inf"), "absent": 0.0}.get(finding.presence, 1.0)
                 entry = Observed(curie=finding.concept.curie, presence=finding.presence, odds_ratio=odds)
@@ -153,7 +201,7 @@ class Pipeline:
 
     def odds_ratio(self, finding: Finding) -> float:
         """Posterior odds over prior odds of a detector's finding: what the image adds to what was known before it."""
-        prior = self.detector.base_rates[finding.label]
+        prior = self.base_rates[finding.label]
         p = min(max(finding.probability or 0.0, 1e-3), 1 - 1e-3)
         return (p / (1 - p)) / (prior / (1 - prior))
 
@@ -165,7 +213,9 @@ class Pipeline:
         found = self.search.search(case, [c for c, _ in shortlist], embedding=embedding)
         return self.room.lay_out(case, shortlist, papers=found.paper_branches, cases=found.case_branches), found
 
-    def report(self, workup: Workup, found: Retrieved, findings: Sequence[Finding], k: int, warnings: tuple[str, ...] = ()) -> DiagnosticReport:
+    def report(
+        self, workup: Workup, found: Retrieved, findings: Sequence[Finding], k: int, warnings: tuple[str, ...] = ()
+    ) -> DiagnosticReport:
         scores = self.scorer.scores([Question(workup=workup, candidate=c) for c in workup.candidates])
         probabilities = softmax(scores, self.calibration.temperature)
         members = probabilities >= self.calibration.conformal_threshold
@@ -174,11 +224,23 @@ class Pipeline:
         evidence = self.evidence(workup, found, ranked[:k], scores)
         for rank, i in enumerate(ranked[:k], 1):
             concept = self.graph.concept(workup.candidates[i].curie)
-            diagnoses.append(Diagnosis(concept=concept, probability=float(probabilities[i]), rank=rank, score=float(scores[i]),
-                                       evidence=evidence[i], conformal_member=bool(members[i])))  # fmt: skip
+            diagnoses.append(
+                Diagnosis(
+                    concept=concept,
+                    probability=float(probabilities[i]),
+                    rank=rank,
+                    score=float(scores[i]),
+                    evidence=evidence[i],
+                    conformal_member=bool(members[i]),
+                )
+            )
         none = float(probabilities[-1])
-        steps = tuple(NextStep(disease=s.disease, text=s.text, reference=s.reference)
-                      for d in diagnoses[:3] if d.conformal_member for s in chest.next_steps(d.concept.curie))  # fmt: skip
+        steps = tuple(
+            NextStep(disease=s.disease, text=s.text, reference=s.reference)
+            for d in diagnoses[:3]
+            if d.conformal_member
+            for s in chest.next_steps(d.concept.curie)
+        )
         return DiagnosticReport(
             findings=tuple(findings),
             diagnoses=tuple(diagnoses),
@@ -191,11 +253,13 @@ class Pipeline:
             provenance=self.provenance(),
         )
 
-    def evidence(self, workup: Workup, found: Retrieved, chosen: Sequence[int], scores: np.ndarray) -> dict[int, tuple[Evidence, ...]]:
+    def evidence(
+        self, workup: Workup, found: Retrieved, chosen: Sequence[int], scores: np.ndarray
+    ) -> dict[int, tuple[Evidence, ...]]:
         """For each chosen candidate, its pieces of evidence by falling absolute weight, ties by reference.
 
-        A branch is masked; a finding is taken out of the case altogether, with its mention, its share of the likelihood and all
-        branches that hang on it.
+        A branch is masked; a finding is taken out of the case altogether, with its mention, its share of the
+        likelihood and all branches that hang on it.
         """
         questions: list[Question] = []
         pieces: list[tuple[int, Branch | Observed]] = []
@@ -210,7 +274,9 @@ class Pipeline:
             case = workup.case.without(observed.curie)
             diseases = [workup.candidates[i].curie for i in chosen]
             features = self.room.features(case, diseases)
-            without = self.room.lay_out(case, list(zip(diseases, features, strict=True)), papers=found.paper_branches, cases=found.case_branches)
+            without = self.room.lay_out(
+                case, list(zip(diseases, features, strict=True)), papers=found.paper_branches, cases=found.case_branches
+            )
             questions += [Question(workup=without, candidate=c) for c in without.candidates[:-1]]
             pieces += [(i, observed) for i in chosen]
         changed = self.scorer.scores(questions)
@@ -219,13 +285,33 @@ class Pipeline:
             weight = float(scores[i] - score)
             if abs(weight) < LEAST_WEIGHT:
                 continue
-            stance = "supports" if weight > 0 else "contradicts"
+            stance: Stance = "supports" if weight > 0 else "contradicts"
             if isinstance(piece, Observed):
                 name = self.graph.name(self.graph.node(piece.curie))
-                out[i].append(Evidence(kind="finding", reference=piece.curie, text=f"{name}: {piece.presence}", stance=stance, weight=weight))
+                out[i].append(
+                    Evidence(
+                        kind="finding",
+                        reference=piece.curie,
+                        text=f"{name}: {piece.presence}",
+                        stance=stance,
+                        weight=weight,
+                    )
+                )
             else:
-                out[i].append(Evidence(kind=piece.kind, reference=piece.reference, text=piece.shown, stance=stance, weight=weight, path=piece.path))
-        return {i: tuple(sorted(e, key=lambda x: (-abs(x.weight), x.kind, x.reference))[:MAX_EVIDENCE]) for i, e in out.items()}
+                out[i].append(
+                    Evidence(
+                        kind=piece.kind,
+                        reference=piece.reference,
+                        text=piece.shown,
+                        stance=stance,
+                        weight=weight,
+                        path=piece.path,
+                    )
+                )
+        return {
+            i: tuple(sorted(e, key=lambda x: (-abs(x.weight), x.kind, x.reference))[:MAX_EVIDENCE])
+            for i, e in out.items()
+        }
 
     def provenance(self) -> dict[str, str]:
         return {
@@ -246,7 +332,8 @@ def image_warnings(image: ImageInstance) -> tuple[str, ...]:
 
 
 def abstention(none: float, best: float, members: int, candidates: int) -> str | None:
-    """Why no diagnosis is named, or None. More than half the shortlist in the conformal set rules out too little to be of use."""
+    """Why no diagnosis is named, or None. More than half the shortlist in the conformal set rules out too little to
+    be of use."""
     if none > best:
         return f"none of the candidates fits: {none:.0%} for none of these, {best:.0%} for the first"
     if members == 0:

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from kg.graph import KnowledgeGraph
 from ontologies import chest
 
-# Rough shares of imaged adults, one order of magnitude apart; an editorial judgement, like the classes (docs/knowledge-card.md).
+# Rough shares of imaged adults, one order of magnitude apart; an editorial judgement, like the classes
+# (docs/knowledge-card.md).
 SHARE = {"very common": 5e-2, "common": 1e-2, "uncommon": 1e-3, "rare": 1e-4, "group": 1e-9}
 # A disease outside the chest layer comes from HPO's annotations of rare diseases (Orphanet's median prevalence class).
 RARE_DISEASE_SHARE = 1e-6
@@ -26,6 +27,8 @@ class Prior:
 
 def chest_prior(graph: KnowledgeGraph) -> Prior:
     """The prior of the curated chest layer's commonness classes over a graph that was built with it."""
-    by_node = {graph.node(curie): math.log(SHARE[level]) for curie, level in chest.commonness().items() if curie in graph}
+    by_node = {
+        graph.node(curie): math.log(SHARE[level]) for curie, level in chest.commonness().items() if curie in graph
+    }
     by_node[graph.node(NORMAL)] = math.log(NORMAL_SHARE)
     return Prior(by_node=by_node, default=math.log(RARE_DISEASE_SHARE))

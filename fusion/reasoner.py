@@ -2,14 +2,16 @@
 
     score(candidate) = (features / scale) · w  +  head([CLS], mean of the candidate's tokens)
 
-The knowledge graph's likelihood enters through the features, so BERT earns its place only by improving on it. The last layer
-of the head starts at zero: an untrained reasoner ranks exactly as the likelihood does. No file and no network here.
+The knowledge graph's likelihood enters through the features, so BERT earns its place only by improving on it. The
+last layer of the head starts at zero: an untrained reasoner ranks exactly as the likelihood does. No file and no
+network here.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -27,7 +29,7 @@ class ReasonerConfig:
     features: int = 8
     region_dim: int = 256
     rank: int = 16
-    alpha: float = 32.0
+    alpha: int = 32
     scale: tuple[float, ...] = FEATURE_SCALE
 
 
@@ -39,12 +41,14 @@ class Reasoner(nn.Module):
         hidden = bert.config.hidden_size
         self.bert, self.config = bert, config
         self.region = nn.Sequential(nn.LayerNorm(config.region_dim), nn.Linear(config.region_dim, hidden))
+        self.scale: Tensor
         self.register_buffer("scale", torch.tensor(config.scale), persistent=False)
         self.weight = nn.Parameter(torch.zeros(config.features))
         self.none = nn.Parameter(torch.zeros(2))  # bias, and weight of the findings' total information
-        self.head = nn.Sequential(nn.LayerNorm(2 * hidden), nn.Linear(2 * hidden, hidden), nn.GELU(), nn.Linear(hidden, 1))
-        nn.init.zeros_(self.head[-1].weight)
-        nn.init.zeros_(self.head[-1].bias)
+        last = nn.Linear(hidden, 1)
+        nn.init.zeros_(last.weight)
+        nn.init.zeros_(last.bias)
+        self.head = nn.Sequential(nn.LayerNorm(2 * hidden), nn.Linear(2 * hidden, hidden), nn.GELU(), last)
 
     def forward(
         self,
@@ -73,10 +77,12 @@ class Reasoner(nn.Module):
         return read.float() + (features / self.scale * self.weight).sum(1) + (none * self.none).sum(1)
 
 
-def build(bert_config: Mapping[str, object], bert_state: Mapping[str, Tensor], config: ReasonerConfig) -> Reasoner:
+def build(bert_config: Mapping[str, Any], bert_state: Mapping[str, Tensor], config: ReasonerConfig) -> Reasoner:
     """A reasoner on plain BERT weights."""
     bert = BertModel(BertConfig(**bert_config), add_pooling_layer=False)
-    bert.load_state_dict({k: v for k, v in bert_state.items() if not k.startswith("pooler") and "position_ids" not in k})
+    bert.load_state_dict(
+        {k: v for k, v in bert_state.items() if not k.startswith("pooler") and "position_ids" not in k}
+    )
     return Reasoner(bert, config)
 
 
@@ -86,10 +92,11 @@ def is_target(name: str) -> bool:
 
 
 def merge_adapters(reasoner: Reasoner, state: Mapping[str, Tensor]) -> None:
-    """Add low-rank updates W += (alpha / rank) B A (LoRA, arXiv 2106.09685) in place, and load everything that is not BERT.
+    """Add low-rank updates W += (alpha / rank) B A (LoRA, arXiv 2106.09685) in place, and load everything that is not
+    BERT.
 
-    ``state`` holds "lora.<layer>.A" (rank, in) and "lora.<layer>.B" (out, rank), and the reasoner's other parameters by name.
-    Raises KeyError or RuntimeError when names or shapes do not match the network.
+    ``state`` holds "lora.<layer>.A" (rank, in) and "lora.<layer>.B" (out, rank), and the reasoner's other parameters
+    by name. Raises KeyError or RuntimeError when names or shapes do not match the network.
     """
     layers = {name: m for name, m in reasoner.bert.named_modules() if isinstance(m, nn.Linear) and is_target(name)}
     expected = {f"lora.{name}.{side}" for name in layers for side in "AB"}

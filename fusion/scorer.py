@@ -32,7 +32,8 @@ class Question:
 
 
 class Scorer:
-    """The reasoner with its tokenizer. Scores depend on nothing but the question (to about 1e-6: sequences share batches)."""
+    """The reasoner with its tokenizer. Scores depend on nothing but the question (to about 1e-6: sequences share
+    batches)."""
 
     def __init__(self, reasoner: Reasoner, tokenize: Tokenize) -> None:
         self.reasoner, self.tokenize = reasoner.eval(), tokenize
@@ -73,6 +74,16 @@ def forward(reasoner: Reasoner, batch: Batch, features: np.ndarray, none: np.nda
 
     tensors = [
         torch.from_numpy(x)
-        for x in (batch.ids, batch.positions, batch.segments, batch.visible, batch.candidate, batch.region_at, batch.regions, features, none)
+        for x in (
+            batch.ids,
+            batch.positions,
+            batch.segments,
+            batch.visible,
+            batch.candidate,
+            batch.region_at,
+            batch.regions,
+            features,
+            none,
+        )
     ]
     return reasoner(*tensors)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -38,7 +38,9 @@ def adapted(network: Reasoner) -> Reasoner:
     from fusion.reasoner import is_target
 
     targets = [name for name, m in network.bert.named_modules() if isinstance(m, nn.Linear) and is_target(name)]
-    config = LoraConfig(r=network.config.rank, lora_alpha=network.config.alpha, lora_dropout=0.0, target_modules=targets)
+    config = LoraConfig(
+        r=network.config.rank, lora_alpha=network.config.alpha, lora_dropout=0.0, target_modules=targets
+    )
     for parameter in network.bert.parameters():
         parameter.requires_grad_(False)
     inject_adapter_in_model(config, network.bert)
@@ -91,8 +93,9 @@ def run(
 ) -> int:
     """Train for ``steps`` examples, or until ``seconds`` have passed; returns the number of examples seen.
 
-    Writes TensorBoard scalars and ``last.safetensors`` + ``last.json`` (weights, optimiser, position) to ``out``; a run that
-    finds them there goes on from them, or raises ArtifactError when they belong to other settings.
+    Writes TensorBoard scalars, ``log.jsonl``, and ``last.safetensors`` + ``last.json`` (weights, optimiser, position)
+    to ``out``; a run that finds them there goes on from them, or raises ArtifactError when they belong to other
+    settings.
     """
     import torch
     from safetensors.torch import load_file, save_file
@@ -108,23 +111,40 @@ def run(
     if kept.is_file():
         record = json.loads((out / "last.json").read_text())
         if record["settings"] != json.loads(json.dumps(scheme)):
-            raise ArtifactError("the checkpoint belongs to other settings", value=out, expected="the settings it was begun with, or an empty folder")
+            raise ArtifactError(
+                "the checkpoint belongs to other settings",
+                value=out,
+                expected="the settings it was begun with, or an empty folder",
+            )
         state = load_file(kept)
-        network.load_state_dict({k.removeprefix("model."): v for k, v in state.items() if k.startswith("model.")}, strict=False)
+        network.load_state_dict(
+            {k.removeprefix("model."): v for k, v in state.items() if k.startswith("model.")}, strict=False
+        )
         moments = optimiser.state_dict()
-        moments["state"] = {int(k): {"step": torch.tensor(float(record["updates"])), **{m: state[f"optimiser.{k}.{m}"] for m in ("exp_avg", "exp_avg_sq")}}
-                            for k in {k.split(".")[1] for k in state if k.startswith("optimiser.")}}  # fmt: skip
+        moments["state"] = {
+            int(k): {
+                "step": torch.tensor(float(record["updates"])),
+                **{m: state[f"optimiser.{k}.{m}"] for m in ("exp_avg", "exp_avg_sq")},
+            }
+            for k in {k.split(".")[1] for k in state if k.startswith("optimiser.")}
+        }
         optimiser.load_state_dict(moments)
         start, seen = record["next"], record["seen"]
     writer = SummaryWriter(str(out))
-    began, updates, recent = time.monotonic(), seen // accumulate, []
+    began, updates, recent = time.monotonic(), seen // accumulate, list[tuple[float, bool]]()
 
     def keep(position: int) -> None:
-        tensors = {f"model.{k}": v.detach().clone() for k, v in network.state_dict().items() if not k.startswith("bert.") or ".lora_" in k}
+        tensors = {
+            f"model.{k}": v.detach().clone()
+            for k, v in network.state_dict().items()
+            if not k.startswith("bert.") or ".lora_" in k
+        }
         for k, s in optimiser.state_dict()["state"].items():
             tensors |= {f"optimiser.{k}.{m}": s[m].clone() for m in ("exp_avg", "exp_avg_sq")}
         save_file(tensors, out / "part.safetensors")
-        (out / "part.json").write_text(json.dumps({"settings": scheme, "next": position, "seen": seen, "updates": updates}))
+        (out / "part.json").write_text(
+            json.dumps({"settings": scheme, "next": position, "seen": seen, "updates": updates})
+        )
         (out / "part.safetensors").replace(kept)
         (out / "part.json").replace(out / "last.json")
 
@@ -149,19 +169,23 @@ def run(
             optimiser.zero_grad()
             updates += 1
         if seen % 25 == 0:
-            writer.add_scalar("train/loss", np.mean([x for x, _ in recent[-100:]]), seen)
-            writer.add_scalar("train/top1", np.mean([r for _, r in recent[-100:]]), seen)
+            mean_loss, top1 = np.mean(recent[-100:], axis=0).tolist()
+            writer.add_scalar("train/loss", mean_loss, seen)
+            writer.add_scalar("train/top1", top1, seen)
+            with (out / "log.jsonl").open("a") as log:
+                log.write(json.dumps({"seen": seen, "loss": round(mean_loss, 4), "top1": round(top1, 3)}) + "\n")
         if seen % CHECKPOINT_EVERY == 0:
             keep(i)
         if progress:
-            progress(f"train reasoner (loss {np.mean([x for x, _ in recent[-100:]]):.3f}, top-1 {np.mean([r for _, r in recent[-100:]]):.2f})", seen, steps)
+            progress("train reasoner", seen, steps)
     keep(i)
     writer.close()
     return seen
 
 
 def fresh_network(weights: np.ndarray, none: np.ndarray, region_dim: int) -> Reasoner:
-    """A reasoner on the packaged BERT that ranks as features · ``weights`` does, with ``none`` (2,) for "none of these"."""
+    """A reasoner on the packaged BERT that ranks as features · ``weights`` does, with ``none`` (2,) for "none of
+    these"."""
     import torch
 
     from fusion.reasoner import ReasonerConfig, build

@@ -1,8 +1,9 @@
-"""From a patient, a candidate and its branches to token ids, soft positions and the visible matrix (K-BERT, arXiv 1909.07606).
+"""From a patient, a candidate and its branches to token ids, soft positions and the visible matrix (K-BERT, arXiv
+1909.07606).
 
-The trunk is ``[CLS] findings and note [SEP] candidate [SEP]``. Trunk tokens see the trunk. A branch's tokens see their own
-branch, their anchor and the candidate, and are seen by exactly these; their soft positions continue from the anchor's.
-Branches never see one another, so removing one is the same as masking it.
+The trunk is ``[CLS] findings and note [SEP] candidate [SEP]``. Trunk tokens see the trunk. A branch's tokens see
+their own branch, their anchor and the candidate, and are seen by exactly these; their soft positions continue from
+the anchor's. Branches never see one another, so removing one is the same as masking it.
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ Tokenize = Callable[[str], list[int]]
 
 @dataclass(frozen=True, slots=True)
 class Encoded:
-    """One sequence of L tokens. ``branch`` is -1 on the trunk, else the position of the branch in the candidate's tuple."""
+    """One sequence of L tokens. ``branch`` is -1 on the trunk, else the position of the branch in the candidate's
+    tuple."""
 
     ids: np.ndarray  # int64 (L,)
     positions: np.ndarray  # int64 (L,)
@@ -88,12 +90,15 @@ def mask_branches(encoded: Encoded, removed: Sequence[int]) -> Encoded:
     hidden = np.isin(encoded.branch, list(removed))
     visible = encoded.visible & ~hidden[:, None] & ~hidden[None, :]
     np.fill_diagonal(visible, True)
-    return Encoded(encoded.ids, encoded.positions, encoded.segments, encoded.branch, visible, encoded.candidate, encoded.regions)
+    return Encoded(
+        encoded.ids, encoded.positions, encoded.segments, encoded.branch, visible, encoded.candidate, encoded.regions
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """B sequences padded to the longest. ``region_at`` int64 (R, 2) holds (sequence, token) of each row of ``regions``."""
+    """B sequences padded to the longest. ``region_at`` int64 (R, 2) holds (sequence, token) of each row of
+    ``regions``."""
 
     ids: np.ndarray  # int64 (B, L)
     positions: np.ndarray  # int64 (B, L)

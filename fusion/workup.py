@@ -1,7 +1,8 @@
 """The workup of a case: everything gathered about it before the reasoner speaks.
 
-One way of laying out a case serves training, evaluation and ``diagnose``: findings become observations for the likelihood
-and mentions for the trunk; candidates get their knowledge-graph paths, image regions, papers and similar cases as branches.
+One way of laying out a case serves training, evaluation and ``diagnose``: findings become observations for the
+likelihood and mentions for the trunk; candidates get their knowledge-graph paths, image regions, papers and similar
+cases as branches.
 """
 
 from __future__ import annotations
@@ -11,7 +12,16 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from fusion.branch import DISEASE_ANCHOR, NONE_OF_THESE, Branch, Candidate, Mention, Patient, order_mentions, path_branch
+from fusion.branch import (
+    DISEASE_ANCHOR,
+    NONE_OF_THESE,
+    Branch,
+    Candidate,
+    Mention,
+    Patient,
+    order_mentions,
+    path_branch,
+)
 from kg.graph import KnowledgeGraph
 from kg.likelihood import FEATURES, LikelihoodModel, Observation
 from kg.paths import PathFinder
@@ -85,9 +95,11 @@ class WorkupRoom:
             best = []
             for mention in patient.mentions:
                 # An absent finding speaks against a disease only where the disease itself is annotated with it.
-                if mention.presence == presence and (paths := self.paths.explain(mention.curie, disease, 1)):
-                    if presence == "present" or len(paths[0].triples) == 1:
-                        best.append((-paths[0].score, mention.curie, paths[0]))
+                if mention.presence != presence:
+                    continue
+                paths = self.paths.explain(mention.curie, disease, 1)
+                if paths and (presence == "present" or len(paths[0].triples) == 1):
+                    best.append((-paths[0].score, mention.curie, paths[0]))
             best.sort(key=lambda b: b[:2])
             found += [path_branch(path, curie, disease) for _, curie, path in best[:most]]
         return found
@@ -97,7 +109,13 @@ class WorkupRoom:
         seen = [o for o in case.observed if o.region is not None and o.presence == "present"]
         seen.sort(key=lambda o: (-(o.odds_ratio or 0.0), o.curie))
         return [
-            Branch(kind="image_region", anchor=o.curie, reference=o.region_ref, shown=f"image region: {o.region_ref}", embedding=o.region)
+            Branch(
+                kind="image_region",
+                anchor=o.curie,
+                reference=o.region_ref,
+                shown=f"image region: {o.region_ref}",
+                embedding=o.region,
+            )
             for o in seen[:MAX_REGIONS]
         ]
 
@@ -106,7 +124,9 @@ class WorkupRoom:
         total = 0.0
         for o in observations(case):
             if o.odds_ratio > 1:
-                total += self.graph.information_content(o.curie) * (1.0 if np.isinf(o.odds_ratio) else 1 - 1 / o.odds_ratio)
+                total += self.graph.information_content(o.curie) * (
+                    1.0 if np.isinf(o.odds_ratio) else 1 - 1 / o.odds_ratio
+                )
         return total
 
     def features(self, case: Case, diseases: Sequence[str]) -> np.ndarray:
@@ -127,26 +147,45 @@ class WorkupRoom:
         papers: Mapping[str, Sequence[Branch]] | None = None,
         cases: Mapping[str, Sequence[Branch]] | None = None,
     ) -> Workup:
-        """Hang the branches on the trunk. ``papers`` and ``cases`` map a disease to its literature and case branches."""
+        """Hang the branches on the trunk. ``papers`` and ``cases`` map a disease to its literature and case
+        branches."""
         patient, regions = self.patient(case), self._region_branches(case)
         candidates = []
         for curie, features in diseases:
             branches = [*self._path_branches(patient, curie), *regions]
-            branches += list((papers or {}).get(curie, ()))[:MAX_PAPERS] + list((cases or {}).get(curie, ()))[:MAX_CASES]
+            branches += (
+                list((papers or {}).get(curie, ()))[:MAX_PAPERS] + list((cases or {}).get(curie, ()))[:MAX_CASES]
+            )
             name = self.graph.name(self.graph.node(curie))
             candidates.append(Candidate(curie=curie, name=name, features=features, branches=tuple(branches)))
-        candidates.append(Candidate(curie="", name=NONE_OF_THESE, features=np.zeros(len(FEATURES), np.float32), branches=tuple(regions)))
+        candidates.append(
+            Candidate(
+                curie="", name=NONE_OF_THESE, features=np.zeros(len(FEATURES), np.float32), branches=tuple(regions)
+            )
+        )
         return Workup(case=case, patient=patient, candidates=tuple(candidates), information=self.information(case))
 
 
 def paper_branch(hit: SearchHit, sentence: str) -> Branch:
     """A sentence of a paper, hung on the candidate."""
     document = hit.document
-    return Branch(kind="literature", anchor=DISEASE_ANCHOR, reference=document.source_curie, shown=f"{document.title} — {sentence}", text=sentence)
+    return Branch(
+        kind="literature",
+        anchor=DISEASE_ANCHOR,
+        reference=document.source_curie,
+        shown=f"{document.title} — {sentence}",
+        text=sentence,
+    )
 
 
 def case_branch(hit: SearchHit) -> Branch:
     """A similar case in one line, hung on the candidate."""
     document = hit.document
     line = " ".join(document.metadata.get("impression", "").split()) or " ".join(document.text.split())
-    return Branch(kind="case", anchor=DISEASE_ANCHOR, reference=document.doc_id, shown=f"{document.title}: {line[:160]}", text=f"similar case: {line}")
+    return Branch(
+        kind="case",
+        anchor=DISEASE_ANCHOR,
+        reference=document.doc_id,
+        shown=f"{document.title}: {line[:160]}",
+        text=f"similar case: {line}",
+    )

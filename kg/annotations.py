@@ -12,10 +12,22 @@ UNSTATED_FREQUENCY = 0.6
 # A disease that is also a finding (pneumonia, emphysema) is itself seen in most of its patients.
 SELF_FREQUENCY = 0.9
 
-_ARRAYS = ("disease", "indptr", "row", "frequency", "direct_indptr", "direct_term", "direct_frequency", "background", "breadth")
+_ARRAYS = (
+    "disease",
+    "indptr",
+    "row",
+    "frequency",
+    "direct_indptr",
+    "direct_term",
+    "direct_frequency",
+    "background",
+    "breadth",
+)
 
 
-def _pooled(rows: np.ndarray, terms: np.ndarray, values: np.ndarray, n: int, how: np.ufunc) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _pooled(
+    rows: np.ndarray, terms: np.ndarray, values: np.ndarray, n: int, how: np.ufunc
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """One entry for each (term, row) pair, sorted by term and then row, its values reduced by ``how``."""
     keys = terms.astype(np.int64) * n + rows
     order = np.argsort(keys, kind="stable")
@@ -27,17 +39,19 @@ def _pooled(rows: np.ndarray, terms: np.ndarray, values: np.ndarray, n: int, how
 class AnnotationMatrix:
     """The sparse matrix of D annotated diseases × N nodes.
 
-    By finding (columns): ``indptr`` int64 (N + 1), ``row`` int32 (positions in ``disease``, ascending), ``frequency`` float32:
-    the share of patients of the disease who show the finding *or anything below it* (the most frequent one below it).
-    By disease (rows), only what the source states: ``direct_indptr`` int64 (D + 1), ``direct_term`` int32, ``direct_frequency``.
-    ``disease`` int32 (D,): nodes, ascending. ``background`` float32 (N,): mean frequency over all diseases. ``breadth`` float32
-    (D,): information content summed over all nodes that the disease shows.
+    By finding (columns): ``indptr`` int64 (N + 1), ``row`` int32 (positions in ``disease``, ascending), ``frequency``
+    float32: the share of patients of the disease who show the finding *or anything below it* (the most frequent one
+    below it). By disease (rows), only what the source states: ``direct_indptr`` int64 (D + 1), ``direct_term`` int32,
+    ``direct_frequency``. ``disease`` int32 (D,): nodes, ascending. ``background`` float32 (N,): mean frequency over
+    all diseases. ``breadth`` float32 (D,): information content summed over all nodes that the disease shows.
     """
 
     def __init__(self, arrays: Mapping[str, np.ndarray]) -> None:
         self.disease = arrays["disease"]
         self.indptr, self.row, self.frequency = arrays["indptr"], arrays["row"], arrays["frequency"]
-        self.direct_indptr, self.direct_term, self.direct_frequency = (arrays[f"direct_{x}"] for x in ("indptr", "term", "frequency"))
+        self.direct_indptr, self.direct_term, self.direct_frequency = (
+            arrays[f"direct_{x}"] for x in ("indptr", "term", "frequency")
+        )
         self.background, self.breadth = arrays["background"], arrays["breadth"]
 
     @staticmethod
@@ -52,9 +66,9 @@ class AnnotationMatrix:
     ) -> None:
         """Write the arrays of has_phenotype edges (``frequency`` NaN where not stated) as ``annotation_*.npy``.
 
-        ``excluding``: subjects of excludes_phenotype edges, which are diseases too, even with nothing to show (a normal
-        chest). ``hierarchy`` holds "ancestor_indptr", "ancestor" (the reflexive closure) and "information". A pair that several rows
-        state is given the mean of its stated frequencies.
+        ``excluding``: subjects of excludes_phenotype edges, which are diseases too, even with nothing to show (a
+        normal chest). ``hierarchy`` holds "ancestor_indptr", "ancestor" (the reflexive closure) and "information". A
+        pair that several rows state is given the mean of its stated frequencies.
         """
         disease = np.unique(np.concatenate([subject, excluding])).astype(np.int32)
         stated = ~np.isnan(frequency)
@@ -75,7 +89,9 @@ class AnnotationMatrix:
         lengths = indptr[terms + 1] - indptr[terms]
         starts = np.repeat(indptr[terms] - np.concatenate([[0], np.cumsum(lengths)[:-1]]), lengths)
         above = ancestor[starts + np.arange(lengths.sum())] if len(terms) else np.zeros(0, np.int32)
-        all_rows, all_terms, all_values = _pooled(np.repeat(rows, lengths), above, np.repeat(values, lengths), count, np.maximum)
+        all_rows, all_terms, all_values = _pooled(
+            np.repeat(rows, lengths), above, np.repeat(values, lengths), count, np.maximum
+        )
         breadth = np.bincount(all_rows, weights=information[all_terms], minlength=count)
         background = np.bincount(all_terms, weights=all_values, minlength=n) / max(count, 1)
         by_disease = np.lexsort((terms, rows))
@@ -104,7 +120,8 @@ class AnnotationMatrix:
         return total[self.direct_indptr[1:]] - total[self.direct_indptr[:-1]]
 
     def frequency_of(self, row: int, node: int) -> float:
-        """The share of patients of ``disease[row]`` who show the node or anything below it; 0 when it is not annotated."""
+        """The share of patients of ``disease[row]`` who show the node or anything below it; 0 when it is not
+        annotated."""
         rows, values = self.column(node)
         i = int(np.searchsorted(rows, row))
         return float(values[i]) if i < len(rows) and rows[i] == row else 0.0

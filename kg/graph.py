@@ -4,8 +4,9 @@ Layout of a graph folder (all npy, little-endian, memory-mapped on open; ``manif
 
 - ``curie``, ``name``, ``definition``, ``types``, ``codes``: string tables over nodes, sorted by CURIE
 - ``alias`` (sorted CURIEs of any source) with ``alias_node``; ``label`` (sorted case-folded names) with ``label_node``
-- ``out_*``: edges by subject, then predicate, object: ``indptr`` int64, ``object`` int32, ``predicate`` uint8, ``source`` int32,
-  ``reference`` int32, ``frequency`` float32 (NaN: not stated); ``in_indptr`` / ``in_edge`` list edges by object
+- ``out_*``: edges by subject, then predicate, object: ``indptr`` int64, ``object`` int32, ``predicate`` uint8,
+  ``source`` int32, ``reference`` int32, ``frequency`` float32 (NaN: not stated); ``in_indptr`` / ``in_edge`` list
+  edges by object
 - ``ancestor_indptr`` / ``ancestor``: the reflexive transitive closure of is_a; ``information`` float32, one a node
 """
 
@@ -25,6 +26,7 @@ from kg.hierarchy import information_content, is_a_closure
 from kg.string_table import StringTable
 from kg.triple import Triple
 from ontologies.concept import Concept, parse_curie
+
 if TYPE_CHECKING:
     import networkx
     import rdflib
@@ -38,16 +40,29 @@ Progress = Callable[[str, int, int], None]
 
 _NODE_TABLES = ("curie", "name", "definition", "types", "codes", "alias", "label", "source", "reference")
 _ARRAYS = (
-    "alias_node", "label_node", "out_indptr", "out_object", "out_predicate", "out_source", "out_reference", "out_frequency",
-    "in_indptr", "in_edge", "ancestor_indptr", "ancestor", "information",
-)  # fmt: skip
+    "alias_node",
+    "label_node",
+    "out_indptr",
+    "out_object",
+    "out_predicate",
+    "out_source",
+    "out_reference",
+    "out_frequency",
+    "in_indptr",
+    "in_edge",
+    "ancestor_indptr",
+    "ancestor",
+    "information",
+)
 
 
 class KnowledgeGraph:
-    """A read-only graph of concepts. Nodes are numbered by sorted canonical CURIE; every method that takes a CURIE takes any
-    CURIE of the concept (HP, SNOMED CT, …) and raises InputError for one the graph does not know."""
+    """A read-only graph of concepts. Nodes are numbered by sorted canonical CURIE; every method that takes a CURIE
+    takes any CURIE of the concept (HP, SNOMED CT, …) and raises InputError for one the graph does not know."""
 
-    def __init__(self, path: Path, tables: dict[str, StringTable], arrays: dict[str, np.ndarray], record: manifest.Manifest) -> None:
+    def __init__(
+        self, path: Path, tables: dict[str, StringTable], arrays: dict[str, np.ndarray], record: manifest.Manifest
+    ) -> None:
         self.path, self.manifest = path, record
         self._tables, self._arrays = tables, arrays
         self.information: np.ndarray = arrays["information"]
@@ -55,8 +70,11 @@ class KnowledgeGraph:
     # --- building and opening
 
     @classmethod
-    def build(cls, merged: Merged, path: Path, *, inputs: dict[str, str] | None = None, progress: Progress | None = None) -> KnowledgeGraph:
-        """Write the graph of ``merged`` to the folder ``path`` (atomically: an older graph stays until this one is whole).
+    def build(
+        cls, merged: Merged, path: Path, *, inputs: dict[str, str] | None = None, progress: Progress | None = None
+    ) -> KnowledgeGraph:
+        """Write the graph of ``merged`` to the folder ``path`` (atomically: an older graph stays until this one is
+        whole).
 
         ``inputs`` names the sources with their hashes, for the manifest. Raises InputError on a cyclic is_a.
         """
@@ -84,13 +102,18 @@ class KnowledgeGraph:
         excludes = predicate == PREDICATES.index("excludes_phenotype")
         ancestor_indptr, ancestor = is_a_closure(n, subject[is_a], obj[is_a])
         report("graph", 2, 4)
-        labels = sorted({(t.text.casefold(), number[t.curie]) for t in merged.terms if t.kind in ("preferred", "exact") and t.curie in number}
-                        | {(c.name.casefold(), i) for i, c in enumerate(concepts)}, key=lambda x: (x[0].encode(), x[1]))  # fmt: skip
-        aliases = sorted(
-            {(a, number[c]) for a, c in merged.alias.items() if c in number} | {(c.curie, i) for i, c in enumerate(concepts)},
+        named = [t for t in merged.terms if t.kind in ("preferred", "exact") and t.curie in number]
+        labels = sorted(
+            {(t.text.casefold(), number[t.curie]) for t in named}
+            | {(c.name.casefold(), i) for i, c in enumerate(concepts)},
             key=lambda x: (x[0].encode(), x[1]),
         )
-        arrays = {
+        aliases = sorted(
+            {(a, number[c]) for a, c in merged.alias.items() if c in number}
+            | {(c.curie, i) for i, c in enumerate(concepts)},
+            key=lambda x: (x[0].encode(), x[1]),
+        )
+        arrays: dict[str, np.ndarray] = {
             "alias_node": np.array([i for _, i in aliases], np.int32),
             "label_node": np.array([i for _, i in labels], np.int32),
             "out_indptr": np.searchsorted(subject, np.arange(n + 1)).astype(np.int64),
@@ -122,7 +145,9 @@ class KnowledgeGraph:
                 StringTable.write(folder / name, strings)
             for name, array in arrays.items():
                 np.save(folder / f"{name}.npy", array)
-            AnnotationMatrix.write(folder, n, subject[shows], obj[shows], arrays["out_frequency"][shows], subject[excludes], arrays)
+            AnnotationMatrix.write(
+                folder, n, subject[shows], obj[shows], arrays["out_frequency"][shows], subject[excludes], arrays
+            )
             counts = {"concepts": n, "relations": len(edges), "names": len(labels), "conflicts": len(merged.conflicts)}
             manifest.write(folder, kind="graph", version=VERSION, inputs=inputs or {}, settings=counts)
         report("graph", 4, 4)
@@ -170,8 +195,8 @@ class KnowledgeGraph:
         return self.curie(self.node(curie))
 
     def find(self, text: str) -> str:
-        """The canonical CURIE for a CURIE or an exact name (case-insensitive; of several, the first CURIE that has annotations,
-        else the first). Raises InputError when nothing has that name."""
+        """The canonical CURIE for a CURIE or an exact name (case-insensitive; of several, the first CURIE that has
+        annotations, else the first). Raises InputError when nothing has that name."""
         if text in self:
             return self.resolve(text)
         labels, wanted = self._tables["label"], text.casefold()
@@ -186,7 +211,12 @@ class KnowledgeGraph:
             guess = difflib.get_close_matches(wanted, sorted(near), n=1, cutoff=0.6)
             hint = f"a CURIE or a name such as {guess[0]!r}" if guess else "a CURIE or an exact name of a concept"
             raise InputError("unknown concept", value=text, expected=hint, run='whydx link "<text>"')
-        annotated = [x for x in nodes if self.triples(self.curie(x), "has_phenotype") or self.triples(self.curie(x), "has_phenotype", inverse=True)]
+        annotated = [
+            x
+            for x in nodes
+            if self.triples(self.curie(x), "has_phenotype")
+            or self.triples(self.curie(x), "has_phenotype", inverse=True)
+        ]
         return self.curie((annotated or nodes)[0])
 
     def concept(self, curie: str) -> Concept:
@@ -196,7 +226,13 @@ class KnowledgeGraph:
             system, local = parse_curie(code)
             codes[system] = (*codes.get(system, ()), local)
         types = tuple(filter(None, self._tables["types"][i].split("|")))
-        return Concept(curie=self.curie(i), name=self.name(i), semantic_types=types, codes=codes, definition=self._tables["definition"][i])
+        return Concept(
+            curie=self.curie(i),
+            name=self.name(i),
+            semantic_types=types,
+            codes=codes,
+            definition=self._tables["definition"][i],
+        )
 
     # --- edges
 
@@ -225,7 +261,8 @@ class KnowledgeGraph:
         return self._arrays["out_frequency"][edges]
 
     def all_edges(self, predicate: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """(subjects int64, objects int32, frequencies float32 with NaN for not stated) of every edge with this predicate."""
+        """(subjects int64, objects int32, frequencies float32 with NaN for not stated) of every edge with this
+        predicate."""
         edges = np.flatnonzero(self._arrays["out_predicate"] == PREDICATES.index(predicate))
         return self.subject_of(edges), self._arrays["out_object"][edges], self._arrays["out_frequency"][edges]
 
@@ -245,7 +282,8 @@ class KnowledgeGraph:
         )
 
     def triples(self, curie: str, predicate: str | None = None, inverse: bool = False) -> tuple[Triple, ...]:
-        """Triples with the concept as subject (as object if ``inverse``), by predicate, then the other end; () when none."""
+        """Triples with the concept as subject (as object if ``inverse``), by predicate, then the other end; () when
+        none."""
         node = self.node(curie)
         wanted = PREDICATES if predicate is None else (predicate,)
         return tuple(self.triple(int(e)) for p in wanted for e in self.edges(node, p, inverse=inverse))

@@ -33,7 +33,9 @@ def is_a_closure(n: int, child: np.ndarray, parent: np.ndarray) -> tuple[np.ndar
                 stack.extend(waiting)
                 continue
             above = [closure[p] for p in parents[node]]
-            closure[node] = np.unique(np.concatenate([np.array([node], np.int32), *[a for a in above if a is not None]]))
+            closure[node] = np.unique(
+                np.concatenate([np.array([node], np.int32), *[a for a in above if a is not None]])
+            )
             stack.pop()
     sets = [c for c in closure if c is not None]
     indptr = np.zeros(n + 1, np.int64)
@@ -41,11 +43,13 @@ def is_a_closure(n: int, child: np.ndarray, parent: np.ndarray) -> tuple[np.ndar
     return indptr, np.concatenate(sets).astype(np.int32) if sets else np.zeros(0, np.int32)
 
 
-def information_content(n: int, subject: np.ndarray, obj: np.ndarray, indptr: np.ndarray, closure: np.ndarray) -> np.ndarray:
+def information_content(
+    n: int, subject: np.ndarray, obj: np.ndarray, indptr: np.ndarray, closure: np.ndarray
+) -> np.ndarray:
     """-ln of the share of annotated diseases that show the concept or anything below it; float32 (n,).
 
-    Resnik 1995, with one added to both counts, so that a concept nobody is annotated with is the most informative of all,
-    ln(N + 1), and never infinite.
+    Resnik 1995, with one added to both counts, so that a concept nobody is annotated with is the most informative of
+    all, ln(N + 1), and never infinite.
     """
     counts = np.zeros(n, np.int64)
     diseases = np.unique(subject)

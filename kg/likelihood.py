@@ -4,11 +4,12 @@ For finding q and disease d let a be the most informative concept that is above 
 frequency f and information content IC. Then
 
 - match(q, d) = IC(a): Resnik's similarity (1995) between the finding and the disease's annotations;
-- p(q | d) = (1 - η) f exp(-δ (IC(q) - IC(a))) + η b(q): the frequency, decayed for each nat by which the disease is annotated
-  less specifically, mixed with the background b(q), the share of patients of any disease who show q. η is the noise model:
-  a finding that has nothing to do with the disease (a comorbidity, an incidental finding) costs at most ln η;
-- for a finding seen with odds λ times its prior odds (λ → ∞: present; 0: absent; 1: nobody knows), the log likelihood ratio
-  ln [(λ p + 1 - p) / (λ b + 1 - b)].
+- p(q | d) = (1 - η) f exp(-δ (IC(q) - IC(a))) + η b(q): the frequency, decayed for each nat by which the disease is
+  annotated less specifically, mixed with the background b(q), the share of patients of any disease who show q. η is
+  the noise model: a finding that has nothing to do with the disease (a comorbidity, an incidental finding) costs at
+  most ln η;
+- for a finding seen with odds λ times its prior odds (λ → ∞: present; 0: absent; 1: nobody knows), the log likelihood
+  ratio ln [(λ p + 1 - p) / (λ b + 1 - b)].
 
 The features of a disease are sums over the findings, plus how much of the disease the findings account for.
 """
@@ -30,8 +31,8 @@ _SMALLEST_BACKGROUND = 1e-5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observation:
-    """A finding (any CURIE) and how it changes the odds that it is there: ``odds_ratio`` is infinite for a finding known to be
-    present, 0 for one known to be absent, and posterior odds / prior odds for what a detector says."""
+    """A finding (any CURIE) and how it changes the odds that it is there: ``odds_ratio`` is infinite for a finding
+    known to be present, 0 for one known to be absent, and posterior odds / prior odds for what a detector says."""
 
     curie: str
     odds_ratio: float = float("inf")
@@ -51,7 +52,8 @@ class LikelihoodSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Candidates:
-    """Scored diseases, best first, ties by CURIE. ``nodes`` int32 (K,), ``scores`` float64 (K,), ``features`` float32 (K, 8)."""
+    """Scored diseases, best first, ties by CURIE. ``nodes`` int32 (K,), ``scores`` float64 (K,), ``features`` float32
+    (K, 8)."""
 
     nodes: np.ndarray
     scores: np.ndarray
@@ -75,7 +77,7 @@ class LikelihoodModel:
         self._information = np.asarray(graph.information, np.float64)
         self.prior = np.full(len(self.annotations.disease), default_prior)
         for node, value in (prior or {}).items():
-            row = np.searchsorted(self.annotations.disease, node)
+            row = int(np.searchsorted(self.annotations.disease, node))
             if row < len(self.annotations.disease) and self.annotations.disease[row] == node:
                 self.prior[row] = value
         subject, excluded, _ = graph.all_edges("excludes_phenotype")
@@ -100,8 +102,8 @@ class LikelihoodModel:
     def features(self, observations: Sequence[Observation]) -> np.ndarray:
         """float64 (D, 8): the features of every annotated disease, in the order of FEATURES.
 
-        The order of ``observations`` does not matter, and an observation given twice counts once. Raises InputError for a
-        CURIE the graph does not know.
+        The order of ``observations`` does not matter, and an observation given twice counts once. Raises InputError
+        for a CURIE the graph does not know.
         """
         settings, annotations, information = self.settings, self.annotations, self._information
         count = len(annotations.disease)
@@ -129,7 +131,11 @@ class LikelihoodModel:
                 decayed = frequency * np.exp(-settings.decay * (information[node] - best))
                 decayed[rows] = values
                 p = np.minimum((1 - settings.noise) * decayed + settings.noise * background, _LARGEST_FREQUENCY)
-                ratio = np.log(p / background) if np.isinf(odds) else np.log((odds * p + 1 - p) / (odds * background + 1 - background))
+                ratio = (
+                    np.log(p / background)
+                    if np.isinf(odds)
+                    else np.log((odds * p + 1 - p) / (odds * background + 1 - background))
+                )
                 certainty = 1.0 if np.isinf(odds) else 1 - 1 / odds
                 for a in above:
                     excluded = self._excluded.get(int(a), ())
@@ -157,14 +163,19 @@ class LikelihoodModel:
         out[:, 7] = self.prior
         return out
 
-    def candidates(self, observations: Sequence[Observation], *, k: int | None = 50, within: np.ndarray | None = None) -> Candidates:
-        """The ``k`` best diseases (all when None); ``within`` (bool (D,), over ``annotations.disease``) restricts them."""
+    def candidates(
+        self, observations: Sequence[Observation], *, k: int | None = 50, within: np.ndarray | None = None
+    ) -> Candidates:
+        """The ``k`` best diseases (all when None); ``within`` (bool (D,), over ``annotations.disease``) restricts
+        them."""
         features = self.features(observations)
         scores = features @ np.array(self.settings.weights)
         rows = np.arange(len(scores)) if within is None else np.flatnonzero(within)
         # rows ascend by CURIE, and the sort is stable: ties go to the first CURIE
         rows = rows[np.argsort(-scores[rows], kind="stable")][: len(rows) if k is None else k]
-        return Candidates(nodes=self.annotations.disease[rows], scores=scores[rows], features=features[rows].astype(np.float32))
+        return Candidates(
+            nodes=self.annotations.disease[rows], scores=scores[rows], features=features[rows].astype(np.float32)
+        )
 
     def rows_with_code(self, system: str) -> np.ndarray:
         """bool (D,): the diseases that have a code in ``system`` (a CURIE prefix such as OMIM)."""

@@ -1,11 +1,12 @@
 """The few paths through the graph that best explain how a finding points to a disease.
 
-A path climbs from the finding to a concept it shares with an annotation of the disease, descends to that annotation, and
-crosses to the disease; the annotation may belong to a kind of the disease or to what the disease is a kind of:
+A path climbs from the finding to a concept it shares with an annotation of the disease, descends to that annotation,
+and crosses to the disease; the annotation may belong to a kind of the disease or to what the disease is a kind of:
 
     finding ─is_a→ … → shared ←is_a─ … ← annotation ←has_phenotype─ disease ─is_a→ …
 
-Its cost is the information lost on the way up and down (Jiang and Conrath's distance, 1997: IC(finding) + IC(annotation)
+Its cost is the information lost on the way up and down (Jiang and Conrath's distance, 1997: IC(finding) +
+IC(annotation)
 - 2 IC(shared)), plus -ln of the annotation's frequency, plus a fixed cost for each edge. Least cost first.
 """
 
@@ -116,10 +117,11 @@ class PathFinder:
         return kept
 
     def explain(self, finding: str, disease: str, k: int = 5) -> tuple[KGPath, ...]:
-        """The ``k`` cheapest paths from ``finding`` to ``disease`` (any CURIEs), each over another annotation; ties by CURIE.
+        """The ``k`` cheapest paths from ``finding`` to ``disease`` (any CURIEs), each over another annotation; ties
+        by CURIE.
 
-        () when the two share nothing informative. A path's ``score`` is minus its cost. Raises InputError for an unknown
-        CURIE.
+        () when the two share nothing informative. A path's ``score`` is minus its cost. Raises InputError for an
+        unknown CURIE.
         """
         graph, information = self.graph, self.graph.information
         start, goal = graph.node(finding), graph.node(disease)
@@ -145,19 +147,32 @@ class PathFinder:
             used.add(int(term[i]))
             shared = np.intersect1d(above_start, graph.ancestor_nodes(int(term[i])), assume_unique=True)
             meet = int(shared[np.argmax(information[shared])])
-            paths.append(self._path(start, int(term[i]), meet, int(annotations.edge[i]), annotations.chains[int(annotations.annotator[i])], -float(cost[i])))
+            paths.append(
+                self._path(
+                    start,
+                    int(term[i]),
+                    meet,
+                    int(annotations.edge[i]),
+                    annotations.chains[int(annotations.annotator[i])],
+                    -float(cost[i]),
+                )
+            )
             if len(paths) == k:
                 break
         return tuple(paths)
 
-    def _path(self, start: int, term: int, meet: int, edge: int, chain: tuple[tuple[int, bool], ...], score: float) -> KGPath:
+    def _path(
+        self, start: int, term: int, meet: int, edge: int, chain: tuple[tuple[int, bool], ...], score: float
+    ) -> KGPath:
         graph = self.graph
         steps = [(e, False) for e in _climb(graph, start, meet)]
         steps += [(e, True) for e in reversed(_climb(graph, term, meet))]
         steps += [(edge, True), *chain]
         triples = tuple(graph.triple(e) for e, _ in steps)
         inverted = tuple(i for _, i in steps)
-        return KGPath(triples=triples, inverted=inverted, score=score, text=path_text(graph.name(start), triples, inverted))
+        return KGPath(
+            triples=triples, inverted=inverted, score=score, text=path_text(graph.name(start), triples, inverted)
+        )
 
 
 def explain(graph: KnowledgeGraph, finding: str, disease: str, k: int = 5) -> tuple[KGPath, ...]:
