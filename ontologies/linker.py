@@ -19,7 +19,7 @@ from errors import ArtifactError, InputError
 from ontologies import assertion, linker_index
 from ontologies.abbreviation import definitions
 from ontologies.concept import DISEASE, FINDING, Concept, Presence, Relation, Term
-from ontologies.recognition import Candidate, PieceTable, Words, candidates, words_of
+from ontologies.recognition import Candidate, Recognizer, Words
 
 Method = Literal["exact", "normalized", "order", "coordination", "abbreviation"]
 Laterality = Literal["left", "right", "bilateral"]
@@ -83,7 +83,7 @@ class Linker:
 
     def __init__(self, index: linker_index.LinkerIndex) -> None:
         self._index = index
-        self._table = PieceTable(index.words)
+        self._recognizer = Recognizer(index)
         self._concept = lru_cache(maxsize=1 << 14)(index.concept)
         self._allowed = lru_cache(maxsize=16)(self._allow)
 
@@ -107,15 +107,12 @@ class Linker:
         return cls(linker_index.open_index(Path(path)))
 
     def _allow(self, systems: frozenset[str]) -> np.ndarray:
-        count = len(self._index.concept_offsets) - 1
-        allowed = np.fromiter(
-            (bool(systems & set(self._index.concept(row).codes)) for row in range(count)), dtype=bool, count=count
-        )
+        known = self._index.systems
+        wanted = sum(1 << known.index(system) for system in systems if system in known)
+        allowed = (self._index.system_bits & np.uint64(wanted)) != 0
         if not allowed.any():
             raise InputError(
-                "no concept of the dictionary has a code in",
-                value=", ".join(sorted(systems)),
-                expected="HP, OMIM, ORPHA, …",
+                "no concept of the dictionary has a code in", value=", ".join(sorted(systems)), expected=f"one of {', '.join(known)}"
             )
         return allowed
 
@@ -131,20 +128,9 @@ class Linker:
         if not text or text.isspace():
             raise InputError("nothing to link: the text is empty", expected="a text")
         allowed = None if systems is None else self._allowed(frozenset(systems))
-        words = words_of(text, self._table)
-        found = resolve(candidates(self._index, words, allowed), nested=nested)
-        spans = [_span(words, candidate) for candidate in found]
-        rows = [
-            (
-                start,
-                end,
-                int(self._index.entries["concept"][c.entry]),
-                c.score,
-                int(self._index.entries["term"][c.entry]),
-                c.method,
-            )
-            for (start, end), c in zip(spans, found, strict=True)
-        ]
+        words = self._recognizer.words(text)
+        found = resolve(self._recognizer.candidates(words, allowed), nested=nested)
+        rows = [(*_span(words, c), c.concept, c.score, c.term, c.method) for c in found]
         rows = _expand_abbreviations(text, rows, words)
         presences = assertion.presences(text, [(row[0], row[1]) for row in rows])
         matches = []
@@ -187,7 +173,7 @@ def _span(words: Words, candidate: Candidate) -> tuple[int, int]:
 
 def resolve(found: list[Candidate], *, nested: bool = False) -> list[Candidate]:
     """Resolve overlaps: contiguous before coordinated, more words before fewer, better scores, then the text's order."""
-    found = sorted(found, key=lambda c: (-len(c.words) * c.score, c.words, c.entry))
+    found = sorted(found, key=lambda c: (-len(c.words) * c.score, c.words, c.concept))
     taken: list[set[int]] = []
     kept: list[Candidate] = []
     covered: set[int] = set()

@@ -12,6 +12,7 @@ Folder layout (all little endian):
     signatures.npy           uint64 (s,) sorted, unique
     rows.npy                 int64 (s + 1,) entries of signature i are rows[i]:rows[i + 1]
     entries.npy              structured (e,): concept, kind, flags, order, light, term (row of the term's text)
+    system_bits.npy          uint64 (concepts,) bit i is set when the concept has a code in manifest.systems[i]
     term_offsets.npy, terms.bin           names as their sources write them, UTF-8
     concept_offsets.npy, concepts.bin     concepts, one JSON object each
 """
@@ -36,7 +37,7 @@ from ontologies.concept import Concept, Term
 from ontologies.variants import Name, compose, mine_pairs, names_of
 
 KIND = "whydx-linker"
-VERSION = 1
+VERSION = 2
 REBUILD = "whydx index build"
 ENTRY = np.dtype(
     [
@@ -55,7 +56,7 @@ GAP, COORDINATED, CASED, VARIANT = 1, 2, 4, 8
 KINDS = ("preferred", "exact", "abbreviation", "layperson", "narrow", "related", "broad")
 _MASK = (1 << 64) - 1
 _VERIFY_BELOW = 256 << 20
-_ARRAYS = ("words", "bitmap", "signatures", "rows", "entries", "term_offsets", "concept_offsets")
+_ARRAYS = ("words", "bitmap", "signatures", "rows", "entries", "term_offsets", "concept_offsets", "system_bits")
 _FILES = tuple(f"{name}.npy" for name in _ARRAYS) + ("terms.bin", "concepts.bin")
 
 
@@ -81,6 +82,7 @@ class LinkerIndex:
     entries: np.ndarray
     term_offsets: np.ndarray
     concept_offsets: np.ndarray
+    system_bits: np.ndarray
     terms: np.ndarray
     concepts: np.ndarray
     manifest: dict[str, Any]
@@ -99,6 +101,11 @@ class LinkerIndex:
             codes={system: tuple(codes) for system, codes in data["codes"].items()},
             definition=data["definition"],
         )
+
+    @property
+    def systems(self) -> list[str]:
+        """The code systems, in the order of their bits in ``system_bits``."""
+        return list(self.manifest["systems"])
 
     @property
     def longest(self) -> int:
@@ -163,12 +170,15 @@ def build(
     }
     arrays["term_offsets"], term_bytes = _blob(text.encode() for text in term_rows)
     arrays["concept_offsets"], concept_bytes = _blob(_concept_json(c) for c in listed)
+    systems = sorted({system for concept in listed for system in concept.codes})[:64]
+    arrays["system_bits"] = np.array([sum(1 << systems.index(s) for s in c.codes if s in systems) for c in listed], dtype="<u8")
     extra = {"terms.bin": term_bytes, "concepts.bin": concept_bytes}
     counts = {
         "concepts": len(listed),
         "terms": len(term_rows),
         "signatures": len(signatures),
         "longest": int(entries["words"].max()),
+        "systems": systems,
     }
     _write(Path(path), arrays, extra, counts)
     if progress:
@@ -217,7 +227,7 @@ def _concept_json(concept: Concept) -> bytes:
     )
 
 
-def _write(path: Path, arrays: dict[str, np.ndarray], extra: dict[str, bytes], counts: dict[str, int]) -> None:
+def _write(path: Path, arrays: dict[str, np.ndarray], extra: dict[str, bytes], counts: dict[str, Any]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
     try:

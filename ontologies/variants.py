@@ -20,7 +20,11 @@ SPLIT = re.compile(
 LONGEST_NAME = 12
 _ALIKE = frozenset(["preferred", "exact", "layperson"])
 _LEAST_PAIRS = 3
-_LEAST_SHARE = float(__import__("os").environ.get("SHARE","0.04"))
+_LEAST_SHARE = 0.04
+# Qualifiers whose exchange changes the meaning, though names of one concept do exchange them.
+_FIXED = frozenset(
+    "focal local parti segment general diffus bilater recurr episod fetal matern bone cell lymphocyt tissu finger hand".split()
+)
 
 # An abnormality is worded in many ways; classes of anatomy are named "Abnormality of X" or "Abnormal X morphology".
 _ABNORMALITY = tuple(
@@ -172,8 +176,9 @@ def mine_pairs(texts: Iterable[tuple[str, str, str]]) -> dict[str, tuple[str, ..
             and count >= _LEAST_SHARE * min(alone[a], alone[b])
             and not (a.isdigit() or b.isdigit())
         ):
-            pairs[a].append(b)
-            pairs[b].append(a)
+            if a not in _FIXED and b not in _FIXED:
+                pairs[a].append(b)
+                pairs[b].append(a)
     return {word: tuple(sorted(others)) for word, others in sorted(pairs.items())}
 
 
