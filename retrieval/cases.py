@@ -115,10 +115,10 @@ class Cases:
     """Search over the cases.
 
     A hit's ``score``, in [0, 1], is the weighted mean of the parts that the query and the case's collection both
-    have, each scaled between the worst and the best candidate of that collection in this search: 1 is a case that is
-    the best of its collection in everything that can be compared. It orders one search and means nothing between
-    searches. ``explanation`` has the raw parts: "image" and "dense" (cosines), "bm25" (no upper bound) and "concepts"
-    (simGIC in [0, 1]).
+    have, each divided by the best of that collection in this search (an image's cosine is first measured from the
+    least alike candidate): 1 is a case that is the best of its collection in everything that can be compared. It
+    orders one search and means nothing between searches. ``explanation`` has the raw parts: "image" and "dense"
+    (cosines), "bm25" (no upper bound) and "concepts" (simGIC in [0, 1]).
     """
 
     def __init__(self, reports: HybridIndex, images: HybridIndex | None) -> None:

@@ -101,6 +101,6 @@ class ConceptIndex:
         query = float(self._content[columns].sum()) + self._unseen * (len(asked) - len(columns))
         weight = np.zeros(len(self._content))
         weight[columns] = self._content[columns]
-        shared = np.bincount(self._row_of, weights=weight[self._columns], minlength=len(self._total))
+        shared = np.bincount(self._row_of, weights=weight[self._columns], minlength=len(self._total)).astype(np.float64)
         either = query + self._total - shared
         return np.divide(shared, either, out=np.zeros_like(shared), where=either > 0).astype(np.float32)

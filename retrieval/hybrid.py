@@ -192,7 +192,8 @@ class HybridIndex:
         if not len(chosen):
             return ()
         parts = {name: np.asarray(score(chosen)) for name, score in scorers.items()}
-        fused = convex(parts, weights)
+        # radiographs are all alike to a network: what tells them apart is how far they stand above the least alike
+        fused = convex(parts | {"image": _above_least(parts["image"])} if "image" in parts else parts, weights)
         best = best_rows(fused, self._ranks[chosen], k)
         return tuple(
             Scored(
@@ -218,7 +219,11 @@ def unit(vectors: np.ndarray) -> np.ndarray:
     import numpy as np
 
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    return np.divide(vectors, lengths, out=np.zeros_like(vectors), where=lengths > 0)
+    return np.divide(vectors, lengths, out=np.zeros_like(vectors), where=lengths != 0)
+
+
+def _above_least(scores: np.ndarray) -> np.ndarray:
+    return scores - scores.min() if scores.max() > scores.min() else scores
 
 
 def _positive(scores: np.ndarray, rows: np.ndarray, ranks: np.ndarray) -> np.ndarray:

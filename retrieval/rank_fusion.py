@@ -12,10 +12,11 @@ if TYPE_CHECKING:
 def convex(parts: Mapping[str, np.ndarray], weights: Mapping[str, float]) -> np.ndarray:
     """The weighted mean of the parts, each scaled to [0, 1] over the candidates; float64 (n,), higher is better.
 
-    ``parts`` are float (n,) over the same candidates. A part is scaled by its minimum and maximum (min-max; Bruch,
-    Gai and Ingber 2023, "An analysis of fusion functions for hybrid retrieval", ACM TOIS 42:1); one that is the same
-    for every candidate says nothing and counts zero. The mean is over all the parts given, so 1 is a document that is
-    best in each. ValueError when a part has no weight, a weight is negative, or all are zero.
+    ``parts`` are float (n,) over the same candidates. A part is divided by its best value, after negative values are
+    set to zero: the convex combination with a theoretical minimum of Bruch, Gai and Ingber 2023 ("An analysis of
+    fusion functions for hybrid retrieval", ACM TOIS 42:1), the minimum being 0 for BM25, for simGIC and for cosines
+    between texts. The mean is over all the parts given, so 1 is a document that is best in each. ValueError when a
+    part has no weight, a weight is negative, or all are zero.
     """
     import numpy as np
 
@@ -27,14 +28,12 @@ def convex(parts: Mapping[str, np.ndarray], weights: Mapping[str, float]) -> np.
 
 
 def scaled(scores: np.ndarray) -> np.ndarray:
-    """``scores`` mapped linearly to [0, 1], float64; zeros when they are all the same."""
+    """``scores`` over the best of them, float64 in [0, 1]; negative ones are zero."""
     import numpy as np
 
-    scores = np.asarray(scores, dtype=np.float64)
-    if not len(scores):
-        return scores
-    low, high = scores.min(), scores.max()
-    return (scores - low) / (high - low) if high > low else np.zeros_like(scores)
+    scores = np.maximum(np.asarray(scores, dtype=np.float64), 0)
+    best = scores.max(initial=0)
+    return scores / best if best > 0 else scores
 
 
 def reciprocal_rank(

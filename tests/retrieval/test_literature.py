@@ -1,0 +1,145 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from errors import ArtifactError, InputError, SourceError
+from indexes import manifest
+from retrieval import literature
+from retrieval.encoder import PACKAGED_SHA256, Encoder
+from retrieval.literature import Literature
+
+CHEST = frozenset({"T:effusion", "T:pneumothorax", "T:pneumonia"})
+PAPERS = [
+    ("11", "Pleural effusion in heart failure.", "Effusion was common. Fever was not. No pneumothorax was seen."),
+    ("12", "Spontaneous pneumothorax in young men.", "Recurrence is frequent after aspiration."),
+    ("13", "Pneumonia and pleural effusion.", "Effusion followed pneumonia in a third. Fever lasted five days."),
+    ("14", "Wheat prices.", "Pneumonia is mentioned, but not in the title."),
+    ("15", "Pneumonia without an abstract.", ""),
+    ("16", "No pneumothorax after biopsy.", "There was none."),
+]  # fmt: skip
+
+
+def xml(papers: list[tuple[str, str, str]]) -> str:
+    body = "".join(
+        f"<PubmedArticle><MedlineCitation><PMID>{pmid}</PMID><Article><Journal><JournalIssue><PubDate><Year>2020</Year>"
+        f"</PubDate></JournalIssue><Title>Chest</Title></Journal><ArticleTitle>{title}</ArticleTitle>"
+        f"<Abstract><AbstractText>{abstract}</AbstractText></Abstract></Article></MedlineCitation></PubmedArticle>"
+        for pmid, title, abstract in papers
+    )
+    return f"<PubmedArticleSet>{body}</PubmedArticleSet>"
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory, linker: Any) -> Path:
+    home = tmp_path_factory.mktemp("home")
+    (home / "one.xml").write_text(xml(PAPERS))
+    (home / "two.xml").write_text(
+        xml([("12", "Spontaneous pneumothorax in tall young men.", "Recurrence is frequent.")])
+    )
+    literature.build(home, linker, CHEST, paths=[home / "one.xml", home / "two.xml"])
+    return home
+
+
+def test_what_is_kept_and_counted(built: Path) -> None:
+    index = Literature.open(built)
+    assert index.index.lexical.ids == ("PMID:11", "PMID:12", "PMID:13")
+    counts = index.index.manifest.settings["counts"]
+    assert counts == {"citations": 7, "with_abstract": 6, "title_in_chest": 3, "indexed": 3}
+    assert index.index.manifest.inputs["encoder"] == PACKAGED_SHA256
+    assert index.index.manifest.inputs["one.xml"] == manifest.file_sha256(built / "one.xml")
+
+
+def test_a_document(built: Path) -> None:
+    hit = Literature.open(built).search("effusion in heart failure", k=1)[0]
+    document = hit.document
+    assert (document.doc_id, document.source_curie, document.kind) == ("PMID:11", "PMID:11", "literature")
+    assert document.concepts == ("T:effusion", "T:fever")  # the absent pneumothorax is not asserted
+    assert document.metadata == {"title": PAPERS[0][1], "journal": "Chest", "year": "2020"}
+    assert (hit.rank, set(hit.explanation)) == (1, {"bm25", "dense"})
+
+
+def test_a_newer_version_replaces(built: Path) -> None:
+    assert "tall" in Literature.open(built).search("pneumothorax", k=1)[0].document.title
+
+
+def test_words_meaning_and_concepts(built: Path) -> None:
+    index = Literature.open(built)
+    assert index.search("collapsed lung in adolescents", k=1)[0].document.doc_id == "PMID:12"
+    hits = index.search("", concepts=["T:pneumonia", "T:effusion"])
+    assert [hit.document.doc_id for hit in hits] == ["PMID:13", "PMID:11"]
+    assert set(hits[0].explanation) == {"concepts"}
+    assert [hit.rank for hit in hits] == [1, 2]
+    assert hits[0].score >= hits[1].score
+    assert index.search("", concepts=["T:unknown"]) == ()
+    assert [h.document.doc_id for h in index.search("effusion", exclude=["PMID:13", "PMID:12"])] == ["PMID:11"]
+    assert len(index.search("effusion", k=99)) == 3
+    assert index.mentions("T:pneumonia")
+    assert not index.mentions("T:cardiomegaly")
+
+
+def test_same_question_same_answer(built: Path) -> None:
+    one, two = (Literature.open(built).search("fever and effusion", concepts=["T:fever"]) for _ in range(2))
+    assert one == two
+
+
+def test_best_sentence(built: Path) -> None:
+    index = Literature.open(built)
+    document = next(d for d in index.index.documents if d.doc_id == "PMID:13")
+    assert index.best_sentence(document, "fever pneumonia days") == "Fever lasted five days."
+    assert index.best_sentence(document, "wheat") == document.title
+
+
+def test_bad_queries(built: Path) -> None:
+    index = Literature.open(built)
+    with pytest.raises(InputError, match="nothing to search for"):
+        index.search("  ")
+    with pytest.raises(InputError, match="k is too small"):
+        index.search("effusion", k=0)
+
+
+def test_sources_that_are_not_there(tmp_path: Path, linker: Any) -> None:
+    with pytest.raises(SourceError, match="whydx data fetch"):
+        literature.build(tmp_path, linker, CHEST)
+    with pytest.raises(ArtifactError, match="whydx index build"):
+        Literature.open(tmp_path)
+    (tmp_path / "none.xml").write_text(xml(PAPERS[3:4]))
+    with pytest.raises(InputError, match="about the chest"):
+        literature.build(tmp_path, linker, CHEST, paths=[tmp_path / "none.xml"])
+    assert not literature.folder(tmp_path).exists()
+
+
+def test_same_input_same_bytes(built: Path, tmp_path: Path, linker: Any) -> None:
+    literature.build(tmp_path, linker, CHEST, paths=[built / "one.xml", built / "two.xml"])
+    one, two = (
+        {p.relative_to(h): p.read_bytes() for p in sorted(literature.folder(h).rglob("*")) if p.is_file()}
+        for h in (built, tmp_path)
+    )
+    assert one == two
+
+
+def test_another_encoder_is_refused(built: Path) -> None:
+    other = Encoder("other", "0" * 64, 384, lambda texts, longest, progress: None)  # type: ignore[arg-type, return-value]
+    with pytest.raises(ArtifactError, match="another encoder"):
+        Literature.open(built, encoder=other)
+
+
+def test_a_flipped_byte_anywhere_is_one_line(built: Path) -> None:
+    files = sorted(path for path in literature.folder(built).rglob("*") if path.is_file())
+    assert len(files) > 15
+    for path in files:
+        content = path.read_bytes()
+        middle = len(content) // 2
+        path.write_bytes(content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :])
+        with pytest.raises(ArtifactError, match="whydx index build") as caught:
+            Literature.open(built)
+        assert path.name in str(caught.value)
+        path.write_bytes(content[:middle])
+        with pytest.raises(ArtifactError, match="whydx index build"):
+            Literature.open(built)
+        path.write_bytes(content)
+    assert json.loads((literature.folder(built) / "manifest.json").read_text())["kind"] == literature.KIND
+    Literature.open(built)
