@@ -203,18 +203,29 @@ def _sections(text: str) -> list[tuple[int, int]]:
     return [(start, end) for (start, name), end in zip(headings, ends, strict=True) if _NOT_NOW_SECTION.match(name)]
 
 
-_BOUNDARY = re.compile(r"(?<![A-Z])(?<!\bvs)(?<!\bdr)(?<!\bDr)(?<!\be\.g)(?<!\bi\.e)(?<!\bapprox)[.!](?=\s|$)|(?<=[A-Z])\.(?=\s+[A-Z]|$)"
-                       r"|(?<=\w)\?(?=\s|$)|;|\n\s*\n|\n(?=\s*(?:[A-Z0-9•*-]))")  # fmt: skip
+_STOP = re.compile(r"[.!?;\n]")
+_NO_STOP = re.compile(r"(?:^|\W)(?:vs|dr|e\.g|i\.e|approx)$", re.IGNORECASE)
+_NEW_LINE = re.compile(r"\n\s*(?:\n|[A-Z0-9•*-])")
 
 
 def _sentences(text: str) -> list[tuple[int, int, bool]]:
-    """(start, end, ends in a question mark) of each sentence."""
-    found, start = [], 0
-    for match in _BOUNDARY.finditer(text):
-        found.append((start, match.end(), match[0] == "?"))
-        start = match.end()
-    if start < len(text):
-        found.append((start, len(text), False))
+    """(start, end, ends in a question mark) of each sentence. A line that starts with a capital starts a sentence."""
+    found, start, length = [], 0, len(text)
+    for match in _STOP.finditer(text):
+        at, end = match.start(), match.end()
+        mark = match[0]
+        if mark == "\n":
+            if not _NEW_LINE.match(text, at):
+                continue
+        elif mark != ";":
+            if end < length and not text[end].isspace() or _NO_STOP.search(text, max(start, at - 8), at):
+                continue
+            if mark == "?" and not text[start:at].strip():
+                continue
+        found.append((start, end, mark == "?"))
+        start = end
+    if start < length:
+        found.append((start, length, False))
     return found
 
 

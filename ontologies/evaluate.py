@@ -57,11 +57,11 @@ def predict(
 ) -> dict[str, list[tuple[int, int, str, str]]]:
     """Document id → (start, end, mention, identifier) of every match with a code in ``vocab``, by start, end, identifier."""
     found: dict[str, list[tuple[int, int, str, str]]] = {}
-    for done, (document, text) in enumerate(texts.items()):
+    for done, (document, matches) in enumerate(zip(texts, linker.link_all(texts.values(), systems=(vocab,)), strict=True)):
         if progress:
             progress("link", done, len(texts))
         rows = set()
-        for match in linker.link(text, systems=(vocab,)) if text.strip() else ():
+        for match in matches:
             code = match.concept.code(vocab)
             if code is not None:
                 rows.add((match.start, match.end, match.mention, f"{vocab}:{code}"))

@@ -7,9 +7,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import islice
 from pathlib import Path
 from typing import Literal
 
@@ -24,6 +25,7 @@ from ontologies.recognition import Candidate, Recognizer, Words
 Method = Literal["exact", "normalized", "order", "coordination", "abbreviation"]
 Laterality = Literal["left", "right", "bilateral"]
 
+_BATCH = 64
 # Code systems whose concepts are classification titles ("Other specified …"), not names that a text would use.
 _TITLES_ONLY = frozenset(["ICD10CM", "SNOMEDCT"])
 _ROOT = "0000118"  # HP: Phenotypic abnormality
@@ -127,9 +129,21 @@ class Linker:
         """
         if not text or text.isspace():
             raise InputError("nothing to link: the text is empty", expected="a text")
+        return next(self.link_all([text], systems=systems, nested=nested))
+
+    def link_all(
+        self, texts: Iterable[str], *, systems: Collection[str] | None = None, nested: bool = False
+    ) -> Iterator[tuple[ConceptMatch, ...]]:
+        """``link`` for many texts, in their order and with the same matches; faster, because texts are looked up together.
+        An empty text has no matches."""
         allowed = None if systems is None else self._allowed(frozenset(systems))
-        words = self._recognizer.words(text)
-        found = resolve(self._recognizer.candidates(words, allowed), nested=nested)
+        rest = iter(texts)
+        while batch := list(islice(rest, _BATCH)):
+            words = [self._recognizer.words(text) for text in batch]
+            for text, read, found in zip(batch, words, self._recognizer.candidates(words, allowed), strict=True):
+                yield self._matches(text, read, resolve(found, nested=nested))
+
+    def _matches(self, text: str, words: Words, found: list[Candidate]) -> tuple[ConceptMatch, ...]:
         rows = [(*_span(words, c), c.concept, c.score, c.term, c.method) for c in found]
         rows = _expand_abbreviations(text, rows, words)
         presences = assertion.presences(text, [(row[0], row[1]) for row in rows])

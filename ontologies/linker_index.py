@@ -288,8 +288,11 @@ def open_index(path: Path) -> LinkerIndex:
             raise ArtifactError("the linker's dictionary is damaged", value=file, run=REBUILD)
     if not all(counts):
         raise ArtifactError("the linker's dictionary is empty", value=path, run=REBUILD)
-    loaded = {name: np.load(path / f"{name}.npy", mmap_mode="r", allow_pickle=False) for name in _ARRAYS}
-    blobs = {name: np.memmap(path / f"{name}.bin", dtype=np.uint8, mode="r") for name in ("terms", "concepts")}
+    # As plain arrays over the same mapped memory: the memmap class is slow at small reads.
+    loaded = {
+        name: np.load(path / f"{name}.npy", mmap_mode="r", allow_pickle=False).view(np.ndarray) for name in _ARRAYS
+    }
+    blobs = {name: np.memmap(path / f"{name}.bin", dtype=np.uint8, mode="r").view(np.ndarray) for name in ("terms", "concepts")}
     return LinkerIndex(path=path, manifest=manifest, **loaded, **blobs)
 
 

@@ -262,6 +262,24 @@ def family(word: str) -> str:
     return _STEMMER.stemWord(word)
 
 
+_PIECES = re.compile(r"[^\W_]+|[\W_]+")
+_PREFIXES = frozenset(
+    "pre post non hypo hyper micro macro sub inter intra extra para peri anti retro supra infra semi un over poly pseudo "
+    "hemi de".split()
+)
+
+
+def split(text: str) -> list[str]:
+    """``text`` cut into words and what stands between them; joined they are the text again. A prefix stays with its word
+    ("pre-auricular")."""
+    pieces = _PIECES.findall(text)
+    if "-" in text:
+        for i in [i for i, piece in enumerate(pieces) if piece == "-"][::-1]:
+            if 0 < i < len(pieces) - 1 and pieces[i - 1].lower() in _PREFIXES and pieces[i + 1][0].isalpha():
+                pieces[i - 1 : i + 2] = ["".join(pieces[i - 1 : i + 2])]
+    return pieces
+
+
 _STATES = re.compile(r"(plasia|trophy|cephaly|dactyly|emia|uria|tonia|plegia|paresis|algia|epilepsy|stenosis|ataxia|dystonia|sis|pathy|kinesia)$")
 
 

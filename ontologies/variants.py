@@ -12,11 +12,8 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from ontologies.normalize import COORDINATORS, STOP_WORDS, family, light
+from ontologies.normalize import COORDINATORS, STOP_WORDS, family, light, split
 
-SPLIT = re.compile(
-    r"(?i:(?:pre|post|non|hypo|hyper|micro|macro|sub|inter|intra|extra|para|peri|anti|retro|supra|infra|semi|un|over|poly|pseudo|hemi|de)-(?=[^\W\d_]))?[^\W_]+|[\W_]+"
-)
 LONGEST_NAME = 12
 _ALIKE = frozenset(["preferred", "exact", "layperson"])
 _LEAST_PAIRS = 3
@@ -59,7 +56,7 @@ def content_words(text: str) -> tuple[list[str], bool, bool]:
     """The words of ``text`` without function words, whether function words were dropped, and whether a coordinator was."""
     words: list[str] = []
     gap = coordinated = False
-    for piece in SPLIT.findall(text):
+    for piece in split(text):
         lower = piece.lower()
         if not piece[0].isalnum():
             coordinated |= "/" in piece or "&" in piece
