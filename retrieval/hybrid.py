@@ -166,29 +166,30 @@ class HybridIndex:
         if k < 1:
             raise InputError("k is too small", value=k, expected="1 or more")
         rows = np.arange(len(self)) if among is None else np.asarray(among, dtype=np.int64)
-        if exclude:
-            rows = np.array([row for row in rows.tolist() if self.lexical.ids[row] not in exclude], dtype=np.int64)
         if not len(rows):
             return ()
-        filtered = rows if len(rows) < len(self) else None
+        excluded = np.array(
+            [row for row, name in enumerate(self.lexical.ids) if exclude and name in exclude], dtype=int
+        )
+        depth = DEPTH + len(excluded)
         candidates, scorers = [], {}
         if text is not None and text.strip():
             words, vector = self.lexical.scores(text), (self._encoder or Encoder.load()).query(text)
-            candidates += [_positive(words, rows, self._ranks), self.dense.rows(vector, DEPTH, among=filtered)]
+            candidates += [_positive(words, rows, self._ranks, depth), self.dense.rows(vector, depth, among=among)]
             scorers["bm25"] = words.__getitem__
             scorers["dense"] = lambda chosen: self.dense.scores(vector, chosen)
         wanted = sorted(set(concepts))
         if wanted:
             overlap = self.concepts.scores(wanted)
-            candidates.append(_positive(overlap, rows, self._ranks))
+            candidates.append(_positive(overlap, rows, self._ranks, depth))
             scorers["concepts"] = overlap.__getitem__
         if image is not None and self.images is not None:
             embedding, pictures = unit(np.atleast_2d(np.asarray(image, dtype=np.float32)))[0], self.images
-            candidates.append(pictures.rows(embedding, DEPTH, among=filtered))
+            candidates.append(pictures.rows(embedding, depth, among=among))
             scorers["image"] = lambda chosen: pictures.scores(embedding, chosen)
         if not candidates:
             return ()
-        chosen = np.unique(np.concatenate(candidates))
+        chosen = np.setdiff1d(np.concatenate(candidates), excluded)
         if not len(chosen):
             return ()
         parts = {name: np.asarray(score(chosen)) for name, score in scorers.items()}
@@ -226,6 +227,6 @@ def _above_least(scores: np.ndarray) -> np.ndarray:
     return scores - scores.min() if scores.max() > scores.min() else scores
 
 
-def _positive(scores: np.ndarray, rows: np.ndarray, ranks: np.ndarray) -> np.ndarray:
+def _positive(scores: np.ndarray, rows: np.ndarray, ranks: np.ndarray, depth: int) -> np.ndarray:
     rows = rows[scores[rows] > 0]
-    return rows[best_rows(scores[rows], ranks[rows], DEPTH)]
+    return rows[best_rows(scores[rows], ranks[rows], depth)]

@@ -8,8 +8,9 @@
     value      = a word, or text in single or double quotes
 
 Words are read without regard to case. ``finding`` matches a CURIE among the case's concepts, or words that stand
-together in the name of one of its findings ("effusion" in "Pleural effusion"). A case that does not state a field is
-neither in nor out by it (Kleene's three-valued logic): it matches neither ``age > 60`` nor ``not age > 60``.
+together, but for their endings, in the name of one of its findings ("effusion" in "Pleural effusion"). A case that
+does not state a field is neither in nor out by it (Kleene's three-valued logic): it matches neither ``age > 60`` nor
+``not age > 60``.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 
 from errors import InputError
 from retrieval.document import Document
@@ -189,20 +191,28 @@ def _compare_age(document: Document, holds: Callable[[float, float], bool], year
 
 
 def _finding(value: str) -> Predicate:
-    wanted = _WORDS.findall(value.lower())
     if re.fullmatch(r"[A-Za-z0-9]+:\S+", value):
         return lambda document: value in document.concepts
+    wanted = _stems(value)
+    if not wanted:
+        raise InputError("a finding needs a name", value=value, expected="finding:effusion or finding:HP:0002202")
 
     def matches(document: Document) -> Truth:
-        for name in document.metadata.get("findings", "").lower().split(FINDINGS_SEPARATOR):
-            words = _WORDS.findall(name)
+        for name in document.metadata.get("findings", "").split(FINDINGS_SEPARATOR):
+            words = _stems(name)
             if any(words[i : i + len(wanted)] == wanted for i in range(len(words) - len(wanted) + 1)):
                 return True
         return False
 
-    if not wanted:
-        raise InputError("a finding needs a name", value=value, expected="finding:effusion or finding:HP:0002202")
     return matches
+
+
+@lru_cache(maxsize=4096)
+def _stems(text: str) -> tuple[str, ...]:
+    """The words of a name, by their Snowball stems: "Infiltration" is "infiltrates"."""
+    import Stemmer
+
+    return tuple(Stemmer.Stemmer("english").stemWords(_WORDS.findall(text.lower())))
 
 
 def _not(truth: Truth) -> Truth:

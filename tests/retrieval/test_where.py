@@ -34,6 +34,7 @@ UNKNOWN = case(findings="Pleural effusion")
         ("finding:'pleural effusion'", True, False, True),
         ('finding:"effusion pleural"', False, False, False),
         ("finding:pneumo", False, False, False),  # whole words
+        ("finding:effusions", True, False, True),
         ("finding!=effusion", False, True, False),
         ("finding:HP:0002202", True, False, False),
         ("finding=HP:0002202 and not sex:M", True, False, False),
