@@ -1,0 +1,81 @@
+"""Words that must compare equal, and words that must not."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ontologies.normalize import family, light, split
+
+LIGHT = [
+    ("Tumours", "tumor"),
+    ("oedema", "edema"),
+    ("diarrhoea", "diarrhea"),
+    ("coeliac", "celiac"),
+    ("anaemia", "anemia"),
+    ("fibres", "fiber"),
+    ("metastases", "metastasis"),
+    ("stenoses", "stenosis"),
+    ("vertebrae", "vertebra"),
+    ("haemangiomata", "hemangioma"),
+    ("opacities", "opacity"),
+    ("biopsies", "biopsy"),
+    ("masses", "mass"),
+    ("nevi", "nevus"),
+    ("IV", "4"),
+    ("second", "2"),
+    ("β", "beta"),
+    ("café", "cafe"),
+    ("UTIs", "uti"),
+    ("pre-auricular", "preauricular"),
+    ("diseases", "disease"),
+    ("diabetes", "diabetes"),
+    ("process", "process"),
+]
+ALIKE = [
+    ("hypoplastic", "hypoplasia"),
+    ("dilated", "dilatation"),
+    ("anomalous", "anomalies"),
+    ("renal", "kidneys"),
+    ("hepatic", "liver"),
+    ("stenotic", "stenosis"),
+    ("retarded", "retardation"),
+    ("cerebellum", "cerebellar"),
+    ("mandibular", "mandible"),
+    ("enlarged", "enlargement"),
+    ("elevated", "increased"),
+    ("microcephalic", "microcephaly"),
+]
+UNLIKE = [("hypertension", "hypotension"), ("left", "right"), ("hypertrophy", "atrophy"), ("increased", "decreased")]
+
+
+@pytest.mark.parametrize(("word", "expected"), LIGHT)
+def test_light_form(word: str, expected: str) -> None:
+    assert light(word) == expected
+
+
+@pytest.mark.parametrize(("one", "other"), ALIKE)
+def test_one_family(one: str, other: str) -> None:
+    assert family(one) == family(other)
+
+
+@pytest.mark.parametrize(("one", "other"), UNLIKE)
+def test_two_families(one: str, other: str) -> None:
+    assert family(one) != family(other)
+
+
+def test_split_keeps_a_prefix_with_its_word() -> None:
+    assert split("pre-auricular pits") == ["pre-auricular", " ", "pits"]
+    assert split("x-linked") == ["x", "-", "linked"]
+
+
+@given(st.text())
+def test_split_loses_nothing(text: str) -> None:
+    assert "".join(split(text)) == text
+
+
+@given(st.text(min_size=1))
+def test_every_word_has_its_forms(word: str) -> None:
+    assert isinstance(light(word), str)
+    assert family(word) == family(word)
