@@ -77,6 +77,14 @@ def shelf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
+@pytest.fixture
+def copied(shelf: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The archive is copied from the shelf without pip, which takes a second to start: for what happens afterwards."""
+    monkeypatch.setattr(
+        sources, "_download", lambda known, target, progress: target.write_bytes((shelf / known.filename).read_bytes())
+    )
+
+
 def offer(monkeypatch: pytest.MonkeyPatch, shelf: Path, archive: bytes, known: Source) -> None:
     (shelf / known.filename).write_bytes(archive)
     monkeypatch.setattr(sources, "SOURCES", (known,))
@@ -117,6 +125,7 @@ def test_fetch_then_read_then_fetch_again(tmp_path: Path, shelf: Path, monkeypat
     sources.fetch(home)  # nor a home that can be written
 
 
+@pytest.mark.usefixtures("copied")
 def test_files_are_fetched_again_when_damaged(tmp_path: Path, shelf: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     archive = wheel({INSIDE: TEXT})
     offer(monkeypatch, shelf, archive, sample(archive))
@@ -162,6 +171,7 @@ def one_line(error: WhydxError) -> str:
     return str(error)
 
 
+@pytest.mark.usefixtures("copied")
 def test_wrong_hash(tmp_path: Path, shelf: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     archive = wheel({INSIDE: TEXT})
     offer(monkeypatch, shelf, archive, replace(sample(archive), sha256="0" * 64))
@@ -173,6 +183,7 @@ def test_wrong_hash(tmp_path: Path, shelf: Path, monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.mark.parametrize("change", [{"sha256": "0" * 64}, {"size": len(TEXT) - 1}, {"inside": "sample/none.txt"}])
+@pytest.mark.usefixtures("copied")
 def test_wrong_member(tmp_path: Path, shelf: Path, monkeypatch: pytest.MonkeyPatch, change: dict[str, object]) -> None:
     archive = wheel({INSIDE: TEXT})
     known = sample(archive)
@@ -242,6 +253,7 @@ def test_a_source_distribution_is_never_run(tmp_path: Path, shelf: Path, monkeyp
     assert marker.exists()
 
 
+@pytest.mark.usefixtures("copied")
 def test_links_in_an_archive_are_not_followed(tmp_path: Path, shelf: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     secret = tmp_path / "secret"
     secret.write_bytes(TEXT)
@@ -257,6 +269,7 @@ def test_links_in_an_archive_are_not_followed(tmp_path: Path, shelf: Path, monke
     assert nothing_kept(tmp_path / "home")
 
 
+@pytest.mark.usefixtures("copied")
 def test_full_disk(tmp_path: Path, shelf: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     archive = wheel({INSIDE: TEXT})
     offer(monkeypatch, shelf, archive, sample(archive))
@@ -306,6 +319,7 @@ def test_an_interrupted_fetch_leaves_nothing(
     assert sources.status(tmp_path, verify=True)[0].state == "ready"
 
 
+@pytest.mark.usefixtures("copied")
 def test_leftovers_of_a_killed_fetch_are_removed(tmp_path: Path, shelf: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     archive = wheel({INSIDE: TEXT})
     offer(monkeypatch, shelf, archive, sample(archive))
@@ -316,6 +330,7 @@ def test_leftovers_of_a_killed_fetch_are_removed(tmp_path: Path, shelf: Path, mo
     assert not leftover.exists()
 
 
+@pytest.mark.usefixtures("copied")
 def test_two_fetches_at_once(tmp_path: Path, shelf: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     archive = wheel({INSIDE: TEXT})
     offer(monkeypatch, shelf, archive, sample(archive))
