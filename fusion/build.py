@@ -57,8 +57,8 @@ def _digest(inputs: Mapping[str, str]) -> str:
 def build(home: Path, parts: Sequence[str] = PARTS, *, progress: Progress | None = None) -> tuple[str, ...]:
     """Build the named parts, and whatever they need that is missing or out of date; returns the parts that were built.
 
-    A part is up to date when the hashes of its inputs are those it was built from and its folder is still there. Raises
-    SourceError when a source is not fetched, InputError for an unknown part.
+    A part is up to date when the hashes of its inputs are those it was built from and it opens, whole and in this
+    version's layout. Raises SourceError when a source is not fetched, InputError for an unknown part.
     """
     for part in parts:
         if part not in PARTS:
@@ -77,7 +77,7 @@ def build(home: Path, parts: Sequence[str] = PARTS, *, progress: Progress | None
         "images": _digest({"graph": graph_digest, **_detector_inputs()}) if "images" in parts else "",
     }
     needed = [p for p in PARTS if p in parts or p in ("graph", "linker")]
-    stale = [p for p in needed if _recorded(home).get(p) != digests[p] or not folders[p].is_dir()]
+    stale = [p for p in needed if _recorded(home).get(p) != digests[p] or not _opens(home, p)]
     merged: Merged | None = None
     for part in stale:
         if part in ("graph", "linker") and merged is None:
@@ -104,6 +104,21 @@ def build(home: Path, parts: Sequence[str] = PARTS, *, progress: Progress | None
         _record(home, {**_recorded(home), part: digests[part]})
         built.append(part)
     return tuple(built)
+
+
+def _opens(home: Path, part: str) -> bool:
+    """Whether a part is there, undamaged, and of the layout and rules of this version."""
+    try:
+        if part == "graph":
+            KnowledgeGraph.open(home / part)
+        elif part == "linker":
+            Linker.open(home / part)
+        else:
+            kind = {"literature": literature.KIND, "cases": cases.REPORTS, "images": cases.IMAGES}[part]
+            manifest.read(home / "indexes" / part, kind=kind, version=cases.VERSION)
+    except ArtifactError:
+        return False
+    return True
 
 
 def _ancestors(graph: KnowledgeGraph) -> Callable[[str], frozenset[str]]:
