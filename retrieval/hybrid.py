@@ -1,7 +1,7 @@
 """One searchable collection: words (BM25), meaning (sentence vectors), concepts, and images where there are any.
 
-A search takes the 1,000 best candidates of each part that the query has, computes every part exactly for all of them,
-and fuses the parts (`rank_fusion.convex`).
+A search takes the 1,000 (or k) best candidates of each part that the query has, computes every part exactly for all
+of them, and fuses the parts (`rank_fusion.convex`).
 """
 
 from __future__ import annotations
@@ -171,7 +171,7 @@ class HybridIndex:
         excluded = np.array(
             [row for row, name in enumerate(self.lexical.ids) if exclude and name in exclude], dtype=int
         )
-        depth = DEPTH + len(excluded)
+        depth = max(DEPTH, k) + len(excluded)
         candidates, scorers = [], {}
         if text is not None and text.strip():
             words, vector = self.lexical.scores(text), (self._encoder or Encoder.load()).query(text)

@@ -198,3 +198,13 @@ def test_archives_that_cannot_be_read(tmp_path: Path, linker: Any) -> None:
 def test_embeddings_and_documents_go_together(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="3 embeddings for 4 documents"):
         cases.build_images(tmp_path, EMBEDDINGS[:3], IMAGES)
+
+
+def test_few_candidates_change_nothing_at_the_top(built: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    index = Cases.open(built)
+    question = {"text": "pleural effusion", "image_embedding": EMBEDDINGS[0], "concepts": ["T:effusion"]}
+    whole = index.search(**question, k=3)
+    monkeypatch.setattr("retrieval.hybrid.DEPTH", 1)
+    assert index.search(**question, k=3) == whole
+    assert len(index.search(**question, k=99)) == 7
+    assert ids(index.search(**question, k=1, exclude=[whole[0].document.doc_id])) == [whole[1].document.doc_id]
