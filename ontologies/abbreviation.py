@@ -1,8 +1,8 @@
 """Abbreviations that a text defines itself: "nevoid basal cell carcinoma syndrome (NBCCS)".
 
 Schwartz & Hearst, "A simple algorithm for identifying abbreviation definitions in biomedical text", Pac Symp Biocomput
-2003:451-62 (PMID 12603041): the short form stands in parentheses; the long form is the shortest run of words before it that
-holds the short form's characters in order, the first of them at the start of a word.
+2003:451-62 (PMID 12603041): the short form stands in parentheses; the long form is the shortest run of words before it
+that holds the short form's characters in order, the first of them at the start of a word.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ _SHORT = re.compile(r"[A-Za-z][A-Za-z0-9\-]{1,9}")
 
 
 def definitions(text: str) -> tuple[tuple[str, int, int], ...]:
-    """(short form, start, end of its long form in ``text``), by position of the definition; the first definition of a short
-    form wins. Empty when the text defines none."""
+    """(short form, start, end of its long form in ``text``), by position of the definition; the first definition of a
+    short form wins. Empty when the text defines none."""
     found: dict[str, tuple[int, int]] = {}
     for match in _PARENTHESIS.finditer(text):
         short = re.split(r"[,;]", match[1])[0].strip()

@@ -1,8 +1,9 @@
 """Measure the linker against a gold standard in PubTator format.
 
-Documents are lines ``id|t|text`` and ``id|a|text`` (title and abstract, joined by a space when both are given), mentions are
-tab-separated ``id, start, end, text, type, identifier``. Metrics are micro-averaged over documents: the set of identifiers of
-a document, the exact mention (start, end, identifier), and overlapping mentions with the same identifier.
+Documents are lines ``id|t|text`` and ``id|a|text`` (title and abstract, joined by a space when both are given),
+mentions are tab-separated ``id, start, end, text, type, identifier``. Metrics are micro-averaged over documents: the
+set of identifiers of a document, the exact mention (start, end, identifier), and overlapping mentions with the same
+identifier.
 """
 
 from __future__ import annotations
@@ -55,9 +56,12 @@ def read_pubtator(path: Path) -> tuple[dict[str, str], dict[str, set[Mention]]]:
 def predict(
     texts: Mapping[str, str], linker: Linker, vocab: str = "HP", progress: Callable[[str, int, int], None] | None = None
 ) -> dict[str, list[tuple[int, int, str, str]]]:
-    """Document id → (start, end, mention, identifier) of every match with a code in ``vocab``, by start, end, identifier."""
+    """Document id → (start, end, mention, identifier) of every match with a code in ``vocab``, by start, end,
+    identifier."""
     found: dict[str, list[tuple[int, int, str, str]]] = {}
-    for done, (document, matches) in enumerate(zip(texts, linker.link_all(texts.values(), systems=(vocab,)), strict=True)):
+    for done, (document, matches) in enumerate(
+        zip(texts, linker.link_all(texts.values(), systems=(vocab,)), strict=True)
+    ):
         if progress:
             progress("link", done, len(texts))
         rows = set()
@@ -74,8 +78,9 @@ def evaluate_link(
 ) -> tuple[str, dict[str, Any]]:
     """Link every document of ``gold`` and score the result: (predictions in PubTator, metrics).
 
-    Metrics: "documents"; "document", "mention" and "overlap", each {"precision", "recall", "f1"} rounded to four places;
-    "documents_per_s" on one core. Retired identifiers in the gold standard are not brought up to date. Raises InputError.
+    Metrics: "documents"; "document", "mention" and "overlap", each {"precision", "recall", "f1"} rounded to four
+    places; "documents_per_s" on one core. Retired identifiers in the gold standard are not brought up to date. Raises
+    InputError.
     """
     texts, mentions = read_pubtator(gold)
     started = time.perf_counter()
@@ -98,7 +103,8 @@ def evaluate_link(
 
 
 def score(gold: Mapping[str, set[Mention]], predicted: Mapping[str, set[Mention]]) -> dict[str, dict[str, float]]:
-    """Micro-averaged precision, recall and F1 at document, mention and overlap level. Documents without predictions count."""
+    """Micro-averaged precision, recall and F1 at document, mention and overlap level. Documents without predictions
+    count."""
     counts = {"document": [0, 0, 0], "mention": [0, 0, 0], "overlap": [0, 0, 0]}
     for document, expected in gold.items():
         found = predicted.get(document, set())

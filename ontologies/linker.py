@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path
-from typing import Literal
+from typing import Literal, cast
 
 import numpy as np
 
@@ -36,9 +36,10 @@ _QUALIFIER = "Qualitative Concept"  # HPO's inheritance, onset, frequency and mo
 class ConceptMatch:
     """A mention of a concept: ``text[start:end] == mention``.
 
-    ``score`` in (0, 1] falls with the distance between the mention and ``matched_term``, the source's name that it matched.
-    ``method`` says how: the same characters ("exact"), after normalisation, in another word order, across a coordination, or
-    by an abbreviation that the text defines. ``presence`` is "not assessed" when the mention is about the past or the family.
+    ``score`` in (0, 1] falls with the distance between the mention and ``matched_term``, the source's name that it
+    matched. ``method`` says how: the same characters ("exact"), after normalisation, in another word order, across a
+    coordination, or by an abbreviation that the text defines. ``presence`` is "not assessed" when the mention is
+    about the past or the family.
     """
 
     mention: str
@@ -99,7 +100,8 @@ class Linker:
         relations: Iterable[Relation] = (),
         progress: Callable[[str, int, int], None] | None = None,
     ) -> Linker:
-        """Compile the names of ``concepts`` into the folder ``path`` and open it. ArtifactError when there is no name."""
+        """Compile the names of ``concepts`` into the folder ``path`` and open it. ArtifactError when there is no
+        name."""
         linker_index.build(names_to_compile(concepts, relations), terms, Path(path), progress=progress)
         return cls.open(path)
 
@@ -114,7 +116,9 @@ class Linker:
         allowed = (self._index.system_bits & np.uint64(wanted)) != 0
         if not allowed.any():
             raise InputError(
-                "no concept of the dictionary has a code in", value=", ".join(sorted(systems)), expected=f"one of {', '.join(known)}"
+                "no concept of the dictionary has a code in",
+                value=", ".join(sorted(systems)),
+                expected=f"one of {', '.join(known)}",
             )
         return allowed
 
@@ -123,9 +127,9 @@ class Linker:
     ) -> tuple[ConceptMatch, ...]:
         """The concepts mentioned in ``text``, by start, then longest first, then CURIE; empty when it mentions none.
 
-        ``systems`` keeps the concepts that have a code in one of these systems ("HP"); it is applied before overlaps are
-        resolved, so that a finding inside a disease's name is found when only findings are asked for. ``nested`` also keeps
-        mentions inside longer ones. Raises InputError when the text is empty or blank.
+        ``systems`` keeps the concepts that have a code in one of these systems ("HP"); it is applied before overlaps
+        are resolved, so that a finding inside a disease's name is found when only findings are asked for. ``nested``
+        also keeps mentions inside longer ones. Raises InputError when the text is empty or blank.
         """
         if not text or text.isspace():
             raise InputError("nothing to link: the text is empty", expected="a text")
@@ -134,8 +138,8 @@ class Linker:
     def link_all(
         self, texts: Iterable[str], *, systems: Collection[str] | None = None, nested: bool = False
     ) -> Iterator[tuple[ConceptMatch, ...]]:
-        """``link`` for many texts, in their order and with the same matches; faster, because texts are looked up together.
-        An empty text has no matches."""
+        """``link`` for many texts, in their order and with the same matches; faster, because texts are looked up
+        together. An empty text has no matches."""
         allowed = None if systems is None else self._allowed(frozenset(systems))
         rest = iter(texts)
         while batch := list(islice(rest, _BATCH)):
@@ -161,10 +165,10 @@ class Linker:
                     concept=self._concept(concept),
                     score=round(score, 4),
                     matched_term=name,
-                    method=method,
+                    method=cast(Method, method),
                     presence=presence,
                     laterality=side,
-                )  # fmt: skip
+                )
             )
         matches.sort(key=lambda m: (m.start, -m.end, m.concept.curie))
         return tuple(matches)
@@ -186,7 +190,8 @@ def _span(words: Words, candidate: Candidate) -> tuple[int, int]:
 
 
 def resolve(found: list[Candidate], *, nested: bool = False) -> list[Candidate]:
-    """Resolve overlaps: contiguous before coordinated, more words before fewer, better scores, then the text's order."""
+    """Resolve overlaps: contiguous before coordinated, more words before fewer, better scores, then the text's
+    order."""
     found = sorted(found, key=lambda c: (-len(c.words) * c.score, c.words, c.concept))
     taken: list[set[int]] = []
     kept: list[Candidate] = []
@@ -214,7 +219,8 @@ Row = tuple[int, int, int, float, int, str]
 
 
 def _expand_abbreviations(text: str, rows: list[Row], words: Words) -> list[Row]:
-    """Give every use of a short form that the text defines the concept of its long form, or none when the long form has none."""
+    """Give every use of a short form that the text defines the concept of its long form, or none when the long form
+    has none."""
     defined = definitions(text) if "(" in text else ()
     if not defined:
         return rows

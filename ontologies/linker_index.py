@@ -1,9 +1,9 @@
 """The compiled dictionary of the linker: names as order-free hashes in memory-mapped arrays.
 
-A name is a multiset of word families. Each family has a 64-bit hash (BLAKE2b) and a name's *signature* is the sum of its
-words' hashes modulo 2**64, so that the signature of any run of words in a text is the difference of two prefix sums. The
-signatures are sorted; a bitmap over their leading bits turns most lookups away. With n signatures and m lookups the chance
-of a false hit by collision is n·m/2**64, about 1e-8 for the whole of MEDLINE over HPO's names.
+A name is a multiset of word families. Each family has a 64-bit hash (BLAKE2b) and a name's *signature* is the sum of
+its words' hashes modulo 2**64, so that the signature of any run of words in a text is the difference of two prefix
+sums. The signatures are sorted; a bitmap over their leading bits turns most lookups away. With n signatures and m
+lookups the chance of a false hit by collision is n·m/2**64, about 1e-8 for the whole of MEDLINE over HPO's names.
 
 Folder layout (all little endian):
     manifest.json            kind, version, normalisation fingerprint, counts, size and sha256 of every file
@@ -57,7 +57,7 @@ KINDS = ("preferred", "exact", "abbreviation", "layperson", "narrow", "related",
 _MASK = (1 << 64) - 1
 _VERIFY_BELOW = 256 << 20
 _ARRAYS = ("words", "bitmap", "signatures", "rows", "entries", "term_offsets", "concept_offsets", "system_bits")
-_FILES = tuple(f"{name}.npy" for name in _ARRAYS) + ("terms.bin", "concepts.bin")
+_FILES = (*tuple(f"{name}.npy" for name in _ARRAYS), "terms.bin", "concepts.bin")
 
 
 def word_hash(word: str) -> int:
@@ -122,7 +122,8 @@ def build(
 ) -> None:
     """Compile concepts and their terms into the folder ``path`` (written beside, then renamed over).
 
-    Terms of concepts that are not given are left out, as are names without a letter. Raises ArtifactError when no name is left.
+    Terms of concepts that are not given are left out, as are names without a letter. Raises ArtifactError when no
+    name is left.
     """
     listed = sorted({c.curie: c for c in concepts}.values(), key=lambda c: c.curie)
     row_of = {c.curie: row for row, c in enumerate(listed)}
@@ -142,8 +143,8 @@ def build(
             key = _key(record)
             if key not in records or _distance(record) < _distance(records[key]):
                 records[key] = record
-    for curie, text, kind, name in compose(texts):
-        record = _record(name, row_of[curie], term_rows[text], kind, hash_of)
+    for curie, text, composed_kind, name in compose(texts):
+        record = _record(name, row_of[curie], term_rows[text], composed_kind, hash_of)
         key = _key(record)
         if key not in records or _distance(record) < _distance(records[key]):
             records[key] = record
@@ -151,7 +152,8 @@ def build(
         raise ArtifactError(
             "no names to compile into the linker's dictionary", expected="at least one concept with a name"
         )
-    # Of entries that match equally well the first wins: the nearer to the source, the concept with more names and codes.
+    # Of entries that match equally well the first wins: the nearer to the source, the concept with more names and
+    # codes.
     weight = [len(concept.codes) for concept in listed]
     for curie, _, _ in texts:
         weight[row_of[curie]] += 1
@@ -171,7 +173,9 @@ def build(
     arrays["term_offsets"], term_bytes = _blob(text.encode() for text in term_rows)
     arrays["concept_offsets"], concept_bytes = _blob(_concept_json(c) for c in listed)
     systems = sorted({system for concept in listed for system in concept.codes})[:64]
-    arrays["system_bits"] = np.array([sum(1 << systems.index(s) for s in c.codes if s in systems) for c in listed], dtype="<u8")
+    arrays["system_bits"] = np.array(
+        [sum(1 << systems.index(s) for s in c.codes if s in systems) for c in listed], dtype="<u8"
+    )
     extra = {"terms.bin": term_bytes, "concepts.bin": concept_bytes}
     counts = {
         "concepts": len(listed),
@@ -257,7 +261,8 @@ def _write(path: Path, arrays: dict[str, np.ndarray], extra: dict[str, bytes], c
 def open_index(path: Path) -> LinkerIndex:
     """Open the folder ``path``. Raises ArtifactError when it is missing, damaged, empty or compiled by other rules.
 
-    Sizes are always checked; contents too when the dictionary has less than 256 MB (HPO's: a few hundredths of a second).
+    Sizes are always checked; contents too when the dictionary has less than 256 MB (HPO's: a few hundredths of a
+    second).
     """
     path = Path(path)
     try:
@@ -292,7 +297,10 @@ def open_index(path: Path) -> LinkerIndex:
     loaded = {
         name: np.load(path / f"{name}.npy", mmap_mode="r", allow_pickle=False).view(np.ndarray) for name in _ARRAYS
     }
-    blobs = {name: np.memmap(path / f"{name}.bin", dtype=np.uint8, mode="r").view(np.ndarray) for name in ("terms", "concepts")}
+    blobs = {
+        name: np.memmap(path / f"{name}.bin", dtype=np.uint8, mode="r").view(np.ndarray)
+        for name in ("terms", "concepts")
+    }
     return LinkerIndex(path=path, manifest=manifest, **loaded, **blobs)
 
 

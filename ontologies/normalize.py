@@ -1,8 +1,8 @@
 """Words as the linker compares them: spelling, number, inflection and word families folded together.
 
-Two forms of a word are kept apart. ``light`` folds case, accents, Greek letters, Roman numerals, US/UK spelling and plurals:
-what it equates means the same. ``family`` also folds inflections and the adjective and noun of one medical stem
-("hypoplastic", "hypoplasia"): good enough inside a name of several words, too coarse for a name of one word.
+Two forms of a word are kept apart. ``light`` folds case, accents, Greek letters, Roman numerals, US/UK spelling and
+plurals: what it equates means the same. ``family`` also folds inflections and the adjective and noun of one medical
+stem ("hypoplastic", "hypoplasia"): good enough inside a name of several words, too coarse for a name of one word.
 """
 
 from __future__ import annotations
@@ -11,55 +11,32 @@ import hashlib
 import re
 import unicodedata
 from functools import lru_cache
+from pathlib import Path
 
 import Stemmer
 
 VERSION = 1
 
-STOP_WORDS = frozenset(
-    ["a", "an", "the", "of", "in", "on", "at", "to", "for", "by", "with", "from", "into", "within", "per", "as", "s", "his", "her", "hers", "its", "their", "our", "your", "my", "this", "that", "these", "those", "it", "he", "she", "they", "is", "are", "was", "were", "be", "been", "being", "am", "has", "have", "had", "having", "appears", "appear", "appeared", "seems", "which", "who", "both", "also", "very", "quite", "relatively", "slightly", "markedly", "significantly", "any", "some", "certain", "other", "his/her"]
-)
-COORDINATORS = frozenset(["and", "or", "&", "/", "and/or", "nor", "versus", "vs", "as well as"])
+_FORMS = Path(__file__).parent / "data" / "word_forms.tsv"
 
-# Words that name no concept by themselves: inside a name they carry meaning ("abnormality of the hand"), alone never.
-_GREEK = {
-    "α": "alpha", "β": "beta", "γ": "gamma", "δ": "delta", "ε": "epsilon", "ζ": "zeta", "η": "eta", "θ": "theta",
-    "ι": "iota", "κ": "kappa", "λ": "lambda", "μ": "mu", "µ": "mu", "ν": "nu", "ξ": "xi", "π": "pi", "ρ": "rho",
-    "σ": "sigma", "ς": "sigma", "τ": "tau", "υ": "upsilon", "φ": "phi", "χ": "chi", "ψ": "psi", "ω": "omega",
-}  # fmt: skip
-_ROMAN = {
-    "i": "1", "ii": "2", "iii": "3", "iv": "4", "v": "5", "vi": "6", "vii": "7", "viii": "8", "ix": "9", "x": "10",
-    "xi": "11", "xii": "12",
-}  # fmt: skip
-_NUMBER = {
-    "one": "1", "first": "1", "1st": "1", "two": "2", "second": "2", "2nd": "2", "three": "3", "third": "3", "3rd": "3",
-    "four": "4", "fourth": "4", "4th": "4", "five": "5", "fifth": "5", "5th": "5", "six": "6", "sixth": "6", "6th": "6",
-    "seven": "7", "eight": "8", "nine": "9", "ten": "10", "eleven": "11", "twelve": "12", "thirteen": "13",
-}  # fmt: skip
-_IRREGULAR = {
-    "teeth": "tooth", "feet": "foot", "children": "child", "women": "woman", "men": "man", "phalanges": "phalanx",
-    "larynges": "larynx", "pharynges": "pharynx", "testes": "testis", "pelves": "pelvis", "thoraces": "thorax",
-    "cortices": "cortex", "appendices": "appendix", "calices": "calix", "calyces": "calyx", "femora": "femur",
-    "crura": "crus", "genua": "genu", "crania": "cranium", "atria": "atrium", "ostia": "ostium", "foramina": "foramen",
-    "lumina": "lumen", "stomata": "stoma", "irides": "iris", "iridis": "iris", "calculi": "calculus", "emboli": "embolus",
-    "thrombi": "thrombus", "fungi": "fungus", "nuclei": "nucleus", "bronchi": "bronchus", "naevi": "nevus",
-    "nevi": "nevus", "naevus": "nevus", "uteri": "uterus", "rami": "ramus", "thalami": "thalamus", "sulci": "sulcus", "gyri": "gyrus",
-    "ganglia": "ganglion", "mitochondria": "mitochondrion", "septa": "septum", "labia": "labium", "ova": "ovum",
-    "diverticula": "diverticulum", "fistulae": "fistula", "vertebrae": "vertebra", "scapulae": "scapula",
-    "ribcage": "rib", "lice": "louse", "halluces": "hallux", "pollices": "pollex", "maxillae": "maxilla",
-    "tibiae": "tibia", "fibulae": "fibula", "patellae": "patella", "corneae": "cornea", "pleurae": "pleura",
-    "atelectases": "atelectasis", "facies": "face", "lenses": "lens", "fundi": "fundus", "ureteres": "ureter",
-    "knives": "knife", "calves": "calf", "halves": "half", "loaves": "loaf", "indices": "index", "apices": "apex",
-    "vertices": "vertex", "matrices": "matrix", "varices": "varix", "bacteria": "bacterium", "data": "data", "bullae": "bulla",
-}  # fmt: skip
-_UNCHANGED = frozenset(
-    """pancreas atlas lens bias gas pus plus iris pelvis axis pubis penis cutis testis analysis diabetes herpes rabies facies
-    scabies caries ascites series species biceps triceps forceps kyphos always perhaps less this his as is was has us
-    mumps measles abscess progress process distress stress access excess loss mass gross cross pons talus lupus virus
-    sinus genus hallux albus rhesus corpus meatus situs anus uterus fetus fundus hiatus status nystagmus ictus tinnitus
-    pectus cubitus varus valgus pes recurvatus equinus polyhydramnios oligohydramnios hydrops chylos cataplexis rickets
-    """.split()  # noqa: SIM905
-)
+
+def _tables(path: Path) -> dict[str, dict[str, str]]:
+    """Table → word → what it becomes."""
+    tables: dict[str, dict[str, str]] = {}
+    for line in path.read_text(encoding="utf-8").splitlines():
+        if not line.startswith("#"):
+            table, word, form = line.split("\t")
+            tables.setdefault(table, {})[word] = form
+    return tables
+
+
+WORD_TABLES = _tables(_FORMS)
+_GREEK, _IRREGULAR, _SAME = WORD_TABLES["greek"], WORD_TABLES["irregular"], WORD_TABLES["same"]
+_NUMERALS = WORD_TABLES["roman"] | WORD_TABLES["number"]
+_UNCHANGED = WORD_TABLES["unchanged"]
+_PREFIXES = frozenset(WORD_TABLES["prefix"])
+STOP_WORDS = frozenset(WORD_TABLES["stop"])  # dropped from names and texts
+COORDINATORS = frozenset(["and", "or", "nor", "versus", "vs"])
 
 _SPELLING = (
     (re.compile(r"(?<=\w)ae(?=\w)|^ae(?=[stg])"), "e"),
@@ -78,8 +55,6 @@ _SPELLING = (
     (re.compile(r"phth"), "phth"),
     (re.compile(r"ageing"), "aging"),
 )
-_ISE_STAYS = frozenset(["rise", "raise", "exercise", "disease", "noise", "arise", "precise", "otherwise", "wise", "likewise", "cruise", "bruise", "surprise", "promise", "advise", "expertise", "praise", "poise", "concise", "merchandise"])  # fmt: skip
-
 # Adjective or variant ending → the noun it belongs to; the longest ending wins. Greek and Latin medical suffixes.
 _FAMILY = tuple(
     (re.compile(pattern), noun)
@@ -157,32 +132,6 @@ _SUFFIX_HINT = re.compile(
     r"(ic|ia|ias|ed|ing|ion|ions|ity|ities|y|ies|ism|isms|ous|sis|ses|al|ness|ent|ence|ency|encies|ement|ements|tus|us|ts?|ly"
     r"|alia|ology|a|al|ar|um|encies|ms?|en|e|ce|ces|tly|iform|ary|ial|s)$"
 )
-# Words of one meaning in names of anatomy and degree; the first stands for the rest.
-_SAME_GROUPS = """
-kidney renal nephric/liver hepatic/heart cardiac/lung pulmonary pulmonic/skin cutaneous dermal dermatologic dermatological
-eye ocular ophthalmic ophthalmologic ophthalmological/ear otic aural otologic/tooth dental dentition dentate/nose nasal
-tongue lingual/mouth oral/stomach gastric/bowel intestine intestinal/bone osseous/joint articular/muscle muscular musculature
-vessel vascular/neoplasm tumor neoplasia neoplastic tumoral/bleeding hemorrhage hemorrhagic bleed/hearing auditory
-spleen splenic/pancreas pancreatic/palate palatal palatine/face facial facies/foot pedal/nail ungual/testis testicular testicle
-ovary ovarian/uterus uterine/spine spinal/rib costal/sternum sternal/chest thorax thoracic/pleura pleural
-pericardium pericardial/aorta aortic/artery arterial/vein venous/ventricle ventricular/atrium atrial/esophagus esophageal
-trachea tracheal/bronchus bronchial/larynx laryngeal/pharynx pharyngeal/mitochondrion mitochondrial/cortex cortical
-pons pontine/gum gingiva gingival gingivae/phalanx phalangeal/metaphysis metaphyseal metaphyses/epiphysis epiphyseal epiphyses
-diaphysis diaphyseal/femur femoral/humerus humeral/tibia tibial/clavicle clavicular/scapula scapular/limb extremity
-decreased reduced diminished decrease reduction lowered reduce diminution lessened/increased elevated raised increase elevation
-neurologic neurological/metabolism metabolic/endocrine endocrinologic endocrinological hormonal/hematologic hematological
-difficulty problem trouble/seizure convulsion/fontanel fontanelle/suck sucking suckling/swallowing deglutition
-immune immunologic immunological/psychiatric psychiatrical/abnormal aberrant/speech articulation/nerve nervous neural
-prominence prominent/papilla papillary/vertebra vertebral vertebrae/lens lenticular/pupil pupillary/choroid choroidal
-optic optical/hair pilar/throat pharynx pharyngeal/stool fecal feces/urine urinary/numerous multiple many
-child childhood/infant infantile infancy/neonate neonatal newborn/fetus fetal/adult adulthood
-"""
-_SAME = {
-    word: group.split()[0]
-    for line in _SAME_GROUPS.strip().splitlines()
-    for group in line.split("/")
-    for word in group.split()[1:]
-}
 _STEMMER = Stemmer.Stemmer("english", 0)
 
 
@@ -220,13 +169,11 @@ def _singular(word: str) -> str:
 
 @lru_cache(maxsize=1 << 16)
 def light(word: str) -> str:
-    """The word in lower case and singular, in US spelling, numerals as digits. Same input, same output; never empty for a
-    word with at least one letter or digit."""
+    """The word in lower case and singular, in US spelling, numerals as digits. Same input, same output; never empty
+    for a word with at least one letter or digit."""
     word = _fold(word).replace("-", "")
-    if word in _ROMAN:
-        return _ROMAN[word]
-    if word in _NUMBER:
-        return _NUMBER[word]
+    if word in _NUMERALS:
+        return _NUMERALS[word]
     if word.isdigit() or len(word) < 3:
         return word
     irregular = _IRREGULAR.get(word)
@@ -239,7 +186,7 @@ def light(word: str) -> str:
 
 def _spelling(word: str) -> str:
     for pattern, replacement in _SPELLING:
-        if replacement.startswith("iz") and word.rstrip("ds") in _ISE_STAYS:
+        if replacement.startswith("iz") and word.rstrip("ds") in WORD_TABLES["ise"]:
             continue
         word = pattern.sub(replacement, word)
     return word
@@ -263,15 +210,11 @@ def family(word: str) -> str:
 
 
 _PIECES = re.compile(r"[^\W_]+|[\W_]+")
-_PREFIXES = frozenset(
-    "pre post non hypo hyper micro macro sub inter intra extra para peri anti retro supra infra semi un over poly pseudo "
-    "hemi de".split()
-)
 
 
 def split(text: str) -> list[str]:
-    """``text`` cut into words and what stands between them; joined they are the text again. A prefix stays with its word
-    ("pre-auricular")."""
+    """``text`` cut into words and what stands between them; joined they are the text again. A prefix stays with its
+    word ("pre-auricular")."""
     pieces = _PIECES.findall(text)
     if "-" in text:
         for i in [i for i, piece in enumerate(pieces) if piece == "-"][::-1]:
@@ -280,20 +223,25 @@ def split(text: str) -> list[str]:
     return pieces
 
 
-_STATES = re.compile(r"(plasia|trophy|cephaly|dactyly|emia|uria|tonia|plegia|paresis|algia|epilepsy|stenosis|ataxia|dystonia|sis|pathy|kinesia)$")
+_STATES = re.compile(
+    r"(plasia|trophy|cephaly|dactyly|emia|uria|tonia|plegia|paresis|algia|epilepsy|stenosis|ataxia|dystonia|sis|pathy|kinesia)$"
+)
 
 
 @lru_cache(maxsize=1 << 14)
 def derived(word: str) -> bool:
-    """Whether the word is the adjective of a state ("microcephalic", "dystonic"), so that it names the state alone too."""
-    return len(word) > 5 and bool(_STATES.search(family(word))) and not light(word) == family(word)
+    """Whether the word is the adjective of a state ("microcephalic", "dystonic"), so that it names the state alone
+    too."""
+    return len(word) > 5 and bool(_STATES.search(family(word))) and light(word) != family(word)
 
 
 def fingerprint() -> str:
     """A hash of the tables and rules above; a dictionary compiled under another one is stale."""
-    probes = (
-        ["hypoplastic", "oedema", "tumours", "metastases", "vertebrae", "IV", "β", "seizures", "dilated", "anomalies", "left", "kidneys", "behaviour"]
+    tables = (
+        VERSION,
+        sorted(COORDINATORS),
+        sorted(_PREFIXES),
+        [p.pattern for p, _ in _FAMILY + _SPELLING],
+        WORD_TABLES,
     )
-    tables = (VERSION, sorted(STOP_WORDS), sorted(COORDINATORS), sorted(_IRREGULAR.items()), sorted(_UNCHANGED),
-              [p.pattern for p, _ in _FAMILY], [p.pattern for p, _ in _SPELLING], [(light(p), family(p)) for p in probes])  # fmt: skip
     return hashlib.sha256(repr(tables).encode()).hexdigest()[:16]

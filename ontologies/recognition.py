@@ -1,7 +1,9 @@
-"""Runs of words in a text that are names in the dictionary: contiguous in any order, or sharing a word across a coordination.
+"""Runs of words in a text that are names in the dictionary: contiguous in any order, or sharing a word across a
+coordination.
 
-All windows of a text are looked up at once: the signature of words i..j is the difference of two prefix sums of 64-bit word
-hashes (see ``linker_index``), so a text costs a handful of array operations whatever the size of the dictionary.
+All windows of a text are looked up at once: the signature of words i..j is the difference of two prefix sums of
+64-bit word hashes (see ``linker_index``), so a text costs a handful of array operations whatever the size of the
+dictionary.
 """
 
 from __future__ import annotations
@@ -22,7 +24,8 @@ _NEWLINE = 6
 _LARGEST_TABLE = 1 << 20
 _MASK = (1 << 64) - 1
 
-# Shapes of a shared word, as (length of the kept part beside the coordinator, skipped words, length of the shared part).
+# Shapes of a shared word, as (length of the kept part beside the coordinator, skipped words, length of the shared
+# part).
 _SHAPES = np.array([(a, s, t) for a in (1, 2, 3) for s in (1, 2, 3, 4) for t in (1, 2, 3)], dtype=np.int64).T
 
 
@@ -82,7 +85,8 @@ def _separator(piece: str) -> int:
 
 @dataclass(slots=True)
 class Words:
-    """The words of a text: pieces, their end offsets, and for content word i its piece, kind, hash and the gap after it."""
+    """The words of a text: pieces, their end offsets, and for content word i its piece, kind, hash and the gap after
+    it."""
 
     pieces: list[str]
     ends: np.ndarray  # int64 (pieces,)
@@ -95,7 +99,8 @@ class Words:
 
 @dataclass(slots=True)
 class Candidate:
-    """Words that are a name: content words ``words`` (ascending), the rows of concept and term, how and how well they match."""
+    """Words that are a name: content words ``words`` (ascending), the rows of concept and term, how and how well they
+    match."""
 
     words: tuple[int, ...]
     concept: int
@@ -133,11 +138,12 @@ _CACHED_ROWS = 1 << 17
 
 
 class Recognizer:
-    """Finds the names of a compiled dictionary in texts. Keeps what it has seen of the dictionary in memory, up to a bound."""
+    """Finds the names of a compiled dictionary in texts. Keeps what it has seen of the dictionary in memory, up to a
+    bound."""
 
     def __init__(self, index: LinkerIndex) -> None:
         self._index = index
-        self._shift = np.uint64(64 - (int(len(index.bitmap)).bit_length() - 1))
+        self._shift = np.uint64(64 - (len(index.bitmap).bit_length() - 1))
         self._seen: dict[int, list[Entry]] = {}
         self.table = PieceTable(index.words)
 
@@ -215,9 +221,9 @@ class Recognizer:
         """Names whose words do not stand together: (words, signature row, the words not shared), by position.
 
         Interrupted: three or four words with one other word inside ("numerous basal cell nevi"); nothing is shared.
-        Coordinated: "left and right pleural effusions" holds "left … pleural effusions", the part before the coordinator,
-        some words skipped, the shared part; "hypoplasia of the lips and tongue" holds "hypoplasia … tongue", the shared
-        part, words skipped, the part after the coordinator.
+        Coordinated: "left and right pleural effusions" holds "left … pleural effusions", the part before the
+        coordinator, some words skipped, the shared part; "hypoplasia of the lips and tongue" holds "hypoplasia …
+        tongue", the shared part, words skipped, the part after the coordinator.
         """
         n, gaps, sums, unknown = view.n, view.words_gaps, view.sums, view.unknown
         shapes = []
@@ -256,7 +262,9 @@ class Recognizer:
         a0, a1, b0, b1, kind = a0[known], a1[known], b0[known], b1[known], kind[known]
         at, rows = self._look_up(sums[a1] - sums[a0] + sums[b1] - sums[b0])
         found = set()
-        for x0, x1, y0, y1, shape, row in zip(*(x[at].tolist() for x in (a0, a1, b0, b1, kind)), rows.tolist(), strict=True):
+        for x0, x1, y0, y1, shape, row in zip(
+            *(x[at].tolist() for x in (a0, a1, b0, b1, kind)), rows.tolist(), strict=True
+        ):
             first, second = tuple(range(x0, x1)), tuple(range(y0, y1))
             found.add((first + second, row, ((), first, second)[shape]))
         return sorted(found)
@@ -264,8 +272,8 @@ class Recognizer:
     def _choose(
         self, view: _View, chosen: tuple[int, ...], row: int, gap: int, own: tuple[int, ...], allowed: np.ndarray | None
     ) -> Candidate | None:
-        """The best entry of signature ``row`` for these words, or None when all are refused. ``gap`` is the widest gap inside;
-        ``own`` is empty unless the words share others across a coordinator."""
+        """The best entry of signature ``row`` for these words, or None when all are refused. ``gap`` is the widest
+        gap inside; ``own`` is empty unless the words share others across a coordinator."""
         best: Candidate | None = None
         alone = len(chosen) == 1
         if own and gap == PLAIN and own[0] == chosen[0] and self._plural(view, own[-1]):
@@ -289,7 +297,9 @@ class Recognizer:
             if flags & CASED and not self._same_case(view, chosen, term):
                 continue
             same_light = lights == entry_light
-            if alone and not (same_light or flags & CASED or (cost == 0 and kind in (0, 1, 3) and derived(view.surface(chosen[0])))):
+            if alone and not (
+                same_light or flags & CASED or (cost == 0 and kind in (0, 1, 3) and derived(view.surface(chosen[0])))
+            ):
                 continue
             score = _SCORE[kind] * 0.95 ** (cost + (not same_light) + 2 * (not same_order) + 2 * bool(own))
             if best is None or score > best.score:
@@ -299,7 +309,8 @@ class Recognizer:
 
     @staticmethod
     def _plural(view: _View, word: int) -> bool:
-        """Whether the word is a plural noun: what is coordinated before a shared noun is an adjective, never a plural."""
+        """Whether the word is a plural noun: what is coordinated before a shared noun is an adjective, never a
+        plural."""
         surface = view.surface(word).lower()
         return surface.endswith("s") and light(surface) != surface
 
@@ -352,7 +363,8 @@ class _View:
         return FUNCTION if any(PLAIN < self.gaps[i] < COORDINATOR for i in chosen[:-1]) else PLAIN
 
     def turned(self, chosen: tuple[int, ...]) -> tuple[int, ...]:
-        """The order hashes after turning the words round at a function word: "stenosis of the artery", "artery stenosis"."""
+        """The order hashes after turning the words round at a function word: "stenosis of the artery", "artery
+        stenosis"."""
         hashes = [self.hashes[i] for i in chosen]
         return tuple(
             ordered(hashes[cut:] + hashes[:cut])

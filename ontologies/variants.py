@@ -1,8 +1,9 @@
-"""The forms under which a name is looked up: without function words, with its slashes resolved, with words exchanged for
-others that the vocabulary itself uses in their place.
+"""The forms under which a name is looked up: without function words, with its slashes resolved, with words exchanged
+for others that the vocabulary itself uses in their place.
 
 Which words stand for each other is learnt from the vocabulary: when two exact names of one concept differ in one word
-("renal cyst", "kidney cyst"), those words form a pair; pairs that recur over several concepts are exchanged in all names.
+("renal cyst", "kidney cyst"), those words form a pair; pairs that recur over several concepts are exchanged in all
+names.
 """
 
 from __future__ import annotations
@@ -12,16 +13,14 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from ontologies.normalize import COORDINATORS, STOP_WORDS, family, light, split
+from ontologies.normalize import COORDINATORS, STOP_WORDS, WORD_TABLES, family, light, split
 
 LONGEST_NAME = 12
 _ALIKE = frozenset(["preferred", "exact", "layperson"])
 _LEAST_PAIRS = 3
 _LEAST_SHARE = 0.04
 # Qualifiers whose exchange changes the meaning, though names of one concept do exchange them.
-_FIXED = frozenset(
-    "focal local parti segment general diffus bilater recurr episod fetal matern bone cell lymphocyt tissu finger hand".split()
-)
+_FIXED = frozenset(WORD_TABLES["fixed"])
 
 # An abnormality is worded in many ways; classes of anatomy are named "Abnormality of X" or "Abnormal X morphology".
 _ABNORMALITY = tuple(
@@ -34,14 +33,14 @@ _ABNORMALITY = tuple(
         r"^Abnormal (?P<x>[\w-]+)$",
     )
 )
-_HEADS = ["abnormality", "anomaly", "malformation", "defect", "disorder", "disease", "problem", "deformity", "involvement", "manifestation", "lesion", "dysfunction", "impairment", "symptom", "compromise", "derangement", "sign", "change", "complication"]  # fmt: skip
+_HEADS = tuple(WORD_TABLES["head"])
 _HEAD_COST = (3, 5, 6, 4, 5)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Name:
-    """A name as the index holds it: word families in order, the lighter forms, what joins them, and how far it is from the
-    source's wording (cost 0 is the source's own)."""
+    """A name as the index holds it: word families in order, the lighter forms, what joins them, and how far it is
+    from the source's wording (cost 0 is the source's own)."""
 
     families: tuple[str, ...]
     lights: tuple[str, ...]
@@ -53,7 +52,8 @@ class Name:
 
 
 def content_words(text: str) -> tuple[list[str], bool, bool]:
-    """The words of ``text`` without function words, whether function words were dropped, and whether a coordinator was."""
+    """The words of ``text`` without function words, whether function words were dropped, and whether a coordinator
+    was."""
     words: list[str] = []
     gap = coordinated = False
     for piece in split(text):
@@ -105,7 +105,7 @@ def names_of(text: str, kind: str, pairs: Mapping[str, Collection[str]]) -> Iter
         for i, word in enumerate(own.families):
             for other in pairs.get(word, ()):
                 if other not in own.families:
-                    families = own.families[:i] + (other,) + own.families[i + 1 :]
+                    families = (*own.families[:i], other, *own.families[i + 1 :])
                     yield Name(
                         families=families,
                         lights=families,
@@ -148,7 +148,8 @@ def _slashes(text: str) -> Iterator[str]:
 
 
 def mine_pairs(texts: Iterable[tuple[str, str, str]]) -> dict[str, tuple[str, ...]]:
-    """Families that stand for each other, from (curie, text, kind) rows: family → others, sorted. Empty when nothing recurs."""
+    """Families that stand for each other, from (curie, text, kind) rows: family → others, sorted. Empty when nothing
+    recurs."""
     names: dict[str, set[tuple[str, ...]]] = defaultdict(set)
     for curie, text, kind in texts:
         words = content_words(text)[0]
@@ -169,19 +170,23 @@ def mine_pairs(texts: Iterable[tuple[str, str, str]]) -> dict[str, tuple[str, ..
     pairs: dict[str, list[str]] = defaultdict(list)
     for (a, b), count in together.items():
         if (
-            count >= _LEAST_PAIRS
-            and count >= _LEAST_SHARE * min(alone[a], alone[b])
-            and not (a.isdigit() or b.isdigit())
+            (
+                count >= _LEAST_PAIRS
+                and count >= _LEAST_SHARE * min(alone[a], alone[b])
+                and not (a.isdigit() or b.isdigit())
+            )
+            and a not in _FIXED
+            and b not in _FIXED
         ):
-            if a not in _FIXED and b not in _FIXED:
-                pairs[a].append(b)
-                pairs[b].append(a)
+            pairs[a].append(b)
+            pairs[b].append(a)
     return {word: tuple(sorted(others)) for word, others in sorted(pairs.items())}
 
 
 def compose(texts: Iterable[tuple[str, str, str]]) -> Iterator[tuple[str, str, str, Name]]:
-    """Names that the vocabulary composes: when a name of C is a word and a name of P ("severe" + "muscular hypotonia"), that
-    word with every other exact name of P names C too ("severe hypotonia"). Yields (curie of C, its text, kind, name)."""
+    """Names that the vocabulary composes: when a name of C is a word and a name of P ("severe" + "muscular
+    hypotonia"), that word with every other exact name of P names C too ("severe hypotonia"). Yields (curie of C, its
+    text, kind, name)."""
     named: dict[tuple[str, ...], set[str]] = defaultdict(set)
     names: dict[str, list[Name]] = defaultdict(list)
     rows = []
@@ -204,7 +209,17 @@ def compose(texts: Iterable[tuple[str, str, str]]) -> Iterator[tuple[str, str, s
                     continue
                 for other in names[base]:
                     if word not in other.families:
-                        yield curie, text, kind, Name(
-                            families=(word, *other.families), lights=(word, *other.lights), gap=True, coordinated=other.coordinated,
-                            cased=False, variant=True, cost=4,
+                        yield (
+                            curie,
+                            text,
+                            kind,
+                            Name(
+                                families=(word, *other.families),
+                                lights=(word, *other.lights),
+                                gap=True,
+                                coordinated=other.coordinated,
+                                cased=False,
+                                variant=True,
+                                cost=4,
+                            ),
                         )

@@ -33,7 +33,9 @@ GOLD = """1|t|Fever and pleural effusion.
 def linker(tmp_path: Path) -> Linker:
     names = {"HP:0001945": "Fever", "HP:0002202": "Pleural effusion"}
     concepts = [Concept(curie=c, name=n, semantic_types=(FINDING,), codes={"HP": (c[3:],)}) for c, n in names.items()]
-    return Linker.build(concepts, [Term(curie=c, text=n, kind="preferred") for c, n in names.items()], tmp_path / "linker")
+    return Linker.build(
+        concepts, [Term(curie=c, text=n, kind="preferred") for c, n in names.items()], tmp_path / "linker"
+    )
 
 
 @pytest.fixture
@@ -80,7 +82,9 @@ def test_agrees_with_the_scorer(shared_data: Path, home: Path, tmp_path: Path, n
     predicted = tmp_path / "predicted.pubtator"
     predicted.write_text(predictions, encoding="utf-8")
     scorer = shared_data.parent / "score" / "link.py"
-    run = subprocess.run([sys.executable, str(scorer), str(gold), str(predicted)], capture_output=True, text=True, check=True)
+    run = subprocess.run(
+        [sys.executable, str(scorer), str(gold), str(predicted)], capture_output=True, text=True, check=True
+    )
     scored = json.loads(run.stdout)
     assert scored["missing"] == 0
     for level in ("document", "mention", "overlap"):
