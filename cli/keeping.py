@@ -210,3 +210,41 @@ def train_detector(
     with progress() as advance:
         fit(data, output, epochs=epochs, limit=limit, seed=seed, resume=resume, threads=threads, progress=advance)
     say(f"wrote {output / 'detector.safetensors'}")
+
+
+@train.command("reasoner")
+def train_reasoner(
+    output: RunOption,
+    cases: Annotated[
+        Path | None,
+        typer.Option("--cases", metavar="JSONL", help="Published patients.", show_default="simulated ones only"),
+    ] = None,
+    steps: Annotated[int, typer.Option("--steps", min=1, help="Examples, at most.")] = 4000,
+    seconds: Annotated[
+        float | None, typer.Option("--seconds", min=1, help="Time, at most.", show_default=False)
+    ] = None,
+    seed: SeedOption = 0,
+    home: HomeOption = None,
+) -> None:
+    """Train the reasoner on simulated and published patients, calibrate it, and write weights and figures.
+
+    A run that was stopped goes on from its last checkpoint.
+    """
+    from fusion.fit import train_reasoner as fit
+    from reports.listing import metrics
+
+    named = f" --cases {cases.name}" if cases else ""
+    command = f"whydx train reasoner{named} --steps {steps} --seed {seed}"
+    with progress() as advance:
+        figures = fit(
+            home_folder(home),
+            output,
+            cases=cases,
+            steps=steps,
+            seconds=seconds,
+            seed=seed,
+            command=command,
+            progress=advance,
+        )
+    show(figures, metrics, "table", None)
+    say(f"wrote {output / 'reasoner.safetensors'}")

@@ -21,7 +21,7 @@ from cli import app
 from cli.terminal import home_folder, read_text, write
 from errors import InputError
 
-Ran = Any  # tests/conftest.py: status, out, err
+Ran = Any  # status, out, err: see tests/conftest.py
 Whydx = Callable[..., Ran]
 COMMAND = (sys.executable, "-c", "from cli import main; main()")
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -271,6 +271,18 @@ def _damaged_home(home: Path, target: Path, part: str) -> Path:
 def test_damaged_files(whydx: Whydx, home: Path, tmp_path: Path, part: str, arguments: tuple[str, ...]) -> None:
     message = one_line(whydx(*arguments, "--home", _damaged_home(home, tmp_path, part)))
     assert "run: whydx" in message
+
+
+@pytest.mark.slow
+def test_index_build_mends_what_is_damaged(whydx: Whydx, home: Path, tmp_path: Path) -> None:
+    damaged = _damaged_home(home, tmp_path, "indexes/images")
+    shutil.copy(home / "built.json", damaged)
+    one_line(whydx("index", "verify", "--home", damaged))
+    ran = whydx("index", "build", "images", "--home", damaged)
+    assert (ran.status, ran.out) == (0, "")
+    assert ran.err.startswith("built images in ")
+    assert whydx("index", "verify", "--home", damaged).status == 0
+    assert whydx("index", "build", "--home", damaged).err == ""
 
 
 def test_write_leaves_the_old_file_when_it_fails(tmp_path: Path) -> None:
