@@ -26,6 +26,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +61,7 @@ _ARRAYS = ("words", "bitmap", "signatures", "rows", "entries", "term_offsets", "
 _FILES = (*tuple(f"{name}.npy" for name in _ARRAYS), "terms.bin", "concepts.bin")
 
 
+@lru_cache(maxsize=1 << 16)
 def word_hash(word: str) -> int:
     """The 64-bit hash of a word, never 0."""
     return int.from_bytes(hashlib.blake2b(word.encode("utf-8", "replace"), digest_size=8).digest(), "little") or 1
