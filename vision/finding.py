@@ -10,7 +10,7 @@ from ontologies.concept import Concept, Presence
 Laterality = Literal["left", "right", "bilateral", "midline"]
 
 # ChestX-ray14 (Wang 2017) label → concept; kept equal to ontologies/data/findings.tsv by a test of the chest layer.
-# "Hernia" in ChestX-ray14 is nearly always a hiatus hernia, so that is its concept.
+# "Hernia" on an adult radiograph usually means a hiatus hernia, so that is its concept.
 LABEL_CURIES: dict[str, str] = {
     "Atelectasis": "HP:0100750",
     "Cardiomegaly": "HP:0001640",

@@ -91,6 +91,13 @@ def test_the_layer_is_as_large_as_promised() -> None:
         assert {step.disease for step in layer.steps if step.kind == kind} == {row.id for row in diseases}
 
 
+def test_the_knowledge_card_tells_the_numbers() -> None:
+    card = (chest.DATA.parents[1] / "docs" / "knowledge-card.md").read_text(encoding="utf-8")
+    told = {what: int(number) for what, number in re.findall(r"^\| ([^|]+) \| (\d+) \|$", card, flags=re.M)}
+    assert told == chest.counts()
+    assert f"version {chest.VERSION}" in card
+
+
 def test_the_detector_labels_are_concepts_of_the_layer() -> None:
     assert chest.label_concepts() == LABEL_CURIES
     assert tuple(chest.label_concepts()) == LABELS
