@@ -33,7 +33,8 @@ def conformal_threshold(true_probabilities: np.ndarray, coverage: float = 0.9) -
     """The probability that the true candidate reaches in ``coverage`` of exchangeable cases, with the finite-sample
     correction of split conformal prediction (Vovk et al. 2005; Sadinle et al. 2019): the ⌊(n + 1)(1 - coverage)⌋-th
     smallest; 0, so that nothing can be ruled out, when there are too few cases."""
-    rank = int(np.floor((len(true_probabilities) + 1) * (1 - coverage)))
+    # A hair more, so that 20 × (1 - 0.9) is 2 and not 1.9999….
+    rank = int(np.floor((len(true_probabilities) + 1) * (1 - coverage) + 1e-9))
     return float(np.sort(true_probabilities)[rank - 1]) if rank >= 1 else 0.0
 
 
