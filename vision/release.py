@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 from vision.datasets import Record, fingerprint, in_calibration, load_grey, read, truth
 from vision.detector import FORMAT, OUTLIER_DIM, Detector, Raw
 from vision.finding import LABELS
-from vision.intensity import resize, standardise
 from vision.fit import Trained
+from vision.intensity import resize, standardise
 
 if TYPE_CHECKING:
     from vision.vit import HybridViT
@@ -38,6 +38,7 @@ def release(
     folder: Path,
     *,
     command: str,
+    note: str = "",
     side: int = SIDE,
     date: str | None = None,
     progress: Callable[[str, int, int], None] | None = None,
@@ -65,7 +66,10 @@ def release(
         if progress:
             progress("measuring the training images", len(raws), len(records))
     logits, y = np.stack([r.logits for r in raws]), truth(records)
-    calibration = fit_calibration(logits[held], y[held])
+    judged = held if held.any() else ~held  # a tiny data set may have no patient in the calibration fold
+    calibration = fit_calibration(logits[judged], y[judged])
+    if not held.any():
+        calibration["fitted_on"] = f"{len(logits)} fitted images: too few patients for a calibration fold"
     outlier = fit_outliers(np.stack([r.features for r in raws]))
     half |= {f"outlier/{k}": torch.from_numpy(v) for k, v in outlier.items()}
     payload = save({k: v.contiguous() for k, v in sorted(half.items())})
@@ -80,6 +84,7 @@ def release(
         "box_cut": 0.5,
         "uncertain_odds": UNCERTAIN_ODDS,
         "command": command,
+        "note": note,
         "date": date or datetime.date.today().isoformat(),
         "settings": asdict(trained.settings),
         "data": {Path(str(w).removeprefix("nih:")).name: fingerprint(w) for w in data},
@@ -88,9 +93,9 @@ def release(
     }
     detector = Detector(model, manifest, outlier, "")
     manifest["thresholds"] = operating_point(
-        detector.probabilities(logits[held]), y[held], [r.source for r, h in zip(records, held, strict=True) if h]
+        detector.probabilities(logits[judged]), y[judged], [r.source for r, h in zip(records, judged, strict=True) if h]
     )
-    distances = [detector.distance(r.features) for r, h in zip(raws, held, strict=True) if h]
+    distances = [detector.distance(r.features) for r, h in zip(raws, judged, strict=True) if h]
     manifest["outlier_limit"] = round(float(np.quantile(distances, _OUTLIER_QUANTILE)) * _OUTLIER_SLACK, 4)
     manifest["box_cut"] = fit_box_cut(detector, records, raws)
     _write(folder / "detector.safetensors", payload)
@@ -157,6 +162,8 @@ def operating_point(p: NDArray[np.float64], y: NDArray[np.bool_], sources: Seque
     p = p[:, : len(LABELS)]
     names = np.array(sources)
     thresholds = np.full(len(LABELS), 0.5)
+    if not normal.any():
+        return dict.fromkeys(LABELS, 0.5)
     for quantile in np.linspace(0.999, 0.85, 150):
         cut = np.maximum(np.quantile(p[normal], quantile, axis=0), LEAST_THRESHOLD)
         alarms = [
@@ -175,11 +182,12 @@ def fit_outliers(features: NDArray[np.float32]) -> dict[str, NDArray[np.float32]
     mean, scale = features.mean(0), features.std(0) + 1e-4
     centred = (features - mean) / scale
     _, _, axes = np.linalg.svd(centred, full_matrices=False)
-    basis = axes[:OUTLIER_DIM].T
+    basis = np.zeros((features.shape[1], OUTLIER_DIM))
+    basis[:, : min(OUTLIER_DIM, len(axes))] = axes[:OUTLIER_DIM].T
     along = centred @ basis
     residual = centred - along @ basis.T
-    spread = along.std(0) + 1e-6
-    share = np.array([np.mean(residual**2)])
+    spread = np.maximum(along.std(0), 1e-3)
+    share = np.array([np.mean(residual**2) + 1e-3])
     parts = {"mean": mean, "scale": scale, "basis": basis, "spread": spread, "residual": share}
     return {k: np.ascontiguousarray(v, dtype=np.float32) for k, v in parts.items()}
 

@@ -1,0 +1,82 @@
+"""Annotated folders: the patient split, labels 1 / 0 / unknown, boxes."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from errors import InputError
+from vision import datasets
+from vision.finding import LABELS
+
+
+def test_the_split_is_by_patient_and_as_agreed(miniature: Path) -> None:
+    for record in datasets.read(miniature):
+        expected = int(hashlib.sha256(f"nih:{record.patient_id}".encode()).hexdigest()[:8], 16) % 5 == 0
+        assert (record.split == "val") == expected
+    train, val = datasets.read(miniature, split="train"), datasets.read(miniature, split="val")
+    assert len(train) + len(val) == 40
+    assert not {r.patient_id for r in train} & {r.patient_id for r in val}
+
+
+def test_calibration_patients_are_training_patients() -> None:
+    ids = [str(i) for i in range(4000)]
+    held = [i for i in ids if datasets.in_calibration(i)]
+    assert not any(datasets.in_validation(i) for i in held)
+    assert 0.08 < len(held) / len(ids) < 0.12  # an eighth of four fifths
+
+
+def test_targets_know_one_zero_and_unknown(tmp_path: Path) -> None:
+    row = {"image": "a.png", "patient_id": "1", "labels": ["Edema"], "unknown": ["Mass"], "age": "", "sex": None}
+    (tmp_path / "annotations.jsonl").write_text(json.dumps(row), encoding="utf-8")
+    (record,) = datasets.read(tmp_path)
+    values, known = datasets.targets(record)
+    assert values[LABELS.index("Edema")] > 0.9
+    assert values[LABELS.index("Hernia")] < 0.1
+    assert known[LABELS.index("Mass")] == 0
+    assert known.sum() == len(LABELS)
+    assert values[-1] > 0.9
+    assert record.age is None
+
+
+def test_box_names_map_to_labels() -> None:
+    assert datasets.box_labels("Infiltrate", ()) == ("Infiltration",)
+    assert datasets.box_labels("Lung Opacity (RSNA pneumonia)", ("Edema", "Pneumonia", "Mass")) == (
+        "Pneumonia",
+        "Edema",
+    )
+    assert datasets.box_labels("Fracture", ()) == ()
+
+
+def test_truth_has_any_finding_last(miniature: Path) -> None:
+    records = datasets.read(miniature)
+    y = datasets.truth(records)
+    assert y.shape == (40, 15)
+    assert np.array_equal(y[:, -1], y[:, LABELS.index("Effusion")])
+
+
+@pytest.mark.parametrize(
+    "row", ['{"image": "a.png"}', "not json", '{"image": "a", "patient_id": 1, "labels": ["Gout"]}']
+)
+def test_a_bad_row_is_named(tmp_path: Path, row: str) -> None:
+    (tmp_path / "annotations.jsonl").write_text(row, encoding="utf-8")
+    with pytest.raises(InputError, match="row 1"):
+        datasets.read(tmp_path)
+
+
+def test_a_missing_folder_is_an_input_error(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no annotated images"):
+        datasets.read(tmp_path / "nothing")
+
+
+def test_fingerprint_sees_a_changed_pixel(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(b"1")
+    (tmp_path / "annotations.jsonl").write_text('{"image": "a.png", "patient_id": 1, "labels": []}', encoding="utf-8")
+    before = datasets.fingerprint(tmp_path)
+    assert before == datasets.fingerprint(f"nih:{tmp_path}")
+    (tmp_path / "a.png").write_bytes(b"2")
+    assert datasets.fingerprint(tmp_path) != before

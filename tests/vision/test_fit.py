@@ -1,0 +1,109 @@
+"""Fitting: a killed run resumes to the same losses; the result is an artifact that opens and has learned something."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from errors import InputError
+from vision.augment import augment
+from vision.datasets import in_calibration, read
+from vision.detector import Detector
+from vision.fit import Settings, coverage, fit
+from vision.image import load_image
+from vision.train import train_detector
+
+QUICK = Settings(epochs=2, batch=6, side=64, small_side=64)
+
+
+def test_a_killed_run_resumes_to_the_same_losses(miniature: Path, tmp_path: Path) -> None:
+    whole = fit([miniature], tmp_path / "whole", QUICK)
+    assert whole.finished
+    part = fit([miniature], tmp_path / "part", QUICK, stop_after=4)
+    assert not part.finished
+    assert len(part.losses) == 4
+    resumed = fit([miniature], tmp_path / "part", QUICK)
+    assert resumed.losses == whole.losses
+    assert all(torch.equal(resumed.weights[k], v) for k, v in whole.weights.items())
+    assert list((tmp_path / "whole" / "tensorboard").iterdir())
+
+
+def test_other_settings_do_not_continue_a_run(miniature: Path, tmp_path: Path) -> None:
+    fit([miniature], tmp_path, QUICK, stop_after=1)
+    with pytest.raises(InputError, match="other settings"):
+        fit([miniature], tmp_path, Settings(epochs=1, batch=6, side=64, small_side=64))
+
+
+def test_train_detector_writes_an_artifact_that_opens(miniature: Path, tmp_path: Path) -> None:
+    seen: list[tuple[str, int, int]] = []
+    manifest = train_detector(
+        [f"nih:{miniature}"], tmp_path, epochs=1, limit=12, settings=QUICK, date="2026-01-01",
+        progress=lambda *a: seen.append(a),
+    )  # fmt: skip
+    assert manifest is not None
+    assert manifest["date"] == "2026-01-01"
+    assert "--epochs 1" in manifest["command"]
+    assert str(miniature.parent) not in json.dumps(manifest)
+    detector = Detector.open(tmp_path)
+    record = read(miniature)[0]
+    assert len(detector.detect(load_image(record.path)).findings) in (0, 14)
+    assert seen[-1][1] == seen[-1][2]
+    cases = json.loads((tmp_path / "cases.json").read_text(encoding="utf-8"))["cases"]
+    train = read(miniature, split="train")
+    assert len(cases) == len(train)
+    assert {c["fold"] for c in cases} <= {"fitted", "calibration"}
+    assert sum(c["fold"] == "calibration" for c in cases) == sum(in_calibration(r.patient_id) for r in train)
+    assert cases[0]["id"] == "nih-0001"
+
+
+def test_validation_patients_are_never_fitted(miniature: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import vision.fit
+
+    used: set[str] = set()
+    original = vision.fit._Images.__init__
+
+    def spy(self, records) -> None:  # type: ignore[no-untyped-def]
+        used.update(r.patient_id for r in records)
+        original(self, records)
+
+    monkeypatch.setattr(vision.fit._Images, "__init__", spy)
+    fit([miniature], tmp_path, QUICK, stop_after=1)
+    assert used
+    assert not used & {r.patient_id for r in read(miniature, split="val")}
+    assert not {p for p in used if in_calibration(p)}
+
+
+def test_wrong_arguments_are_input_errors(miniature: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="epochs"):
+        train_detector([miniature], tmp_path, epochs=0)
+    with pytest.raises(InputError, match="no annotated images"):
+        train_detector([tmp_path / "nowhere"], tmp_path)
+
+
+def test_augmentation_moves_boxes_with_the_picture() -> None:
+    from vision.finding import BoundingBox
+
+    pixels = np.full((128, 128), 40, np.uint8)
+    pixels[32:64, 80:112] = 220
+    box = BoundingBox(x=80, y=32, width=32, height=32)
+    agree = []
+    for seed in range(12):
+        x, boxes = augment(pixels, [box], 64, np.random.default_rng(seed))
+        assert x.shape == (64, 64)
+        assert np.abs(x).max() <= 1
+        if boxes:
+            left, top, width, height = (v * 64 for v in boxes[0])
+            inside = x[int(top) + 2 : int(top + height) - 1, int(left) + 2 : int(left + width) - 1]
+            agree.append(np.median(inside) > np.median(x))
+    assert sum(agree) >= 10
+
+
+def test_coverage_counts_partial_patches() -> None:
+    covered = coverage([(0.25, 0.0, 0.125, 0.5)], 4)
+    assert covered[:, 0].sum() == 0
+    assert covered[0, 1] == pytest.approx(0.5)
+    assert covered[2:].sum() == 0
