@@ -52,9 +52,10 @@ _SPELLING = (
     (re.compile(r"grey"), "gray"),
     (re.compile(r"mould"), "mold"),
     (re.compile(r"plough"), "plow"),
-    (re.compile(r"phth"), "phth"),
     (re.compile(r"ageing"), "aging"),
 )
+# One look that spares most words the rules above.
+_SPELLED = re.compile(r"ae|oe|our|is|lys|re|sulph|ll|grey|mould|plough|ageing")
 # Adjective or variant ending → the noun it belongs to; the longest ending wins. Greek and Latin medical suffixes.
 _FAMILY = tuple(
     (re.compile(pattern), noun)
@@ -132,6 +133,7 @@ _SUFFIX_HINT = re.compile(
     r"(ic|ia|ias|ed|ing|ion|ions|ity|ities|y|ies|ism|isms|ous|sis|ses|al|ness|ent|ence|ency|encies|ement|ements|tus|us|ts?|ly"
     r"|alia|ology|a|al|ar|um|encies|ms?|en|e|ce|ces|tly|iform|ary|ial|s)$"
 )
+_OF_FAMILY = re.compile("|".join(f"(?:{re.sub(r'[(](?![?])', '(?:', pattern.pattern)})" for pattern, _ in _FAMILY))
 _STEMMER = Stemmer.Stemmer("english", 0)
 
 
@@ -185,6 +187,8 @@ def light(word: str) -> str:
 
 
 def _spelling(word: str) -> str:
+    if not _SPELLED.search(word):
+        return word
     for pattern, replacement in _SPELLING:
         if replacement.startswith("iz") and word.rstrip("ds") in WORD_TABLES["ise"]:
             continue
@@ -202,7 +206,7 @@ def family(word: str) -> str:
     if _SUFFIX_HINT.search(word) or word.startswith(
         ("short", "broad", "narrow", "thick", "thin", "weak", "absent", "retard")
     ):
-        for pattern, noun in _FAMILY:
+        for pattern, noun in _FAMILY if _OF_FAMILY.search(word) else ():
             replaced, count = pattern.subn(noun, word)
             if count:
                 return replaced

@@ -22,6 +22,7 @@ PLAIN, FUNCTION, WITH, COORDINATOR, COMMA, BREAK = 0, 1, 2, 3, 4, 5
 KNOWN, UNKNOWN = 10, 11
 _NEWLINE = 6
 _LARGEST_TABLE = 1 << 20
+_LARGEST_SET = 1 << 18
 _MASK = (1 << 64) - 1
 
 # Shapes of a shared word, as (length of the kept part beside the coordinator, skipped words, length of the shared
@@ -34,6 +35,8 @@ class PieceTable(dict[str, int]):
 
     def __init__(self, words: np.ndarray) -> None:
         super().__init__()
+        # A set is quicker to ask than the mapped array, while it is small.
+        self._set = frozenset(words.tolist()) if len(words) <= _LARGEST_SET else None
         self._words = words
         self.kind = np.zeros(4096, dtype=np.uint8)
         self.hash = np.zeros(4096, dtype=np.uint64)
@@ -62,8 +65,11 @@ class PieceTable(dict[str, int]):
         if lower in STOP_WORDS:
             return FUNCTION, 0
         hashed = word_hash(family(piece))
-        at = int(np.searchsorted(self._words, np.uint64(hashed)))
-        known = at < len(self._words) and int(self._words[at]) == hashed
+        if self._set is not None:
+            known = hashed in self._set
+        else:
+            at = int(np.searchsorted(self._words, np.uint64(hashed)))
+            known = at < len(self._words) and int(self._words[at]) == hashed
         return (KNOWN if known else UNKNOWN), hashed
 
 
