@@ -19,8 +19,8 @@ Stance = Literal["supports", "contradicts"]
 class Evidence:
     """One piece of evidence with its measured effect.
 
-    ``weight`` is the diagnosis's score with everything, minus its score with this one piece removed (log-odds against
-    the field; positive supports). It is never zero, and ``stance`` is its sign: what changes nothing is not evidence.
+    ``weight`` is the diagnosis's score (its logit) with everything, minus its score with this one piece removed;
+    positive supports. It is never zero, and ``stance`` is its sign: what changes nothing is not evidence.
     ``reference`` identifies the piece: a concept CURIE, a path as text, a PMID, a case id, "label@image".
     """
 

@@ -26,9 +26,7 @@ def room(tmp_path_factory: pytest.TempPathFactory) -> WorkupRoom:
     rows: list[Concept | Relation] = [
         Concept(curie=c, name=n, semantic_types=(FINDING,), codes={"HP": (c[3:],)}) for c, n in FINDINGS.items()
     ]
-    rows += [
-        Concept(curie=c, name=n, semantic_types=(DISEASE,), codes={"OMIM": (c[5:],)}) for c, n in DISEASES.items()
-    ]
+    rows += [Concept(curie=c, name=n, semantic_types=(DISEASE,), codes={"OMIM": (c[5:],)}) for c, n in DISEASES.items()]
     rows += [
         Relation(subject=d, predicate="has_phenotype", object=f, source="test", frequency=0.6)
         for d, shown in SHOWS.items()
@@ -66,7 +64,19 @@ def workup(room: WorkupRoom) -> Workup:
         age=70,
         sex="F",
     )
-    paper = Branch(kind="literature", anchor="disease", reference="PMID:1", shown="a paper", text="Pneumonia often begins with fever.")
-    similar = Branch(kind="case", anchor="disease", reference="case-1", shown="a case", text="similar case: right lower lobe pneumonia")
+    paper = Branch(
+        kind="literature",
+        anchor="disease",
+        reference="PMID:1",
+        shown="a paper",
+        text="Pneumonia often begins with fever.",
+    )
+    similar = Branch(
+        kind="case",
+        anchor="disease",
+        reference="case-1",
+        shown="a case",
+        text="similar case: right lower lobe pneumonia",
+    )
     shortlist = room.shortlist(case, 3)
     return room.lay_out(case, shortlist, papers={"OMIM:1": [paper]}, cases={"OMIM:1": [similar]})

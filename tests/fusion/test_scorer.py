@@ -22,7 +22,9 @@ def test_masking_equals_removing(workup: Workup, scorer: Scorer) -> None:
     for candidate in workup.candidates:
         for i in range(len(candidate.branches)):
             without = replace(candidate, branches=candidate.branches[:i] + candidate.branches[i + 1 :])
-            masked, removed, full = scorer.scores([ask(workup, candidate, (i,)), ask(workup, without), ask(workup, candidate)])
+            masked, removed, full = scorer.scores(
+                [ask(workup, candidate, (i,)), ask(workup, without), ask(workup, candidate)]
+            )
             assert masked == pytest.approx(removed, abs=CLOSE)
             assert abs(full - masked) > CLOSE, "a branch that changes nothing is not evidence"
 
@@ -32,7 +34,9 @@ def test_removing_one_kind_changes_only_what_has_it(workup: Workup, scorer: Scor
     for kind in ("kg_path", "image_region", "literature", "case"):
         of_kind = [tuple(i for i, b in enumerate(c.branches) if b.kind == kind) for c in workup.candidates]
         assert any(of_kind)
-        without = scorer.scores([ask(workup, c, removed) for c, removed in zip(workup.candidates, of_kind, strict=True)])
+        without = scorer.scores(
+            [ask(workup, c, removed) for c, removed in zip(workup.candidates, of_kind, strict=True)]
+        )
         changed = np.abs(full - without) > CLOSE
         assert changed.tolist() == [bool(removed) for removed in of_kind]
 
@@ -51,7 +55,8 @@ def test_findings_in_any_order_score_the_same(room: WorkupRoom, scorer: Scorer, 
     first = room.lay_out(case, room.shortlist(case, 3))
     assert [c.curie for c in again.candidates] == [c.curie for c in first.candidates]
     np.testing.assert_array_equal(
-        scorer.scores([ask(again, c) for c in again.candidates]), scorer.scores([ask(first, c) for c in first.candidates])
+        scorer.scores([ask(again, c) for c in again.candidates]),
+        scorer.scores([ask(first, c) for c in first.candidates]),
     )
 
 

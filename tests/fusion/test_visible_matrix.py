@@ -35,7 +35,9 @@ def test_the_trunk_reads_as_designed() -> None:
     from retrieval.encoder import packaged_folder
 
     trunk = encode(PATIENT, "pneumonia", (), open_tokenizer())
-    text = Tokenizer.from_file(str(packaged_folder() / "tokenizer.json")).decode(trunk.ids.tolist(), skip_special_tokens=False)
+    text = Tokenizer.from_file(str(packaged_folder() / "tokenizer.json")).decode(
+        trunk.ids.tolist(), skip_special_tokens=False
+    )
     assert text == "[CLS] 70 - year - old woman. fever ; no pleural effusion. [SEP] pneumonia [SEP]"
     assert trunk.ids[0] == CLS
     assert (trunk.ids == SEP).sum() == 2

@@ -1,0 +1,159 @@
+"""Reports on real indexes: every piece of evidence is recomputed, by building the case without it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from errors import ArtifactError, InputError
+from fusion.checkpoint import PACKAGED_WEIGHTS, load
+from fusion.curriculum import Curriculum, Drawn
+from fusion.diagnosis import DiagnosticReport
+from fusion.fit import imaged_cases
+from fusion.pipeline import LEAST_WEIGHT, Pipeline
+from fusion.scorer import Question
+from fusion.workup import Workup
+from ontologies import chest
+from vision import training_cases
+
+CASES = 50
+CLOSE = 2e-5
+
+
+@pytest.fixture(scope="module")
+def pipeline(home: Path) -> Pipeline:
+    return Pipeline.open(home)
+
+
+@pytest.fixture(scope="module")
+def drawn(pipeline: Pipeline) -> tuple[Curriculum, list[Drawn]]:
+    """Simulated chest patients, most with a detector's findings and image regions, none seen in training."""
+    room = pipeline.room
+    annotated = set(room.likelihood.annotations.disease.tolist())
+    named = [pipeline.graph.resolve(d.id) for d in chest.load().diseases if d.commonness != "group"]
+    diseases = [d for d in named if pipeline.graph.node(d) in annotated]
+    _, imaging = imaged_cases(pipeline.graph, training_cases.read(), held_out=True)
+    curriculum = Curriculum(
+        room, room, cases=None, chest=diseases, imaging=imaging, search=pipeline.search, validation=True, seed=99
+    )
+    found = (curriculum.draw(i, "chest") for i in range(2 * CASES))
+    return curriculum, [d for d in found if d is not None][:CASES]
+
+
+@pytest.fixture(scope="module")
+def workups(drawn: tuple[Curriculum, list[Drawn]]) -> list[Workup]:
+    curriculum, cases = drawn
+    return [curriculum.lay_out(d, curriculum.shortlist(d)[:3]) for d in cases]
+
+
+def test_removing_one_kind_changes_only_what_it_supports(pipeline: Pipeline, workups: list[Workup]) -> None:
+    assert len(workups) == CASES
+    questions = [Question(workup=w, candidate=c) for w in workups for c in w.candidates]
+    full = pipeline.scorer.scores(questions)
+    for kind in ("kg_path", "image_region", "literature", "case"):
+        removed = [tuple(i for i, b in enumerate(q.candidate.branches) if b.kind == kind) for q in questions]
+        has_it = np.array([bool(r) for r in removed])
+        assert has_it.sum() >= 10, f"too few candidates with {kind} to tell"
+        without = pipeline.scorer.scores([replace(q, removed=r) for q, r in zip(questions, removed, strict=True)])
+        assert np.abs(full - without)[~has_it].max(initial=0) < CLOSE
+        assert (np.abs(full - without)[has_it] > CLOSE).mean() > 0.95
+
+
+def reports(pipeline: Pipeline) -> Iterator[tuple[Workup, DiagnosticReport]]:
+    for note in ("65M fever and productive cough, no hemoptysis", "orthopnea and leg swelling, known smoker"):
+        findings = pipeline.read_note(note)
+        from fusion.workup import Case
+
+        case = Case(observed=pipeline.observed(findings, ()), note=note, age=65, sex="M")
+        workup, found = pipeline.lay_out(case)
+        yield workup, pipeline.report(workup, found, findings, 3)
+
+
+def test_every_weight_shown_is_what_removal_measures(pipeline: Pipeline) -> None:
+    kinds = set()
+    for workup, report in reports(pipeline):
+        by_curie = {c.curie: c for c in workup.candidates}
+        for diagnosis in report.diagnoses:
+            candidate = by_curie[diagnosis.concept.curie]
+            full = pipeline.scorer.scores([Question(workup=workup, candidate=candidate)])[0]
+            assert diagnosis.score == pytest.approx(full, abs=CLOSE)
+            for piece in diagnosis.evidence:
+                kinds.add(piece.kind)
+                if piece.kind == "finding":
+                    case = workup.case.without(piece.reference)
+                    features = pipeline.room.features(case, [candidate.curie])[0]
+                    rest = tuple(b for b in candidate.branches if b.kind in ("literature", "case"))
+                    papers = {candidate.curie: [b for b in rest if b.kind == "literature"]}
+                    similar = {candidate.curie: [b for b in rest if b.kind == "case"]}
+                    without = pipeline.room.lay_out(case, [(candidate.curie, features)], papers=papers, cases=similar)
+                    question = Question(workup=without, candidate=without.candidates[0])
+                else:
+                    kept = tuple(b for b in candidate.branches if b.reference != piece.reference)
+                    question = Question(workup=workup, candidate=replace(candidate, branches=kept))
+                measured = full - pipeline.scorer.scores([question])[0]
+                assert piece.weight == pytest.approx(measured, abs=2 * CLOSE)
+                assert abs(piece.weight) >= LEAST_WEIGHT
+                assert piece.stance == ("supports" if measured > 0 else "contradicts")
+    assert {"finding", "kg_path", "literature"} <= kinds
+
+
+def test_a_report_is_complete_and_repeatable(pipeline: Pipeline) -> None:
+    one, other = (
+        pipeline.diagnose(note="fever and productive cough", present=["HP:0032177"], age=70, sex="F") for _ in range(2)
+    )
+    assert one == other
+    assert [d.rank for d in one.diagnoses] == [1, 2, 3, 4, 5]
+    assert [d.probability for d in one.diagnoses] == sorted((d.probability for d in one.diagnoses), reverse=True)
+    assert sum(d.probability for d in one.diagnoses) + one.none_of_these <= 1 + 1e-9
+    assert len(one.literature) >= 3
+    assert all(h.document.source_curie.startswith("PMID:") for h in one.literature)
+    assert len(one.cases) >= 3
+    names = {f.label for f in one.findings}
+    assert {"Fever", "Productive cough"} <= names
+
+
+def test_the_order_of_findings_changes_nothing(pipeline: Pipeline) -> None:
+    findings = ["HP:0001945", "HP:0012735", "HP:0032177"]
+    one, other = (pipeline.diagnose(present=order) for order in (findings, findings[::-1]))
+    assert one.diagnoses == other.diagnoses
+
+
+def test_a_note_denies_what_an_image_might_show(pipeline: Pipeline) -> None:
+    findings = pipeline.read_note("No pleural effusion. No fever.")
+    assert {f.label: f.presence for f in findings} == {"Pleural effusion": "absent", "Fever": "absent"}
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"note": "  "}, "the note is empty"),
+        ({}, "nothing to diagnose from"),
+        ({"present": ["HP:9999999"]}, "unknown"),
+        ({"present": ["HP:0001945"], "absent": ["fever"]}, "present and as absent"),
+    ],
+)
+def test_bad_input_is_named(pipeline: Pipeline, given: dict[str, object], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        pipeline.diagnose(**given)  # type: ignore[arg-type]
+
+
+def test_weights_that_do_not_match_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ArtifactError, match="missing"):
+        load(tmp_path)
+    for name in ("reasoner.safetensors", "reasoner.json"):
+        (tmp_path / name).write_bytes((PACKAGED_WEIGHTS / name).read_bytes())
+    load(tmp_path)
+    with pytest.raises(ArtifactError, match="another detector"):
+        load(tmp_path, detector="0" * 16)
+    data = bytearray((tmp_path / "reasoner.safetensors").read_bytes())
+    data[-1] ^= 1
+    (tmp_path / "reasoner.safetensors").write_bytes(data)
+    with pytest.raises(ArtifactError, match="do not match their card"):
+        load(tmp_path)
+    (tmp_path / "reasoner.json").write_text("{")
+    with pytest.raises(ArtifactError, match="card is damaged"):
+        load(tmp_path)
