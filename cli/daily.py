@@ -11,11 +11,9 @@ import typer
 
 from cli.terminal import (
     CountOption,
-    DeviceOption,
     FormatOption,
     HomeOption,
     OutputOption,
-    device_name,
     home_folder,
     read_text,
     show,
@@ -54,13 +52,11 @@ def diagnose(
     k: CountOption = 5,
     layout: FormatOption = "table",
     output: OutputOption = None,
-    device: DeviceOption = "cpu",
     home: HomeOption = None,
 ) -> None:
     """Rank the diagnoses that images, a note and stated findings point to, each with the evidence that moved it."""
     if not (images or note is not None or finding or absent):
         raise typer.BadParameter("give an image, --note or --finding", param_hint="IMAGE...")
-    device = device_name(device)
     text = None if note is None else read_text(note, "note")
     both = sorted(set(finding or ()) & set(absent or ()))
     if both:
@@ -70,7 +66,7 @@ def diagnose(
     from fusion.pipeline import Pipeline
     from reports.table import render
 
-    pipeline = Pipeline.open(home_folder(home), device=device)
+    pipeline = Pipeline.open(home_folder(home))
     report = pipeline.diagnose(
         images or (), note=text, present=finding or (), absent=absent or (), age=age, sex=sex, k=k
     )

@@ -36,7 +36,6 @@ OutputOption = Annotated[
     Path | None, typer.Option("-o", "--output", help="Write to this file instead of stdout.", show_default=False)
 ]
 FormatOption = Annotated[Layout, typer.Option("--format", help="For a reader, or for a program.")]
-DeviceOption = Annotated[str, typer.Option("--device", help="cpu, cuda, or cuda:N.")]
 SeedOption = Annotated[int, typer.Option("--seed", min=0, help="Seed of everything random.")]
 
 
@@ -47,19 +46,6 @@ def home_folder(home: Path | None) -> Path:
     from platformdirs import user_data_dir
 
     return Path(user_data_dir("whydx"))
-
-
-def device_name(device: str) -> str:
-    """``device`` when it can be used here; InputError otherwise."""
-    kind, _, number = device.partition(":")
-    if kind not in ("cpu", "cuda") or (number and not number.isdigit()):
-        raise InputError("unknown device", value=device, expected="cpu, cuda or cuda:N")
-    if kind == "cuda":
-        import torch
-
-        if not torch.cuda.is_available() or int(number or 0) >= torch.cuda.device_count():
-            raise InputError("no such GPU here", value=device, expected="cpu, or a CUDA device that torch sees")
-    return device
 
 
 def read_text(source: str, what: str) -> str:
