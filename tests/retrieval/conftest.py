@@ -21,6 +21,7 @@ class WordLinker:
     """The linker's interface over six names; a name after "no" is absent. The real one has its own tests."""
 
     fingerprint = "words"
+    concepts = tuple(Concept(curie=curie, name=name.capitalize()) for name, curie in NAMES.items())
 
     def link(self, text: str) -> tuple[ConceptMatch, ...]:
         found = []

@@ -19,6 +19,7 @@ PAPERS = [
     ("13", "Pneumonia and pleural effusion.", "Effusion followed pneumonia in a third. Fever lasted five days."),
     ("14", "Wheat prices.", "Pneumonia is mentioned, but not in the title."),
     ("15", "Pneumonia without an abstract.", ""),
+    ("17", "A case report.", "Pneumonia was suspected. Pneumonia was found."),
     ("16", "No pneumothorax after biopsy.", "There was none."),
 ]  # fmt: skip
 
@@ -46,11 +47,24 @@ def built(tmp_path_factory: pytest.TempPathFactory, linker: Any) -> Path:
 
 def test_what_is_kept_and_counted(built: Path) -> None:
     index = Literature.open(built)
-    assert index.index.lexical.ids == ("PMID:11", "PMID:12", "PMID:13")
+    assert index.index.lexical.ids == ("PMID:11", "PMID:12", "PMID:13", "PMID:17")
     counts = index.index.manifest.settings["counts"]
-    assert counts == {"citations": 7, "with_abstract": 6, "title_in_chest": 3, "indexed": 3}
+    assert counts == {
+        "citations": 8,
+        "with_abstract": 7,
+        "title_in_chest": 4,  # the two versions of PMID 12 count twice
+        "abstract_in_chest": 1,
+        "indexed": 4,
+    }
     assert index.index.manifest.inputs["encoder"] == PACKAGED_SHA256
     assert index.index.manifest.inputs["one.xml"] == manifest.file_sha256(built / "one.xml")
+
+
+def test_common_topics_do_not_crowd_out_rare_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(literature, "PER_CONCEPT", 2)
+    spoken = {f"PMID:{i}": ["A", "A"] for i in range(5)} | {"PMID:9": ["A", "B"], "PMID:7": ["C"]}
+    assert literature._choose(spoken, 99) == ["PMID:9", "PMID:4", "PMID:7"]
+    assert literature._choose(spoken, 2) == ["PMID:9", "PMID:4"]
 
 
 def test_a_document(built: Path) -> None:
@@ -70,13 +84,15 @@ def test_words_meaning_and_concepts(built: Path) -> None:
     index = Literature.open(built)
     assert index.search("collapsed lung in adolescents", k=1)[0].document.doc_id == "PMID:12"
     hits = index.search("", concepts=["T:pneumonia", "T:effusion"])
-    assert [hit.document.doc_id for hit in hits] == ["PMID:13", "PMID:11"]
+    assert [hit.document.doc_id for hit in hits] == ["PMID:13", "PMID:17", "PMID:11"]
     assert set(hits[0].explanation) == {"concepts"}
-    assert [hit.rank for hit in hits] == [1, 2]
+    assert [hit.rank for hit in hits] == [1, 2, 3]
     assert hits[0].score >= hits[1].score
     assert index.search("", concepts=["T:unknown"]) == ()
-    assert [h.document.doc_id for h in index.search("effusion", exclude=["PMID:13", "PMID:12"])] == ["PMID:11"]
-    assert len(index.search("effusion", k=99)) == 3
+    assert [h.document.doc_id for h in index.search("effusion", exclude=["PMID:13", "PMID:12", "PMID:17"])] == [
+        "PMID:11"
+    ]
+    assert len(index.search("effusion", k=99)) == 4
     assert index.mentions("T:pneumonia")
     assert not index.mentions("T:cardiomegaly")
 
