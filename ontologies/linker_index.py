@@ -38,7 +38,7 @@ from ontologies.concept import Concept, Term
 from ontologies.variants import Name, compose, mine_pairs, names_of
 
 KIND = "whydx-linker"
-VERSION = 2
+VERSION = 3
 REBUILD = "whydx index build"
 ENTRY = np.dtype(
     [

@@ -34,6 +34,15 @@ _ABNORMALITY = tuple(
     )
 )
 _HEADS = tuple(WORD_TABLES["head"])
+# Heads that speak of form do not name an abnormal function, and the other way round.
+_OF_FORM = frozenset(["malformation", "deformity", "anomaly", "lesion"])
+_OF_FUNCTION = frozenset(["dysfunction", "impairment", "compromise", "derangement"])
+# Laboratory findings are named in full, "Elevated circulating creatine kinase concentration", and written in brief.
+_MEASURED = re.compile(
+    r"^(?P<degree>Elevated|Increased|High|Decreased|Reduced|Low|Abnormal) (?:circulating|blood|serum|plasma) "
+    r"(?P<substance>.+?)(?: concentration| levels?| activity)?$",
+    re.IGNORECASE,
+)
 _HEAD_COST = (3, 5, 6, 4, 5)
 
 
@@ -79,6 +88,11 @@ def names_of(text: str, kind: str, pairs: Mapping[str, Collection[str]]) -> Iter
     if own.cased or kind in ("related", "broad"):
         return
     forms: dict[str, int] = {}
+    measured = _MEASURED.match(text)
+    if measured:
+        degree, substance = measured["degree"], measured["substance"]
+        for form in (f"{degree} {substance}", f"{degree} serum {substance}", f"{degree} {substance} level"):
+            forms.setdefault(form, 4)
     if own.gap:
         for form in _turned(text):
             forms[form] = 1
@@ -91,6 +105,8 @@ def names_of(text: str, kind: str, pairs: Mapping[str, Collection[str]]) -> Iter
         match = pattern.match(text)
         if match:
             for head in _HEADS:
+                if (head in _OF_FORM and "physiology" in text) or (head in _OF_FUNCTION and "morphology" in text):
+                    continue
                 forms.setdefault(f"{match['x']} {head}", cost)
                 if match["x"].endswith(" system"):
                     forms.setdefault(f"{match['x'][:-7]} {head}", cost)
@@ -101,7 +117,7 @@ def names_of(text: str, kind: str, pairs: Mapping[str, Collection[str]]) -> Iter
         if name is not None:
             made.append(name)
             yield name
-    if 2 <= len(own.families) <= 6:
+    if 3 <= len(own.families) <= 6:
         for i, word in enumerate(own.families):
             for other in pairs.get(word, ()):
                 if other not in own.families:
