@@ -151,7 +151,7 @@ def _differential(report: DiagnosticReport, console: Console) -> None:
 
 
 def _evidence(diagnosis: Diagnosis, console: Console) -> None:
-    heading(f"Why {diagnosis.rank}: {diagnosis.concept.name}", console, "what each piece adds to its log-odds")
+    heading(f"Why {diagnosis.rank}: {diagnosis.concept.name}", console, "what each piece adds to its score")
     if not diagnosis.evidence:
         console.print(Text(" no single piece changes its score", style="dim"))
         return

@@ -85,7 +85,6 @@ def test_flags_mean_the_same_everywhere() -> None:
                 if (path[0], flag) != ("train", "-o") and flag in (
                     "-o",
                     "--format",
-                    "--device",
                     "--seed",
                     "--home",
                     "--predictions",
@@ -177,7 +176,6 @@ def one_line(ran: Ran) -> str:
         (("diagnose", "--finding", "HP:1", "--absent", "HP:1"), "present and absent"),
         (("diagnose", "missing.dcm"), "no such file"),
         (("diagnose", "."), "a folder, not an image"),
-        (("diagnose", "--note", "cough", "--device", "tpu"), "unknown device"),
         (("detect", "missing.dcm"), "no such file"),
         (("link", ""), "the text is empty"),
         (("link", "cough", "--home", "nowhere"), "nowhere"),
