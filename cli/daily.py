@@ -93,10 +93,11 @@ def detect(
     from vision.detector import Detector
     from vision.image import load_image
 
-    detector = Detector.open()
+    detector = None
     rows, refused = [], []
     for path in images:
         image = load_image(path)
+        detector = detector or Detector.open()
         seen = detector.detect(image)
         if seen.refused:
             refused.append(_refusal(path, seen.refused))
@@ -203,7 +204,8 @@ def cases(
         from vision.detector import Detector
         from vision.image import load_image
 
-        seen = Detector.open().detect(load_image(image))
+        loaded = load_image(image)
+        seen = Detector.open().detect(loaded)
         if seen.refused:
             raise _refusal(image, seen.refused)
         embedding = seen.embedding
