@@ -18,7 +18,7 @@ import pytest
 import typer
 
 from cli import app
-from cli.terminal import home_folder, read_text, write
+from cli.terminal import home_folder, progress, read_text, write
 from errors import InputError
 
 Ran = Any  # status, out, err: see tests/conftest.py
@@ -322,6 +322,18 @@ def test_home_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     assert home_folder(Path("~/x")) == tmp_path / "x"
     assert home_folder(None).name == "whydx"
+
+
+def test_progress_is_for_terminals(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    with progress() as advance:
+        assert advance is None
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    with progress() as advance:
+        assert advance is not None
+        for done in range(3):
+            advance("encode", done, 2)
+        advance("count", 1, 0)
+    assert capfd.readouterr().out == ""
 
 
 def test_reader_gone(home: Path) -> None:
