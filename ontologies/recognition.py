@@ -17,6 +17,8 @@ import numpy as np
 from ontologies.linker_index import CASED, COORDINATED, GAP, LinkerIndex, ordered, word_hash
 from ontologies.normalize import COORDINATORS, STOP_WORDS, derived, family, light, split
 
+# An interrupted name is none when the interruption denies it: "silhouette is not enlarged".
+_DENIALS = frozenset(["no", "not", "without", "never", "normal", "non", "nor"])
 # What stands between two content words; the larger wins.
 PLAIN, FUNCTION, WITH, COORDINATOR, COMMA, BREAK = 0, 1, 2, 3, 4, 5
 KNOWN, UNKNOWN = 10, 11
@@ -174,7 +176,7 @@ class Recognizer:
             if candidate is None:
                 continue
             if not own:
-                if candidate.cost:
+                if candidate.cost or any(view.surface(i).lower() in _DENIALS for i in range(chosen[0], chosen[-1])):
                     continue
                 candidate.score *= 0.6
             view.put(candidate, found)

@@ -100,6 +100,7 @@ NOTHING = [
     "cell. carcinoma basal",
     "12 %",
     "effusion",
+    "basal cell not carcinoma",
 ]
 
 
