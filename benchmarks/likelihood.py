@@ -25,10 +25,9 @@ from fusion.evaluate import rank_metrics
 from fusion.patients import PublishedCase, in_validation, read_cases, to_case
 from fusion.workup import observations
 from kg.graph import KnowledgeGraph
-from kg.likelihood import FEATURES, LikelihoodModel, LikelihoodSettings
+from kg.likelihood import FEATURES, PUBLISHED_PATIENTS, LikelihoodModel, LikelihoodSettings
 
 PER_DISEASE = 5
-LEAST_ABSENT = 0.1
 HAND_MADE = {
     "resnik": (1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0),
     "three scores": (1.0, 0.0, 1.0, 0.0, 3.0, 0.0, 0.0, 0.0),
@@ -40,7 +39,7 @@ class Bench:
 
     def __init__(self, home: Path) -> None:
         self.graph = KnowledgeGraph.open(home / "graph")
-        self.model = LikelihoodModel(self.graph)
+        self.model = LikelihoodModel(self.graph, settings=PUBLISHED_PATIENTS)
         self.rows = np.flatnonzero(self.model.rows_with_code("OMIM"))
         self.position = {int(n): i for i, n in enumerate(self.model.annotations.disease[self.rows])}
 
@@ -86,9 +85,13 @@ def fit(bench: Bench, cases: list[PublishedCase]) -> tuple[float, ...]:
             gradient += (np.exp(log_p).astype(np.float32) @ x - x[t]) / scale
         return total / len(truths) + 1e-4 * float(w @ w), gradient / len(truths) + 2e-4 * w
 
-    bounds = [(LEAST_ABSENT * s if name == "absent" else 0.0, None) for name, s in zip(FEATURES, scale, strict=True)]
     start = np.array(LikelihoodSettings().weights) * scale
-    found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": 60}).x / scale
+    found = (
+        minimize(
+            loss, start, jac=True, method="L-BFGS-B", bounds=[(0.0, None)] * len(FEATURES), options={"maxiter": 60}
+        ).x
+        / scale
+    )
     return tuple(round(float(w), 3) for w in found)
 
 
@@ -132,15 +135,13 @@ def main() -> None:
     if arguments.json:
         print(json.dumps({"ms_per_case": round(1000 * seconds / len(held_out), 1), **result}))
         return
-    print(
-        f"{len(held_out)} patients of held-out diseases, {len(bench.rows)} candidates, {1000 * seconds / len(held_out):.0f} ms a case"
-    )
+    speed = 1000 * seconds / len(held_out)
+    print(f"{len(held_out)} patients of held-out diseases, {len(bench.rows)} candidates, {speed:.0f} ms a case")
     for name, row in result.items():
         for part in ("all", "unseen"):
             figures = row[part]
-            print(
-                f"{name:13} {part:7} n {figures['n']:5}  top-1 {figures['top1']:.3f}  top-3 {figures['top3']:.3f}  top-10 {figures['top10']:.3f}"
-            )
+            tops = "  ".join(f"top-{k} {figures[f'top{k}']:.3f}" for k in (1, 3, 10))
+            print(f"{name:13} {part:7} n {figures['n']:5}  {tops}")
     if arguments.fit:
         print("fitted weights:", result["fitted"]["weights"])
 

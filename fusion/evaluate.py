@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,11 +12,10 @@ from errors import InputError
 from fusion import checkpoint as checkpoints
 from fusion.calibration import softmax
 from fusion.patients import PublishedCase, in_validation, read_cases, to_case
-from fusion.prior import RARE_DISEASE_SHARE
+from fusion.prior import published_likelihood
 from fusion.scorer import Question, Scorer
 from fusion.workup import WorkupRoom
 from kg.graph import KnowledgeGraph
-from kg.likelihood import LikelihoodModel
 
 RANKING_LENGTH = 100
 SHORTLIST = 20
@@ -51,7 +49,7 @@ class CaseRanker:
         if mode not in ("reasoner", "no-branches", "likelihood"):
             raise InputError("unknown mode", value=mode, expected="reasoner, no-branches or likelihood")
         self.graph = KnowledgeGraph.open(home / "graph")
-        self.room = WorkupRoom(self.graph, LikelihoodModel(self.graph, default_prior=math.log(RARE_DISEASE_SHARE)))
+        self.room = WorkupRoom(self.graph, published_likelihood(self.graph))
         self.within = self.room.likelihood.rows_with_code(vocab)
         if not self.within.any():
             raise InputError(

@@ -16,7 +16,7 @@ from fusion.calibration import conformal_threshold, expected_calibration_error, 
 from fusion.checkpoint import Calibration
 from fusion.curriculum import SHORTLIST, Curriculum, ImagedCase
 from fusion.evidence_search import EvidenceSearch
-from fusion.prior import NORMAL, RARE_DISEASE_SHARE, chest_prior
+from fusion.prior import NORMAL, chest_prior, published_likelihood
 from fusion.reasoner import FEATURE_SCALE
 from fusion.scorer import Question, Scorer, none_features
 from fusion.train import fresh_network, run, trained_state
@@ -72,9 +72,7 @@ def fit_linear(
             gradient += x.T @ p - x[t]
         return total / len(rows) + 1e-3 * float(w @ w), gradient / len(rows) + 2e-3 * w
 
-    # Authors report as absent what the disease usually shows, so published cases alone would give an absent
-    # finding no weight, or
-    # a negative one; in front of a patient it must count.
+    # Imaged and simulated patients alone tell what an absent finding is worth; it must be worth something.
     least = [LEAST_ABSENT if name == "absent" else 0.0 for name in FEATURES]
     bounds = [(x, None) for x in least] + [(None, None)] * 2
     found = minimize(loss, np.full(len(FEATURES) + 2, 0.5), jac=True, method="L-BFGS-B", bounds=bounds).x.astype(
@@ -197,7 +195,7 @@ def train_reasoner(
     detector = Detector.open()
     prior = chest_prior(graph)
     room = WorkupRoom(graph, LikelihoodModel(graph, prior=prior.by_node, default_prior=prior.default))
-    flat = WorkupRoom(graph, LikelihoodModel(graph, default_prior=math.log(RARE_DISEASE_SHARE)))
+    flat = WorkupRoom(graph, published_likelihood(graph))
     search = EvidenceSearch(graph, Literature.open(home), Cases.open(home, detector=detector.fingerprint))
     annotated = set(room.likelihood.annotations.disease.tolist())
     named = [graph.resolve(d.id) for d in chest.load().diseases if d.commonness != "group"]

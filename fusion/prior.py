@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 
 from kg.graph import KnowledgeGraph
+from kg.likelihood import PUBLISHED_PATIENTS, LikelihoodModel
 from ontologies import chest
 
 # Rough shares of imaged adults, one order of magnitude apart; an editorial judgement, like the classes
@@ -32,3 +33,9 @@ def chest_prior(graph: KnowledgeGraph) -> Prior:
     }
     by_node[graph.node(NORMAL)] = math.log(NORMAL_SHARE)
     return Prior(by_node=by_node, default=math.log(RARE_DISEASE_SHARE))
+
+
+def published_likelihood(graph: KnowledgeGraph) -> LikelihoodModel:
+    """The likelihood for published patients of rare diseases: no disease likelier than another, absent findings
+    ignored."""
+    return LikelihoodModel(graph, settings=PUBLISHED_PATIENTS, default_prior=math.log(RARE_DISEASE_SHARE))

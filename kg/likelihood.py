@@ -42,12 +42,19 @@ class Observation:
 class LikelihoodSettings:
     """``noise`` is η and ``decay`` δ of the module's formula; ``weights`` one a feature, in the order of FEATURES.
 
-    Fitted on the training diseases of published patients by ``python -m benchmarks.likelihood --fit``.
+    ``absent`` False leaves absent findings out of account. Case reports list as absent what the disease usually
+    shows, so that among published patients an absent finding speaks *for* the diseases that have it; in front of a
+    patient it must not. The weights were fitted on published patients by ``python -m benchmarks.likelihood --fit``;
+    the weight of absent findings is that of present ones.
     """
 
     noise: float = 0.01
     decay: float = 1.5
-    weights: tuple[float, ...] = (0.0, 1.07, 0.15, 0.15, 1.54, 1.19, 0.04, 0.3)
+    absent: bool = True
+    weights: tuple[float, ...] = (0.042, 0.9, 0.181, 0.181, 2.943, 0.883, 0.062, 0.3)
+
+
+PUBLISHED_PATIENTS = LikelihoodSettings(absent=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,7 +153,7 @@ class LikelihoodModel:
                 out[rows, 1] += certainty
                 seen[above] = True
                 informative += 1
-            elif odds < 1:
+            elif odds < 1 and settings.absent:
                 p = np.zeros(count)
                 p[rows] = np.minimum(values, _LARGEST_FREQUENCY)
                 background = min(background, _LARGEST_FREQUENCY)
