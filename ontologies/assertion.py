@@ -23,6 +23,7 @@ from ontologies.concept import Presence
 _TOKEN = re.compile(r"[^\W_]+(?:['’][^\W_]+)?|[^\w\s]")
 
 _TRIGGERS = Path(__file__).parent / "data" / "assertion_triggers.tsv"
+_MARKS = frozenset(["?", "normal"])
 _ALONE = frozenset(
     ["absent", "negative", "resolved", "cleared", "unremarkable", "suspected", "questioned", "questionable", "denied"]
 )
@@ -80,7 +81,7 @@ def presences(text: str, spans: Sequence[tuple[int, int]]) -> list[Presence]:
     sections = _sections(text)
     for first, last, question in _sentences(text):
         inside = [i for i, (start, _) in enumerate(spans) if first <= start < last]
-        if not inside:
+        if not inside or not (sections or question or _speaks(text[first:last])):
             continue
         tokens = [
             (m.start() + first, m.end() + first, m[0].lower().replace("’", "'"))
@@ -94,6 +95,12 @@ def presences(text: str, spans: Sequence[tuple[int, int]]) -> list[Presence]:
                 continue
             result[i] = _presence(tokens, hits, start, end, question)
     return result
+
+
+def _speaks(sentence: str) -> bool:
+    """Whether the sentence holds anything that makes a mention other than present; a quick look, by words alone."""
+    tokens = _TOKEN.findall(sentence.lower().replace("’", "'"))
+    return not _MARKS.isdisjoint(tokens) or any(hit.trigger.effect not in ("nothing", "end") for hit in _hits(tokens))
 
 
 def _sections(text: str) -> list[tuple[int, int]]:

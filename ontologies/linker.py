@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
@@ -149,7 +150,7 @@ class Linker:
 
     def _matches(self, text: str, words: Words, found: list[Candidate]) -> tuple[ConceptMatch, ...]:
         rows = [(*_span(words, c), c.concept, c.score, c.term, c.method) for c in found]
-        rows = _expand_abbreviations(text, rows, words)
+        rows = _expand_abbreviations(text, rows)
         presences = assertion.presences(text, [(row[0], row[1]) for row in rows])
         matches = []
         for (start, end, concept, score, term, method), presence in zip(rows, presences, strict=True):
@@ -218,7 +219,7 @@ def resolve(found: list[Candidate], *, nested: bool = False) -> list[Candidate]:
 Row = tuple[int, int, int, float, int, str]
 
 
-def _expand_abbreviations(text: str, rows: list[Row], words: Words) -> list[Row]:
+def _expand_abbreviations(text: str, rows: list[Row]) -> list[Row]:
     """Give every use of a short form that the text defines the concept of its long form, or none when the long form
     has none."""
     defined = definitions(text) if "(" in text else ()
@@ -230,10 +231,11 @@ def _expand_abbreviations(text: str, rows: list[Row], words: Words) -> list[Row]
     }
     kept = [r for r in rows if text[r[0] : r[1]] not in shorts]
     covered = [(r[0], r[1]) for r in kept]
-    for piece, end in zip(words.pieces, words.ends.tolist(), strict=True):
-        row = shorts.get(piece)
-        if row is not None:
-            start = end - len(piece)
+    for short, row in shorts.items():
+        if row is None:
+            continue
+        for use in re.finditer(rf"(?<![^\W_]){re.escape(short)}(?![^\W_])", text):
+            start, end = use.span()
             if not any(a < end and start < b for a, b in covered):
                 kept.append((start, end, row[2], row[3] * 0.95, row[4], "abbreviation"))
     return kept
