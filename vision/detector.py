@@ -151,7 +151,7 @@ class Detector:
             np.array(self.manifest["calibration"]["slope"]),
             np.array(self.manifest["calibration"]["offset"]),
         )
-        return _sigmoid(logits * slope + offset)
+        return sigmoid(logits * slope + offset)
 
     def distance(self, features: NDArray[np.float32]) -> float:
         """How far an image's mean features lie from the training radiographs: Mahalanobis distance on principal axes
@@ -177,7 +177,7 @@ class Detector:
             np.array(self.manifest["calibration"]["slope"]),
             np.array(self.manifest["calibration"]["offset"]),
         )
-        maps = _sigmoid(raw.maps * slope[:, None, None] + offset[:, None, None]).astype(np.float32)
+        maps = sigmoid(raw.maps * slope[:, None, None] + offset[:, None, None]).astype(np.float32)
         height, width = image.pixels.shape
         findings, peaks, boxes, heatmaps = [], {}, {}, {}
         for i, label in enumerate(LABELS):
@@ -221,7 +221,8 @@ class Detector:
         return "uncertain" if odds >= self.manifest["uncertain_odds"] * threshold / (1 - threshold) else "absent"
 
 
-def _sigmoid(x: NDArray) -> NDArray:
+def sigmoid(x: NDArray) -> NDArray:
+    """1 / (1 + exp(−x)), without overflow."""
     return 1 / (1 + np.exp(-np.clip(x, -60, 60)))
 
 

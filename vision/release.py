@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vision.datasets import Record, fingerprint, in_calibration, load_grey, read, truth
-from vision.detector import FORMAT, OUTLIER_DIM, Detector, Raw
+from vision.detector import FORMAT, OUTLIER_DIM, Detector, Raw, sigmoid
 from vision.finding import LABELS
 from vision.fit import Trained
 from vision.intensity import resize, standardise
@@ -136,7 +136,7 @@ def fit_calibration(logits: NDArray[np.float32], y: NDArray[np.bool_]) -> dict[s
         common, ratio, offset = x[0], x[1 : n + 1], x[n + 1 :]
         slope = np.exp(common + ratio)
         z = logits * slope + offset
-        error = 1 / (1 + np.exp(-z)) - y
+        error = sigmoid(z) - y
         value = np.logaddexp(0, z).sum() - z[y].sum() + 8 * (ratio**2).sum() + 0.02 * (offset**2).sum()
         by_slope = (error * logits).sum(0) * slope
         gradient = np.concatenate(([by_slope.sum()], by_slope + 16 * ratio, error.sum(0) + 0.04 * offset))
@@ -212,7 +212,7 @@ def fit_box_cut(detector: Detector, records: Sequence[Record], raws: Sequence[Ra
             height, width = load_grey(record.path).shape
             for label in sorted({x for name, _ in record.boxes for x in box_labels(name, record.labels)}):
                 i = LABELS.index(label)
-                heatmap = (1 / (1 + np.exp(-(raw.maps[i] * slope[i] + offset[i])))).astype(np.float32)
+                heatmap = sigmoid(raw.maps[i] * slope[i] + offset[i]).astype(np.float32)
                 found = boxes(heatmap, candidate, width, height)
                 marked = [b for n, b in record.boxes if label in box_labels(n, record.labels)]
                 values.append(max((iou(b, t) for b, _ in found for t in marked), default=0.0))

@@ -10,7 +10,7 @@ from typing import Any
 
 from errors import InputError
 from vision.fit import Progress, Settings, fit
-from vision.release import release
+from vision.release import SIDE, release
 
 
 def train_detector(
@@ -24,6 +24,7 @@ def train_detector(
     threads: int | None = None,
     stop_after: int | None = None,
     settings: Settings | None = None,
+    side: int = SIDE,
     date: str | None = None,
     progress: Progress | None = None,
 ) -> dict[str, Any] | None:
@@ -32,7 +33,8 @@ def train_detector(
 
     Checkpoints and TensorBoard scalars also go to ``out``. A run that was stopped continues where it was, unless
     ``resume`` is false, which starts over. With ``stop_after`` steps short of the end it returns None and leaves only
-    the checkpoint. ``limit`` takes the first images of each set only. Raises InputError for folders without training
+    the checkpoint. ``side`` is the size of the
+    detector's input. ``limit`` takes the first images of each set only. Raises InputError for folders without training
     images, a negative number, or a checkpoint made with other settings.
     """
     for name, value in (("epochs", epochs), ("limit", limit), ("threads", threads)):
@@ -51,4 +53,4 @@ def train_detector(
     command = f"whydx train detector {named} --epochs {chosen.epochs} --seed {seed}" + (
         f" --limit {limit}" if limit else ""
     )
-    return release(trained, data, out, command=command, date=date, progress=progress)
+    return release(trained, data, out, command=command, side=side, date=date, progress=progress)

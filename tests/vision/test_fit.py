@@ -41,7 +41,7 @@ def test_other_settings_do_not_continue_a_run(miniature: Path, tmp_path: Path) -
 def test_train_detector_writes_an_artifact_that_opens(miniature: Path, tmp_path: Path) -> None:
     seen: list[tuple[str, int, int]] = []
     manifest = train_detector(
-        [f"nih:{miniature}"], tmp_path, epochs=1, limit=12, settings=QUICK, date="2026-01-01",
+        [f"nih:{miniature}"], tmp_path, epochs=1, limit=12, settings=QUICK, side=64, date="2026-01-01",
         progress=lambda *a: seen.append(a),
     )  # fmt: skip
     assert manifest is not None
