@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -40,6 +41,8 @@ class EvidenceSearch:
 
     def __init__(self, graph: KnowledgeGraph, literature: Literature, cases: Cases) -> None:
         self.graph, self.literature, self.cases = graph, literature, cases
+        self._ancestors = functools.lru_cache(maxsize=100_000)(graph.ancestors)
+        self._known_kinds: dict[str, frozenset[str]] = {}
 
     def query(self, case: Case) -> str:
         """The present findings, the most informative first, then the note."""
@@ -85,6 +88,8 @@ class EvidenceSearch:
 
     def _kinds(self, hit: SearchHit) -> frozenset[str]:
         """The document's concepts with everything they are kinds of."""
-        graph = self.graph
-        known = [graph.node(c) for c in hit.document.concepts if c in graph]
-        return frozenset(graph.curie(int(a)) for n in known for a in graph.ancestor_nodes(n))
+        document = hit.document
+        if document.doc_id not in self._known_kinds:
+            known = (c for c in document.concepts if c in self.graph)
+            self._known_kinds[document.doc_id] = frozenset().union(*map(self._ancestors, known))
+        return self._known_kinds[document.doc_id]

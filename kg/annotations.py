@@ -112,7 +112,9 @@ class AnnotationMatrix:
     @classmethod
     def open(cls, folder: Path) -> AnnotationMatrix:
         """Open what ``write`` wrote; the graph's manifest has vouched for the files."""
-        return cls({name: np.load(folder / f"annotation_{name}.npy", mmap_mode="r") for name in _ARRAYS})
+        return cls(
+            {name: np.load(folder / f"annotation_{name}.npy", mmap_mode="r").view(np.ndarray) for name in _ARRAYS}
+        )
 
     def sum_by_disease(self, values: np.ndarray) -> np.ndarray:
         """float64 (D,): sums of ``values`` (one for each direct annotation) over each disease; 0 where it has none."""

@@ -158,7 +158,7 @@ class KnowledgeGraph:
         """Open a built graph. Raises ArtifactError when it is missing, damaged, or of another layout version."""
         record = manifest.read(path, kind="graph", version=VERSION, run=REBUILD)
         tables = {name: StringTable.open(path / name) for name in _NODE_TABLES}
-        arrays = {name: np.load(path / f"{name}.npy", mmap_mode="r") for name in _ARRAYS}
+        arrays = {name: np.load(path / f"{name}.npy", mmap_mode="r").view(np.ndarray) for name in _ARRAYS}
         return cls(path, tables, arrays, record)
 
     # --- concepts

@@ -52,3 +52,10 @@ def test_nothing_in_common_is_no_path(small_graph: KnowledgeGraph) -> None:
 def test_unknown_ends_are_errors(small_graph: KnowledgeGraph) -> None:
     with pytest.raises(InputError, match="unknown CURIE"):
         explain(small_graph, "HP:404", "OMIM:1")
+
+
+def test_a_path_does_not_climb_to_come_back(small_graph: KnowledgeGraph) -> None:
+    # nothing but the big heart is below the heart, so both are equally informative
+    assert small_graph.information_content("HP:3") == small_graph.information_content("HP:6")
+    first = explain(small_graph, "HP:6", "OMIM:2")[0]
+    assert walk(small_graph, "HP:6", first) == ["HP:6", "OMIM:2"]
