@@ -116,7 +116,7 @@ def load(folder: Path | None = None, *, detector: str | None = None) -> Checkpoi
     """The shipped reasoner (None), or the one in ``folder``.
 
     Raises ArtifactError when a file is missing, a hash or a tensor does not match, it was trained on other features, or
-    on another detector than the one with the fingerprint ``detector`` (None: do not ask).
+    on another detector than the one whose weights have the sha256 ``detector`` (None: do not ask).
     """
     from safetensors import SafetensorError
     from safetensors.torch import load_file

@@ -220,7 +220,7 @@ def train_reasoner(
     network = fresh_network(weights, none, region_dim=EMBEDDING_DIM)
     settings: dict[str, object] = {
         "graph": graph.manifest.sha256,
-        "detector": detector.fingerprint,
+        "detector": detector.manifest["sha256"],
         "cases": str(cases),
     }
     seen = run(network, learning, out, steps=steps, seconds=seconds, seed=seed, settings=settings, progress=progress)
@@ -233,7 +233,7 @@ def train_reasoner(
     card = {
         "command": command,
         "date": datetime.now(UTC).date().isoformat(),
-        "detector": detector.fingerprint,
+        "detector": detector.manifest["sha256"],
         "graph": graph.manifest.sha256,
         "examples": seen,
         "sources": learning.sources,

@@ -72,7 +72,7 @@ class Pipeline:
         """
         graph = KnowledgeGraph.open(home / "graph")
         detector = Detector.open()
-        checkpoint = checkpoints.load(detector=detector.fingerprint)
+        checkpoint = checkpoints.load(detector=detector.manifest["sha256"])
         search = EvidenceSearch(graph, Literature.open(home), Cases.open(home, detector=detector.fingerprint))
         return cls(graph, Linker.open(home / "linker"), search, detector, checkpoint)
 
