@@ -25,7 +25,7 @@ $(STAMP): pyproject.toml constraints.txt
 		sys.exit(f"error: whydx needs Python 3.11 or 3.12, $(PYTHON) is {v[0]}.{v[1]}; run: make PYTHON=python3.12 …")'
 	@test -x $(BIN)/python || { echo "creating $(VENV) with $(PYTHON)" >&2; $(PYTHON) -m venv $(VENV); }
 	@echo "installing whydx and its pinned dependencies (once; a few minutes)" >&2
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile -c constraints.txt -e '.[dev]'
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-compile -c constraints.txt -e '.[dev]'
 	@touch $@
 
 demo:
