@@ -13,6 +13,7 @@ the patient now. "No family history of" is not assessed too; "no history of" is 
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,8 @@ from ontologies.concept import Presence
 _TOKEN = re.compile(r"[^\W_]+(?:['’][^\W_]+)?|[^\w\s]")
 
 _TRIGGERS = Path(__file__).parent / "data" / "assertion_triggers.tsv"
+_LONGEST_SENTENCE = 2000
+_FARTHEST = 60  # words between a trigger and a mention
 _MARKS = frozenset(["?", "normal"])
 _ALONE = frozenset(
     ["absent", "negative", "resolved", "cleared", "unremarkable", "suspected", "questioned", "questionable", "denied"]
@@ -79,8 +82,10 @@ def presences(text: str, spans: Sequence[tuple[int, int]]) -> list[Presence]:
         return []
     result: list[Presence] = ["present"] * len(spans)
     sections = _sections(text)
+    order = sorted(range(len(spans)), key=lambda i: spans[i])
+    starts = [spans[i][0] for i in order]
     for first, last, question in _sentences(text):
-        inside = [i for i, (start, _) in enumerate(spans) if first <= start < last]
+        inside = order[bisect_left(starts, first) : bisect_left(starts, last)]
         if not inside or not (sections or question or _speaks(text[first:last])):
             continue
         tokens = [
@@ -137,7 +142,18 @@ def _sentences(text: str) -> list[tuple[int, int, bool]]:
         start = end
     if start < length:
         found.append((start, length, False))
-    return found
+    return [part for sentence in found for part in _parts(text, *sentence)]
+
+
+def _parts(text: str, start: int, end: int, question: bool) -> list[tuple[int, int, bool]]:
+    """A sentence, cut at spaces where it is longer than any sentence is: text without full stops must not cost its
+    square."""
+    parts = []
+    while end - start > _LONGEST_SENTENCE:
+        cut = text.rfind(" ", start, start + _LONGEST_SENTENCE) + 1 or start + _LONGEST_SENTENCE
+        parts.append((start, cut, False))
+        start = cut
+    return [*parts, (start, end, question)]
 
 
 def _hits(tokens: list[str]) -> list[_Hit]:
@@ -163,6 +179,7 @@ def _presence(tokens: list[tuple[int, int, str]], hits: list[_Hit], start: int, 
     last = next((i for i, (a, _, _) in enumerate(tokens) if a >= end), len(tokens))
     words = [word for *_, word in tokens]
     acting: list[tuple[int, _Hit]] = []
+    hits = [hit for hit in hits if first - _FARTHEST <= hit.first <= last + _FARTHEST]
     for hit in hits:
         if hit.trigger.before and hit.last <= first and _reaches(words, hits, hit, first):
             acting.append((first - hit.last, hit))
@@ -227,7 +244,7 @@ def _reaches(words: list[str], hits: list[_Hit], hit: _Hit, mention: int) -> boo
         return False
     if effect == "absent" and "with" in between and words[hit.first] not in ("without", "not"):
         return False
-    listed = any(word in ("or", "nor") for word in words[hit.last :])
+    listed = any(word in ("or", "nor") for word in words[hit.last : mention + _FARTHEST])
     for i, word in enumerate(between):
         following = words[hit.last + i + 1] if hit.last + i + 1 < len(words) else ""
         if word == "," and effect == "uncertain" and following not in ("or", "and", "versus", "vs"):
@@ -235,7 +252,7 @@ def _reaches(words: list[str], hits: list[_Hit], hit: _Hit, mention: int) -> boo
         if (
             word in (",", "and")
             and following in _NEW_ITEM
-            and not (listed and word == "," and "or" in words[hit.last + i :])
+            and not (listed and word == "," and "or" in words[hit.last + i : mention + _FARTHEST])
         ):
             return False
         if word == "and" and effect == "uncertain":

@@ -25,6 +25,7 @@ KNOWN, UNKNOWN = 10, 11
 _NEWLINE = 6
 _LARGEST_TABLE = 1 << 20
 _LARGEST_SET = 1 << 18
+_BLOCK = 1 << 13  # coordinators looked at together, to bound memory
 _MASK = (1 << 64) - 1
 
 # Shapes of a shared word, as (length of the kept part beside the coordinator, skipped words, length of the shared
@@ -242,8 +243,9 @@ class Recognizer:
             good = joined[end - 1] == joined[i]
             i, end = i[good], end[good]
             shapes.append((i, i + before, end - after, end, np.zeros(len(i), dtype=np.int8)))
-        joints = np.flatnonzero((gaps == COORDINATOR) | (gaps == COMMA))
-        if len(joints):
+        everywhere = np.flatnonzero((gaps == COORDINATOR) | (gaps == COMMA))
+        for block in range(0, len(everywhere), _BLOCK):
+            joints = everywhere[block : block + _BLOCK]
             broken, coordinated, ands = view.broken, view.coordinated, view.ands
             size, (kept, skipped, share) = _SHAPES.shape[1], _SHAPES[:, None, :]
             j = np.repeat(joints, size).reshape(-1, size)

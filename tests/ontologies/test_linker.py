@@ -206,6 +206,15 @@ def test_many_texts_give_what_each_gives_alone(linker: Linker, texts: list[str])
     assert list(linker.link_all(texts)) == alone
 
 
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize(
+    "unit", ["a, ", "and ", "fever, ", "no fever ", "fever\n", "(ASD) ", "heart is ", "x", "\u0301"]
+)
+def test_a_very_long_text_does_not_cost_its_square(linker: Linker, unit: str) -> None:
+    text = unit * (50_000 // len(unit))
+    assert all(text[m.start : m.end] == m.mention for m in linker.link(text))
+
+
 def test_building_twice_gives_the_same_bytes(folder: Path, tmp_path: Path) -> None:
     Linker.build(reversed(_concepts()), reversed(_terms()), tmp_path / "again")
     for file in sorted(folder.iterdir()):
