@@ -11,7 +11,7 @@ from rich.text import Text
 
 from kg.triple import KGPath
 from ontologies.concept import Concept
-from reports.table import codes, grid, heading, hit_text, percent
+from reports.table import SIGNS, codes, grid, heading, hit_text, percent
 from retrieval.document import SearchHit
 from vision.finding import Finding
 
@@ -42,11 +42,11 @@ def detections(rows: Sequence[Mapping[str, Any]], console: Console) -> None:
             ("codes", "wrap"),
         )
         for finding in sorted(found, key=lambda f: (-(f.probability or 0.0), f.label)):
-            present = finding.presence == "present"
+            sign, style = SIGNS[finding.presence] if finding.presence != "absent" else ("", "dim")
             box = finding.box
             table.add_row(
-                Text("+" if present else "", style="green"),
-                Text(finding.label, style="" if present else "dim"),
+                Text(sign, style=style),
+                Text(finding.label, style="dim" if finding.presence == "absent" else ""),
                 "" if finding.probability is None else f"{finding.probability:.3f}",
                 "" if finding.threshold is None else f"{finding.threshold:.3f}",
                 finding.laterality or "",

@@ -32,7 +32,7 @@ _KINDS = {
     "case": "case",
     "image_region": "image region",
 }
-_SIGNS = {"present": ("+", "green"), "uncertain": ("?", "yellow"), "absent": ("−", "dim"), "not assessed": ("·", "dim")}
+SIGNS = {"present": ("+", "green"), "uncertain": ("?", "yellow"), "absent": ("−", "dim"), "not assessed": ("·", "dim")}
 
 
 def render(report: DiagnosticReport, console: Console) -> None:
@@ -111,7 +111,7 @@ def _findings(findings: Sequence[Finding], console: Console) -> None:
             ("codes", "wrap"),
         )
         for finding in sorted(shown, key=lambda f: (f.origin != "image", -(f.probability or 0.0), f.label)):
-            sign, style = _SIGNS[finding.presence]
+            sign, style = SIGNS[finding.presence]
             name = finding.label if finding.presence == "present" else f"{finding.label} ({finding.presence})"
             table.add_row(
                 Text(sign, style=style),

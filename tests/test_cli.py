@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import io
 import json
 import os
@@ -256,9 +257,7 @@ def _damaged_home(home: Path, target: Path, part: str) -> Path:
         else:
             (target / folder).symlink_to(home / folder)
     victim = max((p for p in (target / part).rglob("*") if p.is_file()), key=lambda p: p.stat().st_size)
-    data = bytearray(victim.read_bytes())
-    data[len(data) // 2] ^= 1
-    victim.write_bytes(data)
+    _flip(victim)
     return target
 
 
@@ -278,6 +277,40 @@ def _damaged_home(home: Path, target: Path, part: str) -> Path:
 def test_damaged_files(whydx: Whydx, home: Path, tmp_path: Path, part: str, arguments: tuple[str, ...]) -> None:
     message = one_line(whydx(*arguments, "--home", _damaged_home(home, tmp_path, part)))
     assert "run: whydx" in message
+
+
+def _shipped(package: str, constant: str, target: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Copy shipped weights to ``target`` and have the program read them there."""
+    module = importlib.import_module(package)
+    shutil.copytree(getattr(module, constant), target)
+    monkeypatch.setattr(module, constant, target)
+    return target
+
+
+def _flip(path: Path) -> None:
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+
+
+def test_a_detector_that_does_not_match(
+    whydx: Whydx, phantom: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    weights = _shipped("vision.detector", "WEIGHTS", tmp_path / "weights", monkeypatch)
+    assert whydx("detect", phantom, "--home", tmp_path).status == 0
+    _flip(weights / "detector.safetensors")
+    assert "do not match" in one_line(whydx("detect", phantom, "--home", tmp_path))
+    shutil.copy(weights.parent / "weights" / "cases.safetensors", weights / "detector.safetensors")
+    one_line(whydx("detect", phantom, "--home", tmp_path))
+
+
+def test_a_reasoner_that_does_not_match(
+    whydx: Whydx, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    weights = _shipped("fusion.checkpoint", "PACKAGED_WEIGHTS", tmp_path / "weights", monkeypatch)
+    assert whydx("diagnose", "--note", "cough", "--home", home).status == 0
+    _flip(weights / "reasoner.safetensors")
+    one_line(whydx("diagnose", "--note", "cough", "--home", home))
 
 
 @pytest.mark.slow
