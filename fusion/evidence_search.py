@@ -67,23 +67,15 @@ class EvidenceSearch:
             similar = self.cases.search(
                 text=text or None, image_embedding=embedding, concepts=present, k=_POOL, exclude=leave_out
             )
-        spoken = {h.document.doc_id: self._kinds(h) for h in (*papers, *similar)}
         paper_branches: dict[str, list[Branch]] = {}
         case_branches: dict[str, list[Branch]] = {}
         for disease in diseases:
             name = self.graph.name(self.graph.node(disease))
-            about = [h for h in papers if disease in spoken[h.document.doc_id]]
-            if len(about) < MAX_PAPERS and self.literature.mentions(disease):
-                known = {h.document.doc_id for h in about}
-                more = self.literature.search(f"{name}. {text}", k=_POOL, concepts=(disease, *present))
-                about += [h for h in more if h.document.doc_id not in known and disease in self._kinds(h)]
+            about = self.literature.search(text or name, k=MAX_PAPERS, concepts=(disease, *present), about=disease)
             paper_branches[disease] = [
-                paper_branch(h, self.literature.best_sentence(h.document, f"{name}. {text}"))
-                for h in about[:MAX_PAPERS]
+                paper_branch(h, self.literature.best_sentence(h.document, f"{name}. {text}")) for h in about
             ]
-            case_branches[disease] = [case_branch(h) for h in similar if disease in spoken[h.document.doc_id]][
-                :MAX_CASES
-            ]
+            case_branches[disease] = [case_branch(h) for h in similar if disease in self._kinds(h)][:MAX_CASES]
         return Retrieved(literature=papers, cases=similar, paper_branches=paper_branches, case_branches=case_branches)
 
     def _kinds(self, hit: SearchHit) -> frozenset[str]:

@@ -92,6 +92,14 @@ class ConceptIndex:
         """Whether any document has the concept."""
         return curie in self._column and bool(self._frequency[self._column[curie]])
 
+    def rows(self, curie: str) -> np.ndarray:
+        """The documents that have the concept or a kind of it, int64, ascending; empty when there is none."""
+        import numpy as np
+
+        if curie not in self._column:
+            return np.zeros(0, dtype=np.int64)
+        return self._row_of[self._columns == self._column[curie]]
+
     def scores(self, concepts: Iterable[str]) -> np.ndarray:
         """simGIC of the query's concepts with every document, float32 (n,); zeros for no concepts."""
         import numpy as np

@@ -6,6 +6,7 @@ of them, and fuses the parts (`rank_fusion.convex`).
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,6 +60,8 @@ class HybridIndex:
         self.concepts = ConceptIndex.open(path / "concepts", verify="size")
         self.images = VectorIndex.open(path / "images", verify="size") if "images" in stored.inputs else None
         self._ranks = id_ranks(self.lexical.ids)
+        # one case asks the same words of the papers about each candidate
+        self._words = functools.lru_cache(maxsize=8)(self.lexical.scores)
 
     def __len__(self) -> int:
         return len(self.documents)
@@ -174,7 +177,7 @@ class HybridIndex:
         depth = max(DEPTH, k) + len(excluded)
         candidates, scorers = [], {}
         if text is not None and text.strip():
-            words, vector = self.lexical.scores(text), (self._encoder or Encoder.load()).query(text)
+            words, vector = self._words(text), (self._encoder or Encoder.load()).query(text)
             candidates += [_positive(words, rows, self._ranks, depth), self.dense.rows(vector, depth, among=among)]
             scorers["bm25"] = words.__getitem__
             scorers["dense"] = lambda chosen: self.dense.scores(vector, chosen)

@@ -142,16 +142,24 @@ class Literature:
         return self.index.concepts.mentions(curie)
 
     def search(
-        self, query: str, k: int = 10, concepts: Iterable[str] = (), *, exclude: Collection[str] = ()
+        self,
+        query: str,
+        k: int = 10,
+        concepts: Iterable[str] = (),
+        *,
+        about: str | None = None,
+        exclude: Collection[str] = (),
     ) -> tuple[SearchHit, ...]:
         """The ``k`` papers that answer best, best first, ties by id. ``concepts`` are canonical CURIEs.
 
-        Raises InputError when the query is blank and there are no concepts, or k < 1.
+        ``about`` (a canonical CURIE) leaves only the papers that assert the concept or a kind of it, before anything is
+        ranked; none is an empty answer. Raises InputError when the query is blank and there are no concepts, or k < 1.
         """
         wanted = tuple(concepts)
         if not query.strip() and not wanted:
             raise InputError("nothing to search for", value=query, expected="words or concepts")
-        found = self.index.search(k=k, text=query, concepts=wanted, exclude=exclude)
+        among = None if about is None else self.index.concepts.rows(about)
+        found = self.index.search(k=k, text=query, concepts=wanted, among=among, exclude=exclude)
         return tuple(_hit(self.index, scored, rank) for rank, scored in enumerate(found, 1))
 
     def best_sentence(self, document: Document, query: str) -> str:

@@ -97,6 +97,18 @@ def test_words_meaning_and_concepts(built: Path) -> None:
     assert not index.mentions("T:cardiomegaly")
 
 
+def test_only_papers_about_a_concept(built: Path) -> None:
+    literature = Literature.open(built)
+    everything = literature.search("pneumonia", k=50)
+    concept = next(c for hit in everything for c in hit.document.concepts)
+    about = literature.search("a question of something else", k=50, about=concept)
+    expected = {
+        d.doc_id for d in (literature.index.documents[i] for i in range(len(literature))) if concept in d.concepts
+    }
+    assert {hit.document.doc_id for hit in about} >= expected > set()
+    assert literature.search("pneumonia", about="UMLS:C9999999") == ()
+
+
 def test_same_question_same_answer(built: Path) -> None:
     one, two = (Literature.open(built).search("fever and effusion", concepts=["T:fever"]) for _ in range(2))
     assert one == two
