@@ -30,7 +30,7 @@ from vision import training_cases
 from vision.detector import EMBEDDING_DIM, Detector
 from vision.finding import LABEL_CURIES
 
-LINEAR_EXAMPLES = 400
+LINEAR_EXAMPLES = 300
 LEAST_ABSENT = 0.2
 SOURCE_NAMES = {
     "chest": "simulated chest patients",
