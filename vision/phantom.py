@@ -49,7 +49,10 @@ class Lesion:
             raise InputError("the lesion's size is out of range", value=self.size, expected="0.2 to 2")
 
 
-DEFAULT_LESIONS: tuple[Lesion, ...] = (Lesion(kind="consolidation"), Lesion(kind="effusion", size=0.8))
+DEFAULT_LESIONS: tuple[Lesion, ...] = (
+    Lesion(kind="consolidation", side="right", size=1.6),
+    Lesion(kind="consolidation", side="left", size=1.0),
+)
 
 
 def radiograph(lesions: Sequence[Lesion] = DEFAULT_LESIONS, seed: int = 0) -> NDArray[np.uint16]:

@@ -1,0 +1,83 @@
+"""Evaluation: rows in the agreed format, and metrics that equal the scorer's."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from errors import InputError
+from vision.datasets import NO_FINDING, read
+from vision.detector import Detector
+from vision.evaluate import evaluate_detect, intervals, metrics, write_annotations
+from vision.finding import LABELS
+
+
+def simulated(records: tuple, seed: int = 0) -> list[dict]:
+    """Prediction rows with ties, a refusal and a missing image."""
+    rng = np.random.default_rng(seed)
+    rows = []
+    for i, record in enumerate(records):
+        if i == 5:
+            continue
+        refused = "blank" if i == 7 else None
+        scores = {x: round(float(np.clip(rng.normal(0.3 + 0.3 * (x in record.labels), 0.2), 0, 1)), 1) for x in LABELS}
+        boxes = [{"label": x, "bbox_xywh": [*rng.uniform(50, 200, 4).round(1)], "score": 0.5} for x in LABELS[:13]]
+        peak = {x: [*rng.uniform(100, 400, 2).round(1)] for x in LABELS}
+        rows.append(
+            {
+                "image": record.image,
+                "refused": refused,
+                "scores": {} if refused else {**scores, NO_FINDING: round(float(rng.random()), 2)},
+                "boxes": [] if refused else boxes,
+                "peak": {} if refused else peak,
+            }
+        )
+    return rows
+
+
+@pytest.mark.parametrize("name", ["nih_cxr", "nih_cxr_64px"])
+def test_metrics_agree_with_the_scorer(shared_data: Path, tmp_path: Path, name: str) -> None:
+    scorer = shared_data.parent / "score" / "detect.py"
+    if not scorer.is_file():
+        pytest.skip("no scorer beside the development data")
+    folder = shared_data / name
+    records = read(folder, split="val")
+    rows = simulated(records)
+    assert write_annotations(folder, "val", tmp_path / "val.jsonl") == len(records)
+    (tmp_path / "rows.jsonl").write_text("".join(json.dumps(r) + "\n" for r in rows), encoding="utf-8")
+    command = [sys.executable, str(scorer), str(tmp_path / "val.jsonl"), str(tmp_path / "rows.jsonl")]
+    theirs = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+    assert json.loads(json.dumps(metrics(records, rows))) == theirs
+
+
+def test_rows_have_the_agreed_format(miniature: Path, detector: Detector) -> None:
+    seen = []
+    rows, found = evaluate_detect(miniature, "val", detector=detector, progress=lambda *a: seen.append(a))
+    assert len(rows) == found["images"] == len(read(miniature, split="val"))
+    assert seen[-1] == ("detecting", len(rows), len(rows))
+    for row in rows:
+        assert set(row) == {"image", "refused", "scores", "boxes", "peak"}
+        if not row["refused"]:
+            assert set(row["scores"]) == {*LABELS, NO_FINDING}
+    json.dumps(rows)
+
+
+def test_a_missing_image_is_an_input_error(tmp_path: Path, detector: Detector) -> None:
+    (tmp_path / "annotations.jsonl").write_text('{"image": "a.png", "patient_id": 1, "labels": []}', encoding="utf-8")
+    with pytest.raises(InputError, match="no such image"):
+        evaluate_detect(tmp_path, detector=detector)
+
+
+def test_intervals_contain_the_figure(miniature: Path) -> None:
+    records = read(miniature)
+    rows = simulated(records)
+    for row in rows:
+        row["scores"]["Effusion"] = row["scores"].get("Effusion", 0.0)
+    table = metrics(records, rows)["auroc"]
+    for label, (low, high) in intervals(records, rows).items():
+        assert low <= table[label] <= high
