@@ -55,10 +55,8 @@ def eval_diagnose(
         int | None, typer.Option("--limit", min=1, help="Only so many cases, spread evenly.", show_default=False)
     ] = None,
     mode: Annotated[
-        Literal["reasoner", "no-branches", "likelihood"],
-        typer.Option(
-            "--mode", help="The whole, the network with its evidence masked, or the graph's likelihood alone."
-        ),
+        Literal["reasoner", "no-branches", "shuffled-branches", "likelihood"],
+        typer.Option("--mode", help="The whole, its evidence masked or another candidate's, or the likelihood alone."),
     ] = "reasoner",
     predictions: PredictionsOption = None,
     as_json: JsonOption = False,

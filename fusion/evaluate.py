@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from kg.graph import KnowledgeGraph
 
 RANKING_LENGTH = 100
 SHORTLIST = 20
+MODES = ("reasoner", "no-branches", "shuffled-branches", "likelihood")
 Progress = Callable[[str, int, int], None]
 
 
@@ -42,12 +44,13 @@ class CaseRanker:
     """Ranks the diseases of one code system for published cases.
 
     ``mode`` is "reasoner" (the likelihood's shortlist re-ranked by the reasoner with its branches), "no-branches"
-    (the same with every branch masked) or "likelihood".
+    (the same with every branch masked), "shuffled-branches" (each candidate with the branches of the next one:
+    knowledge that is about something else) or "likelihood".
     """
 
     def __init__(self, home: Path, vocab: str = "OMIM", mode: str = "reasoner") -> None:
-        if mode not in ("reasoner", "no-branches", "likelihood"):
-            raise InputError("unknown mode", value=mode, expected="reasoner, no-branches or likelihood")
+        if mode not in MODES:
+            raise InputError("unknown mode", value=mode, expected=", ".join(MODES))
         self.graph = KnowledgeGraph.open(home / "graph")
         self.room = WorkupRoom(self.graph, published_likelihood(self.graph))
         self.within = self.room.likelihood.rows_with_code(vocab)
@@ -87,6 +90,12 @@ class CaseRanker:
                 )
                 for c in workup.candidates
             ]
+            if self.mode == "shuffled-branches":
+                last = len(questions) - 1  # "none of these" has no branches to give
+                questions[:last] = [
+                    replace(q, candidate=replace(q.candidate, branches=questions[(i + 1) % last].candidate.branches))
+                    for i, q in enumerate(questions[:last])
+                ]
             scores = self.scorer.scores(questions)
             for candidate, p in zip(workup.candidates, softmax(scores, self.calibration.temperature), strict=True):
                 probability[candidate.curie] = float(p)
