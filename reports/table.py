@@ -17,6 +17,7 @@ from vision.finding import Finding
 
 DISCLAIMER = "Decision support, not a medical device: a physician decides."
 _BAR_WIDTH = 20
+_LONGEST_JOURNAL = 60
 _SYSTEMS = {
     "UMLS": "UMLS",
     "SNOMEDCT": "SNOMED CT",
@@ -193,17 +194,24 @@ def _hits(title: str, hits: Sequence[SearchHit], console: Console) -> None:
 
 
 def hit_text(hit: SearchHit, longest: int = 160) -> Text:
-    """Title (or the beginning of the text), year and journal where known, then the parts of the score."""
+    """A paper's title with journal and year, or a case's title with its impression (or the beginning of its text); then
+    the parts of the score."""
     document = hit.document
-    body = " ".join((document.title or document.text).split())
-    body = body if len(body) <= longest else body[: longest - 1].rstrip() + "…"
-    origin = ", ".join(document.metadata[key] for key in ("journal", "year") if document.metadata.get(key))
+    said = document.metadata.get("impression") or document.text if document.kind == "case" else ""
+    body = _shorten(": ".join(filter(None, (document.title, said))) or document.text, longest)
+    known = (_shorten(document.metadata.get("journal", ""), _LONGEST_JOURNAL), document.metadata.get("year", ""))
+    origin = ", ".join(filter(None, known))
     text = Text(body)
     if origin:
         text.append(f" ({origin})")
     if hit.explanation:
         text.append(f"  [{scores(hit.explanation)}]", style="dim")
     return text
+
+
+def _shorten(text: str, longest: int) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= longest else line[: longest - 1].rstrip() + "…"
 
 
 def _next_steps(report: DiagnosticReport, console: Console) -> None:

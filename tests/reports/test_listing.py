@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from io import StringIO
 from typing import Any
 
@@ -54,6 +55,15 @@ def test_hits(report: DiagnosticReport) -> None:
     assert "PMID:31573350" in text
     assert "bm25 12.3 · dense 0.61" in text
     assert "2019" in text
+
+
+def test_a_case_says_what_was_found(report: DiagnosticReport) -> None:
+    document = replace(
+        report.cases[0].document, title="51-year-old man", metadata={"impression": "Pneumonia " * 40, "journal": ""}
+    )
+    text = " ".join(drawn(listing.hits, (replace(report.cases[0], document=document),)).split())
+    assert "51-year-old man: Pneumonia Pneumonia" in text
+    assert "…" in text
 
 
 def test_walks(report: DiagnosticReport) -> None:
