@@ -1,7 +1,7 @@
 """The few exceptions of whydx.
 
-Every message is one line that says what went wrong, the offending value, what was expected, and the command to run next;
-the command line prints it and exits with 1.
+Every message is one line that says what went wrong, the offending value, what was expected, and the command to run
+next; the command line prints it and exits with 1.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ _LONGEST_VALUE = 120
 class WhydxError(Exception):
     """An error the user can act on.
 
-    ``str(error)`` is one line: ``what: 'value'; expected …; run: …`` (the parts that are given). ``value`` is shortened to
-    120 characters and its line breaks are escaped, so that a hostile input cannot fake a second line.
+    ``str(error)`` is one line: ``what: 'value'; expected …; run: …`` (the parts that are given). ``value`` is shortened
+    to 120 characters and its line breaks are escaped, so that a hostile input cannot fake a second line.
     """
 
     def __init__(self, what: str, *, value: object = None, expected: str = "", run: str = "") -> None:
