@@ -146,7 +146,7 @@ class PathFinder:
                 continue
             used.add(int(term[i]))
             shared = np.intersect1d(above_start, graph.ancestor_nodes(int(term[i])), assume_unique=True)
-            # An ancestor that nobody else is annotated with is as informative as what lies below it: the nearer one wins.
+            # What nobody else is annotated with is as informative as what lies below it: the nearer one wins.
             near = (shared == start) | (shared == int(term[i]))
             meet = int(shared[np.lexsort((shared, ~near, -information[shared]))[0]])
             paths.append(

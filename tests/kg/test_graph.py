@@ -110,6 +110,7 @@ def test_views_hold_the_subgraph(small_graph: KnowledgeGraph) -> None:
     view = small_graph.to_networkx(chosen)
     assert set(view.edges(keys=True)) == {("OMIM:1", "HP:7", "has_phenotype"), ("HP:7", "HP:5", "is_a")}
     answer = small_graph.to_rdf(chosen).query(
-        "PREFIX rdfs: <http://www.w3.org/2000/01/rdf-schema#> SELECT ?label WHERE { <urn:curie:HP:7> rdfs:subClassOf/rdfs:label ?label }"
+        "PREFIX rdfs: <http://www.w3.org/2000/01/rdf-schema#> "
+        "SELECT ?label WHERE { <urn:curie:HP:7> rdfs:subClassOf/rdfs:label ?label }"
     )
     assert [str(row.label) for row in answer] == ["Opacity"]
