@@ -14,6 +14,7 @@ from kg.graph import VERSION as GRAPH_VERSION
 from kg.graph import KnowledgeGraph
 from ontologies import chest, registry, sources
 from ontologies.linker import Linker
+from ontologies.linker_index import VERSION as LINKER_VERSION
 from ontologies.merge import Merged, merge
 from retrieval import cases, literature
 from retrieval.document import Document
@@ -69,11 +70,12 @@ def build(home: Path, parts: Sequence[str] = PARTS, *, progress: Progress | None
     graph_digest = _digest(graph_inputs)
     folders = {"graph": home / "graph", "linker": home / "linker"}
     folders |= {part: home / "indexes" / part for part in ("literature", "cases", "images")}
+    linker_digest = _digest({"graph": graph_digest, "layout": str(LINKER_VERSION)})
     digests = {
         "graph": graph_digest,
-        "linker": _digest({"graph": graph_digest}),
-        "literature": _digest({"graph": graph_digest, "encoder": PACKAGED_SHA256, "layout": str(literature.VERSION)}),
-        "cases": _digest({"graph": graph_digest, "encoder": PACKAGED_SHA256, "layout": str(cases.VERSION)}),
+        "linker": linker_digest,
+        "literature": _digest({"linker": linker_digest, "encoder": PACKAGED_SHA256, "layout": str(literature.VERSION)}),
+        "cases": _digest({"linker": linker_digest, "encoder": PACKAGED_SHA256, "layout": str(cases.VERSION)}),
         "images": _digest({"graph": graph_digest, **_detector_inputs()}) if "images" in parts else "",
     }
     needed = [p for p in PARTS if p in parts or p in ("graph", "linker")]
