@@ -36,10 +36,13 @@ demo:
 	if [ -n "$$IMAGE" ]; then \
 		$(BIN)/whydx diagnose "$$IMAGE" $${NOTE:+--note "$$NOTE"}; \
 	else \
-		$(BIN)/python -m benchmarks.demo build/demo; stage "phantom and note written to build/demo"; \
+		$(MAKE) --no-print-directory build/demo/phantom.dcm; stage "phantom and note written to build/demo"; \
 		note="@build/demo/note.txt"; [ -z "$$NOTE" ] || note="$$NOTE"; \
 		$(BIN)/whydx diagnose build/demo/phantom.dcm --note "$$note"; \
 	fi; stage "diagnosed"
+
+build/demo/phantom.dcm: benchmarks/demo.py vision/phantom.py vision/anatomy.py
+	@$(BIN)/python -m benchmarks.demo build/demo
 
 test: install
 	@$(BIN)/python -m pytest -m "not slow and not peer and not browser" $(ARGS)

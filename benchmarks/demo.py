@@ -6,6 +6,7 @@ fetched reports at that moment (they may not be redistributed, so the repository
 
 from __future__ import annotations
 
+import os
 import sys
 import tarfile
 from pathlib import Path
@@ -36,9 +37,11 @@ def indication(home: Path, report: str = REPORT) -> str:
 
 def main() -> None:
     folder = Path(sys.argv[1] if len(sys.argv) > 1 else "build/demo")
+    named = os.environ.get("WHYDX_HOME")
+    home = home_folder(Path(named) if named else None)
     folder.mkdir(parents=True, exist_ok=True)
     write_phantom(folder / "phantom.dcm")
-    (folder / "note.txt").write_text(indication(home_folder(None)) + "\n", encoding="utf-8")
+    (folder / "note.txt").write_text(indication(home) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -24,10 +24,9 @@ _QUERY_FINDINGS = 8
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Retrieved:
-    """What a search for one case found: the hits in order of rank, and the branches for each disease that they
-    mention."""
+    """What a search for one case found: similar cases in order of rank, and for each disease the branches of the papers
+    and cases that speak of it."""
 
-    literature: tuple[SearchHit, ...]
     cases: tuple[SearchHit, ...]
     paper_branches: dict[str, list[Branch]]
     case_branches: dict[str, list[Branch]]
@@ -61,7 +60,6 @@ class EvidenceSearch:
         """
         text = self.query(case)
         present = tuple(sorted(o.curie for o in case.observed if o.presence == "present"))
-        papers = self.literature.search(text, k=_POOL, concepts=present) if text else ()
         similar: tuple[SearchHit, ...] = ()
         if text or embedding is not None:
             similar = self.cases.search(
@@ -76,7 +74,14 @@ class EvidenceSearch:
                 paper_branch(h, self.literature.best_sentence(h.document, f"{name}. {text}")) for h in about
             ]
             case_branches[disease] = [case_branch(h) for h in similar if disease in self._kinds(h)][:MAX_CASES]
-        return Retrieved(literature=papers, cases=similar, paper_branches=paper_branches, case_branches=case_branches)
+        return Retrieved(cases=similar, paper_branches=paper_branches, case_branches=case_branches)
+
+    def papers(self, case: Case, diseases: Sequence[str], k: int) -> tuple[SearchHit, ...]:
+        """The ``k`` papers that speak best of the case and of these diseases together; () with nothing to search by."""
+        names = [self.graph.name(self.graph.node(d)) for d in diseases]
+        text = ". ".join(filter(None, (", ".join(names), self.query(case))))
+        present = (o.curie for o in case.observed if o.presence == "present")
+        return self.literature.search(text, k=k, concepts=sorted({*diseases, *present})) if text else ()
 
     def _kinds(self, hit: SearchHit) -> frozenset[str]:
         """The document's concepts with everything they are kinds of."""

@@ -35,7 +35,9 @@ if TYPE_CHECKING:
 SHORTLIST = 20
 # A change of score below this is within what batching does to the last bits; it is not evidence.
 LEAST_WEIGHT = 1e-3
-MAX_EVIDENCE = 12
+LEAST_HITS = 3
+# How many pieces of each kind are shown for a diagnosis: the heaviest ones.
+MOST_SHOWN = {"finding": 6, "kg_path": 4, "image_region": 2, "literature": 2, "case": 2}
 Progress = Callable[[str, int, int], None]
 
 
@@ -236,17 +238,19 @@ class Pipeline:
             )
         none = float(probabilities[-1])
         steps = tuple(
-            NextStep(disease=s.disease, text=s.text, reference=s.reference)
+            NextStep(disease=d.concept.name, text=s.text, reference=chest.citation(s.reference))
             for d in diagnoses[:3]
             if d.conformal_member
-            for s in chest.next_steps(d.concept.curie)
+            for s in chest.next_steps(
+                [f"{system}:{code}" for system, codes in d.concept.codes.items() for code in codes]
+            )
         )
         return DiagnosticReport(
             findings=tuple(findings),
             diagnoses=tuple(diagnoses),
             none_of_these=none,
-            literature=found.literature[:k],
-            cases=found.cases[:k],
+            literature=self.search.papers(workup.case, [d.concept.curie for d in diagnoses[:3]], max(k, LEAST_HITS)),
+            cases=found.cases[: max(k, LEAST_HITS)],
             next_steps=steps,
             abstention=abstention(none, probabilities[ranked[0]] if ranked else 0.0, int(members.sum()), len(scores)),
             warnings=warnings,
@@ -308,10 +312,7 @@ class Pipeline:
                         path=piece.path,
                     )
                 )
-        return {
-            i: tuple(sorted(e, key=lambda x: (-abs(x.weight), x.kind, x.reference))[:MAX_EVIDENCE])
-            for i, e in out.items()
-        }
+        return {i: heaviest(e) for i, e in out.items()}
 
     def provenance(self) -> dict[str, str]:
         return {
@@ -325,6 +326,13 @@ class Pipeline:
 
 
 _CERTAINTY = {"not assessed": 0, "uncertain": 1, "absent": 2, "present": 3}
+
+
+def heaviest(evidence: Sequence[Evidence]) -> tuple[Evidence, ...]:
+    """The pieces to show, by falling absolute weight, ties by kind and reference."""
+    ordered = sorted(evidence, key=lambda e: (-abs(e.weight), e.kind, e.reference))
+    kept = [e for kind, most in MOST_SHOWN.items() for e in [x for x in ordered if x.kind == kind][:most]]
+    return tuple(e for e in ordered if e in kept)
 
 
 def image_warnings(image: ImageInstance) -> tuple[str, ...]:

@@ -15,7 +15,8 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from transformers import BertConfig, BertModel
+
+from fusion.bert import Bert
 
 # Typical spreads of the features among the candidates of a case, so that their weights learn at one rate.
 FEATURE_SCALE = (20.0, 2.0, 10.0, 2.0, 0.2, 1.5, 1.0, 5.0)
@@ -36,9 +37,9 @@ class ReasonerConfig:
 class Reasoner(nn.Module):
     """Scores candidates; a candidate "none of these" has zero features and its own bias."""
 
-    def __init__(self, bert: BertModel, config: ReasonerConfig) -> None:
+    def __init__(self, bert: Bert, config: ReasonerConfig) -> None:
         super().__init__()
-        hidden = bert.config.hidden_size
+        hidden = bert.hidden_size
         self.bert, self.config = bert, config
         self.region = nn.Sequential(nn.LayerNorm(config.region_dim), nn.Linear(config.region_dim, hidden))
         self.scale: Tensor
@@ -66,10 +67,7 @@ class Reasoner(nn.Module):
         words = self.bert.embeddings.word_embeddings(ids)  # (B, L, H)
         if len(regions):
             words = words.index_put((region_at[:, 0], region_at[:, 1]), self.region(regions).to(words.dtype))
-        mask = torch.zeros(visible.shape, dtype=words.dtype).masked_fill(~visible, torch.finfo(words.dtype).min)
-        hidden = self.bert(
-            inputs_embeds=words, attention_mask=mask[:, None], position_ids=positions, token_type_ids=segments
-        ).last_hidden_state  # (B, L, H)
+        hidden = self.bert(words, positions, segments, visible)  # (B, L, H)
         inside = candidate[:, :, None].to(hidden.dtype)
         mean = (hidden * inside).sum(1) / inside.sum(1)  # (B, H)
         read = self.head(torch.cat([hidden[:, 0], mean], dim=1).float())[:, 0]  # (B,)
@@ -79,7 +77,7 @@ class Reasoner(nn.Module):
 
 def build(bert_config: Mapping[str, Any], bert_state: Mapping[str, Tensor], config: ReasonerConfig) -> Reasoner:
     """A reasoner on plain BERT weights."""
-    bert = BertModel(BertConfig(**bert_config), add_pooling_layer=False)
+    bert = Bert(bert_config)
     bert.load_state_dict(
         {k: v for k, v in bert_state.items() if not k.startswith("pooler") and "position_ids" not in k}
     )

@@ -95,7 +95,8 @@ class WorkupRoom:
             best = []
             for mention in patient.mentions:
                 # An absent finding speaks against a disease only where the disease itself is annotated with it.
-                if mention.presence != presence:
+                # That the candidate itself was seen or named is no path to it.
+                if mention.presence != presence or mention.curie == disease:
                     continue
                 paths = self.paths.explain(mention.curie, disease, 1)
                 if paths and (presence == "present" or len(paths[0].triples) == 1):
