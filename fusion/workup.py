@@ -114,7 +114,7 @@ class WorkupRoom:
                 kind="image_region",
                 anchor=o.curie,
                 reference=o.region_ref,
-                shown=f"image region: {o.region_ref}",
+                shown=f"{o.region_ref.partition('@')[0]} on the image",
                 embedding=o.region,
             )
             for o in seen[:MAX_REGIONS]
