@@ -107,7 +107,8 @@ def heavy_imports(source: str) -> set[str]:
     return found & HEAVY
 
 
-NETWORKS = {"vision/vit.py", "vision/stem.py", "fusion/reasoner.py"}  # their classes derive from torch.nn.Module
+# their classes derive from torch.nn.Module
+NETWORKS = {"vision/vit.py", "vision/stem.py", "fusion/bert.py", "fusion/reasoner.py"}
 
 
 @pytest.mark.parametrize(
