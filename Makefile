@@ -30,13 +30,13 @@ $(STAMP): pyproject.toml constraints.txt
 
 demo:
 	@started=$$SECONDS; stage() { printf '[%4d s] %s\n' $$((SECONDS - started)) "$$1" >&2; }; \
-	$(MAKE) --no-print-directory install; stage "installed"; \
+	$(MAKE) -s --no-print-directory install; stage "installed"; \
 	$(BIN)/whydx data fetch; stage "open sources fetched and verified"; \
 	$(BIN)/whydx index build; stage "graph, linker and indexes up to date"; \
 	if [ -n "$$IMAGE" ]; then \
 		$(BIN)/whydx diagnose "$$IMAGE" $${NOTE:+--note "$$NOTE"}; \
 	else \
-		$(MAKE) --no-print-directory build/demo/phantom.dcm; stage "phantom and note written to build/demo"; \
+		$(MAKE) -s --no-print-directory build/demo/phantom.dcm; stage "phantom and note written to build/demo"; \
 		note="@build/demo/note.txt"; [ -z "$$NOTE" ] || note="$$NOTE"; \
 		$(BIN)/whydx diagnose build/demo/phantom.dcm --note "$$note"; \
 	fi; stage "diagnosed"
