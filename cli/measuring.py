@@ -57,7 +57,7 @@ def eval_diagnose(
     mode: Annotated[
         Literal["reasoner", "no-branches", "shuffled-branches", "likelihood"],
         typer.Option("--mode", help="The whole, its evidence masked or another candidate's, or the likelihood alone."),
-    ] = "reasoner",
+    ] = "likelihood",
     predictions: PredictionsOption = None,
     as_json: JsonOption = False,
     home: HomeOption = None,

@@ -40,6 +40,5 @@ def test_figures_agree_with_the_scorer(shared_data: Path, home: Path, tmp_path: 
     for row in rows:
         assert len(row["ranking"]) >= 50
         assert len(set(row["ranking"])) == len(row["ranking"])
-        if row["probabilities"] is not None:
-            assert len(row["probabilities"]) == len(row["ranking"])
-            assert 0 <= sum(row["probabilities"]) <= 1.0001
+        assert len(row["probabilities"]) == len(row["ranking"])
+        assert 0 < sum(row["probabilities"]) <= 1.0001
