@@ -67,7 +67,7 @@ class Pipeline:
         self.base_rates = training_cases.read().base_rates
 
     @classmethod
-    def open(cls, home: Path, device: str = "cpu") -> Pipeline:
+    def open(cls, home: Path) -> Pipeline:
         """Open the graph, the indexes and the models under ``home``.
 
         Raises ArtifactError when one is missing, damaged, or was made for another version of the others.
