@@ -20,7 +20,7 @@ from fusion.prior import NORMAL, chest_prior, published_likelihood
 from fusion.reasoner import FEATURE_SCALE
 from fusion.scorer import Question, Scorer, none_features
 from fusion.train import fresh_network, run, trained_state
-from fusion.workup import Workup, WorkupRoom
+from fusion.workup import WorkupRoom
 from kg.graph import KnowledgeGraph
 from kg.likelihood import FEATURES, LikelihoodModel
 from ontologies import chest
@@ -83,13 +83,11 @@ def fit_linear(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judged:
-    """The whole shortlist of a validation case: scores (C,), the likelihood's own ranks, and where the truth is (the
-    last entry, "none of these", when the shortlist lacks it)."""
+    """The whole shortlist of a validation case, in the likelihood's order: scores float64 (C,), and the position of the
+    truth (the last, "none of these", when the shortlist lacks it)."""
 
-    workup: Workup
     scores: np.ndarray
     truth: int
-    acceptable: tuple[int, ...]
 
 
 def judge(
@@ -107,15 +105,7 @@ def judge(
             scores = scorer.scores([Question(workup=workup, candidate=c) for c in workup.candidates])
             names = [c.curie for c in workup.candidates]
             truth = names.index(drawn.truth) if drawn.truth in names else len(names) - 1
-            related = curriculum.related(drawn.truth)
-            out.append(
-                Judged(
-                    workup=workup,
-                    scores=scores,
-                    truth=truth,
-                    acceptable=tuple(j for j, c in enumerate(names) if c in related),
-                )
-            )
+            out.append(Judged(scores=scores, truth=truth))
     return out
 
 
