@@ -28,17 +28,22 @@ def home() -> Path:
     """A home whose sources are fetched and whose graph, linker and indexes are built from them by this code.
 
     WHYDX_TEST_HOME, or ``.cache/test-home`` in the repository; never the user's own, which may hold other ontologies.
-    Only what is missing or out of date is fetched and built. Tests skip with the reason when the sources cannot be had.
+    Only what is missing or out of date is fetched and built, by one process at a time. Tests skip with the reason when
+    the sources cannot be had.
     """
+    from filelock import FileLock
+
     from fusion.build import build
     from ontologies.sources import fetch
 
     folder = Path(os.environ.get("WHYDX_TEST_HOME") or REPOSITORY / ".cache" / "test-home")
-    try:
-        fetch(folder)
-    except SourceError as error:
-        pytest.skip(f"no home to test with: {error}")
-    build(folder)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(f"{folder}.lock"):
+        try:
+            fetch(folder)
+        except SourceError as error:
+            pytest.skip(f"no home to test with: {error}")
+        build(folder)
     return folder
 
 
