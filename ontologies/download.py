@@ -5,7 +5,7 @@ This program stops before that: it lets pip's package finder locate the file (in
 certificates, credentials, all as the user configured them for pip) and copies the bytes to a file. Nothing else
 happens to them here; the caller checks the hash.
 
-It runs as a program of its own (``python archive.py PACKAGE FILENAME SHA256 TARGET LIMIT``), because pip's internals
+It runs as a program of its own (``python download.py PACKAGE FILENAME SHA256 TARGET LIMIT``), because pip's internals
 expect a process to themselves. Each line on stdout is a JSON object: ``{"done": bytes, "total": bytes}`` while it
 copies, and at the end ``{"state": "ok"}`` or ``{"state": "missing" | "network" | "disk" | "size", "detail": "one
 line"}``.
