@@ -7,35 +7,27 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from errors import InputError
+from ontologies.archive import Member, member
 from ontologies.concept import Relation, Statement
 from ontologies.prefix import canonical_curie
+from ontologies.problem import Problem, Report, stop, text_lines
 
 _EXACT = frozenset({"skos:exactMatch", "owl:equivalentClass"})
 _NEEDED = ("subject_id", "predicate_id", "object_id")
 
 
-def read(path: Path, *, source: str = "") -> Iterator[Statement]:
+def read(path: Path | Member, *, source: str = "", report: Report = stop) -> Iterator[Statement]:
     """Stream the exact matches between two known code systems as "xref" relations, in the order of the file.
 
     Negated rows (predicate_modifier "Not"), other predicates and other prefixes are left out. ``source`` names the set;
     by default it is taken from the file's metadata (mapping_set_title, mapping_set_version) or its name.
-    Raises InputError when the file is missing, has no SSSOM header, or a row is too short; the message gives the line.
+    Raises InputError when the file is missing, has no SSSOM header, or (by default) at a row that is too short or too
+    long; with ``report`` such a row is reported, with its line, and left out.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise InputError("no such SSSOM file", value=path)
-    try:
-        with open(path, encoding="utf-8", newline="") as lines:
-            yield from _rows(lines, path, source)
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"cannot read {path.name}", value=error, expected="UTF-8 text") from error
-
-
-def _rows(lines: Iterator[str], path: Path, source: str) -> Iterator[Statement]:
+    file = member(path)
     metadata: dict[str, str] = {}
     columns: dict[str, int] = {}
-    for number, line in enumerate(lines, 1):
-        line = line.rstrip("\r\n")
+    for number, line in text_lines(file, report):
         if not columns:
             if line.startswith("#"):
                 key, _, value = line.lstrip("#").partition(":")
@@ -46,19 +38,21 @@ def _rows(lines: Iterator[str], path: Path, source: str) -> Iterator[Statement]:
             columns = {name: index for index, name in enumerate(line.split("\t"))}
             if missing := [name for name in _NEEDED if name not in columns]:
                 raise InputError(
-                    f"{path.name}, line {number}: no SSSOM header", value=line, expected="column " + ", ".join(missing)
+                    f"{file.base}, line {number}: no SSSOM header", value=line, expected="column " + ", ".join(missing)
                 )
             where = [columns[name] for name in _NEEDED]
             negated = columns.get("predicate_modifier")
             source = source or " ".join(
-                filter(None, (metadata.get("mapping_set_title", path.name), metadata.get("mapping_set_version", "")))
+                filter(None, (metadata.get("mapping_set_title", file.base), metadata.get("mapping_set_version", "")))
             )
             continue
         if not line:
             continue
         cells = line.split("\t")
-        if len(cells) <= max(where):
-            raise InputError(f"{path.name}, line {number}: too few columns", value=line, expected=str(len(columns)))
+        if not max(where) < len(cells) <= len(columns):
+            reason, expected = f"{len(cells)} columns", f"{len(columns)} columns"
+            report(Problem(file=file.base, line=number, reason=reason, value=line, expected=expected))
+            continue
         subject, predicate, object_ = (cells[index] for index in where)
         if predicate not in _EXACT or (negated is not None and negated < len(cells) and cells[negated] == "Not"):
             continue
@@ -66,4 +60,4 @@ def _rows(lines: Iterator[str], path: Path, source: str) -> Iterator[Statement]:
         if left and right and left != right:
             yield Relation(subject=left, predicate="xref", object=right, source=source)
     if not columns:
-        raise InputError(f"{path.name} has no SSSOM header", value=path, expected=", ".join(_NEEDED))
+        raise InputError(f"{file.base} has no SSSOM header", expected=", ".join(_NEEDED))

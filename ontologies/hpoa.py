@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from errors import InputError
+from ontologies.archive import Member, member
 from ontologies.concept import DISEASE, Concept, Relation, Statement, Term
 from ontologies.prefix import canonical_curie
+from ontologies.problem import Problem, Report, stop, text_lines
 
 COLUMNS = (
     "database_id",
@@ -46,7 +49,7 @@ _COUNT = re.compile(r"(\d+)\s*/\s*(\d+)")
 _PERCENT = re.compile(r"(\d+(?:\.\d+)?)\s*%")
 
 
-def read(path: Path) -> Iterator[Statement]:
+def read(path: Path | Member, *, report: Report = stop) -> Iterator[Statement]:
     """Stream phenotype.hpoa: each disease at its first row (Concept), each of its names once (Term; the first is
     "preferred", others "exact"), and one Relation for each row.
 
@@ -62,16 +65,10 @@ def read(path: Path) -> Iterator[Statement]:
     say the
     same of a disease and a phenotype; ``ontologies.merge`` pools them.
 
-    Raises InputError when the file is missing, has no header line, or a row is malformed; the message gives the line.
+    Raises InputError when the file is missing, has no header line, or (by default) at a malformed row; with ``report``
+    such a row is reported, with its line, and left out.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise InputError("no such HPOA file", value=path)
-    try:
-        with open(path, encoding="utf-8", newline="") as lines:
-            yield from _rows(lines, path)
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"cannot read {path.name}", value=error, expected="UTF-8 text") from error
+    yield from _Annotations(member(path), report).statements()
 
 
 def parse_frequency(text: str) -> tuple[float | None, tuple[int, int] | None]:
@@ -94,71 +91,82 @@ def parse_frequency(text: str) -> tuple[float | None, tuple[int, int] | None]:
     raise ValueError(text)
 
 
-def _rows(lines: Iterator[str], path: Path) -> Iterator[Statement]:
-    source, header = "HPOA", False
-    names: dict[str, set[str]] = {}
-    for number, line in enumerate(lines, 1):
-        line = line.rstrip("\r\n")
-        if line.startswith("#") and not header:
-            if line.lower().startswith(("#version:", "#date:")):
-                source = f"HPOA {line.partition(':')[2].strip()}"
-            if not line.lower().startswith("#databaseid"):
-                continue
-        if not line:
-            continue
-        cells = line.split("\t")
+class _Malformed(ValueError):
+    """(what is wrong with a row, the value, what was expected)."""
+
+
+@dataclass(slots=True)
+class _Annotations:
+    file: Member
+    report: Report
+    source: str = "HPOA"
+    names: dict[str, set[str]] = field(default_factory=dict)  # disease → the names it had so far
+
+    def statements(self) -> Iterator[Statement]:
+        header = False
+        for number, line in text_lines(self.file, self.report):
+            if not header and line.startswith("#") and not line.lower().startswith("#databaseid"):
+                if line.lower().startswith(("#version:", "#date:")):
+                    self.source = f"HPOA {line.partition(':')[2].strip()}"
+            elif line:
+                cells = line.split("\t")
+                if header:
+                    try:
+                        yield from self._row(cells)
+                    except _Malformed as error:
+                        reason, value, expected = error.args
+                        name = self.file.base
+                        self.report(Problem(file=name, line=number, reason=reason, value=value, expected=expected))
+                elif len(cells) != len(COLUMNS) or cells[0].lstrip("#").lower().replace("_", "") != "databaseid":
+                    expected = "\t".join(COLUMNS)
+                    raise Problem(
+                        file=self.file.base, line=number, reason="no HPOA header", value=line, expected=expected
+                    ).error()
+                else:
+                    header = True
         if not header:
-            if len(cells) != len(COLUMNS) or cells[0].lstrip("#").lower().replace("_", "") != "databaseid":
-                raise InputError(f"{path.name}, line {number}: no HPOA header", value=line, expected="\t".join(COLUMNS))
-            header = True
-            continue
+            raise InputError(f"{self.file.base} has no HPOA header", expected="\t".join(COLUMNS))
+
+    def _row(self, cells: list[str]) -> list[Statement]:
         if len(cells) != len(COLUMNS):
-            raise InputError(
-                f"{path.name}, line {number}: {len(cells)} columns", value=line, expected=f"{len(COLUMNS)} columns"
-            )
-        disease = canonical_curie(cells[0])
-        phenotype = canonical_curie(cells[3])
+            raise _Malformed(f"{len(cells)} columns", "\t".join(cells), f"{len(COLUMNS)} columns")
+        disease, phenotype = canonical_curie(cells[0]), canonical_curie(cells[3])
         if disease is None or phenotype is None or not cells[1]:
             bad = cells[0] if disease is None else cells[3] if phenotype is None else "no disease name"
-            raise InputError(
-                f"{path.name}, line {number}: not an annotation", value=bad, expected="known CURIEs and a name"
-            )
-        if disease not in names:
-            system, _, code = disease.partition(":")
-            yield Concept(curie=disease, name=cells[1], semantic_types=(DISEASE,), codes={system: (code,)})
-        known = names.setdefault(disease, set())
-        if cells[1] not in known:
-            yield Term(curie=disease, text=cells[1], kind="exact" if known else "preferred", source=source)
-            known.add(cells[1])
+            raise _Malformed("not an annotation", bad, "known CURIEs and a name")
         try:
             frequency, count = parse_frequency(cells[7].strip())
         except ValueError as error:
-            raise InputError(
-                f"{path.name}, line {number}: not a frequency",
-                value=cells[7],
-                expected="n/m, a percentage, or an HP term",
-            ) from error
+            raise _Malformed("not a frequency", cells[7], "n/m, a percentage, or an HP term") from error
         if cells[10] not in _ASPECTS or cells[2] not in ("", "NOT"):
-            raise InputError(
-                f"{path.name}, line {number}: not an aspect or qualifier",
-                value=f"{cells[10]} {cells[2]}",
-                expected="aspect P, I, C, M or H; qualifier empty or NOT",
-            )
-        excluded = cells[2] == "NOT" or cells[7].strip() == _EXCLUDED
+            expected = "aspect P, I, C, M or H; qualifier empty or NOT"
+            raise _Malformed("not an aspect or qualifier", f"{cells[10]} {cells[2]}", expected)
+        found = self._disease(disease, cells[1])
         predicate = _ASPECTS[cells[10]]
-        if excluded:
+        if cells[2] == "NOT" or cells[7].strip() == _EXCLUDED:
             if predicate != "has_phenotype":
-                continue
+                return found
             predicate = "excludes_phenotype"
             frequency, count = (None, None) if cells[2] == "NOT" else (frequency, count)
-        yield Relation(
+        relation = Relation(
             subject=disease,
             predicate=predicate,
             object=phenotype,
-            source=source,
+            source=self.source,
             frequency=frequency,
             reference=";".join(sorted({part.strip() for part in cells[4].split(";") if part.strip()})),
             count=count,
         )
-    if not header:
-        raise InputError(f"{path.name} has no HPOA header", value=path, expected="\t".join(COLUMNS))
+        return [*found, relation]
+
+    def _disease(self, curie: str, name: str) -> list[Statement]:
+        """What the row is the first to say of its disease: that there is one, and this name of it."""
+        found: list[Statement] = []
+        if curie not in self.names:
+            system, _, code = curie.partition(":")
+            found.append(Concept(curie=curie, name=name, semantic_types=(DISEASE,), codes={system: (code,)}))
+        known = self.names.setdefault(curie, set())
+        if name not in known:
+            found.append(Term(curie=curie, text=name, kind="exact" if known else "preferred", source=self.source))
+            known.add(name)
+        return found

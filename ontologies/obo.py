@@ -11,9 +11,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from errors import InputError
+from ontologies.archive import Member, member
 from ontologies.concept import DISEASE, FINDING, Concept, Relation, Statement, Term, TermKind
 from ontologies.prefix import canonical_curie
+from ontologies.problem import Problem, Report, stop, text_lines
 
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 _STANZA = re.compile(r"\[(\w+)\]\s*(!.*)?$")
@@ -34,7 +35,7 @@ _QUALIFIER = "Qualitative Concept"
 _DISEASE_SYSTEMS = frozenset({"DOID", "MONDO", "OMIM", "ORPHA"})
 
 
-def read(path: Path) -> Iterator[Statement]:
+def read(path: Path | Member, *, report: Report = stop) -> Iterator[Statement]:
     """Stream the live terms of an OBO file, in the order of the file, each as a Concept, its Terms and its Relations.
 
     - Concept: id, name, definition; semantic type "Finding" for HP below "Phenotypic abnormality" or "Past medical
@@ -45,60 +46,57 @@ def read(path: Path) -> Iterator[Statement]:
       each alt_id, and from each obsolete term to the term that replaces it.
 
     Prefixes are made canonical (``ontologies.prefix``), ids with an unknown prefix stay as they are.
-    Raises InputError when the file is missing or is not valid OBO; the message gives the line.
+    Raises InputError when the file is missing or (by default) at a line that is not valid OBO. With ``report`` such a
+    line is reported and left out: one clause of a term, or the whole stanza when it is the stanza's head or id.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise InputError("no such OBO file", value=path)
-    try:
-        parents, obsolete = _skeleton(path)
-        findings = _below(parents, _FINDING_ROOTS)
-        source = ""
-        for frame in _frames(path):
-            if not frame.kind:
-                source = _source(frame, path)
-            elif frame.kind == "Term":
-                yield from _term(frame, source, findings, obsolete)
-    except OSError as error:
-        raise InputError(f"cannot read {path.name}", value=error, expected="an OBO 1.4 file") from error
+    file = member(path)
+    parents, obsolete = _skeleton(file)
+    findings = _below(parents, _FINDING_ROOTS)
+    source = ""
+    for frame in _frames(file, report):
+        if not frame.kind:
+            source = _source(frame, file)
+        elif frame.kind == "Term":
+            yield from _term(frame, source, findings, obsolete)
 
 
 @dataclass(slots=True)
 class _Frame:
-    """A stanza, or the header (``kind`` ""): its clauses as (line number, tag, value without line end)."""
+    """A stanza, or the header (``kind`` ""): its clauses as (line number, tag, value without line end). A stanza whose
+    head or first clause is malformed has the kind "malformed"."""
 
-    path: Path
+    file: str
     kind: str
     line: int
+    report: Report
     clauses: list[tuple[int, str, str]] = field(default_factory=list)
 
-    def malformed(self, line: int, why: str, value: str) -> InputError:
-        return InputError(f"{self.path.name}, line {line}: not valid OBO ({why})", value=value)
+    def malformed(self, line: int, why: str, value: str) -> None:
+        self.report(Problem(file=self.file, line=line, reason=f"not valid OBO ({why})", value=value))
 
 
-def _frames(path: Path) -> Iterator[_Frame]:
-    frame = _Frame(path=path, kind="", line=1)
-    with open(path, "rb") as lines:
-        for number, raw in enumerate(lines, 1):
-            try:
-                line = raw.decode("utf-8-sig" if number == 1 else "utf-8").strip()
-            except UnicodeDecodeError as error:
-                raise frame.malformed(number, "not UTF-8", ascii(raw[:40])) from error
-            if not line or line.startswith("!"):
-                continue
-            if line.startswith("["):
-                header = _STANZA.match(line)
-                if header is None:
-                    raise frame.malformed(number, "a stanza is [Term], [Typedef] or [Instance]", line)
-                yield frame
-                frame = _Frame(path=path, kind=header[1], line=number)
-                continue
-            tag, colon, value = line.partition(":")
-            value = value.strip()
-            if not colon or not value or not _TAG.fullmatch(tag):
-                raise frame.malformed(number, "a line is tag: value", line)
-            if frame.kind and not frame.clauses and tag != "id":
-                raise frame.malformed(number, "a stanza begins with its id", line)
+def _frames(file: Member, report: Report) -> Iterator[_Frame]:
+    frame = _Frame(file=file.base, kind="", line=1, report=report)
+    for number, line in text_lines(file, report):
+        line = line.strip()
+        if not line or line.startswith("!"):
+            continue
+        if line.startswith("["):
+            yield frame
+            header = _STANZA.match(line)
+            kind = header[1] if header else "malformed"
+            frame = _Frame(file=file.base, kind=kind, line=number, report=report)
+            if header is None:
+                frame.malformed(number, "a stanza is [Term], [Typedef] or [Instance]", line)
+            continue
+        tag, colon, value = line.partition(":")
+        value = value.strip()
+        if not colon or not value or not _TAG.fullmatch(tag):
+            frame.malformed(number, "a line is tag: value", line)
+        elif frame.kind and not frame.clauses and tag != "id" and frame.kind != "malformed":
+            frame.malformed(number, "a stanza begins with its id", line)
+            frame.kind = "malformed"
+        else:
             frame.clauses.append((number, tag, value))
     yield frame
 
@@ -118,19 +116,18 @@ def _plain(value: str) -> str:
     return _unescape(_TRAILER.sub("", value).rstrip()) if "!" in value or value.endswith("}") else _unescape(value)
 
 
-def _skeleton(path: Path) -> tuple[dict[str, list[str]], frozenset[str]]:
+def _skeleton(file: Member) -> tuple[dict[str, list[str]], frozenset[str]]:
     """(id → its is_a parents, obsolete ids) by a quick look at the lines; the grammar is checked by the real parse."""
     parents: dict[str, list[str]] = {}
     obsolete: set[str] = set()
     current = ""
-    with open(path, encoding="utf-8", errors="replace") as lines:
-        for line in lines:
-            if line.startswith("id:"):
-                current = line[3:].strip()
-            elif line.startswith("is_a:"):
-                parents.setdefault(current, []).append(line[5:].split("!")[0].split("{")[0].strip())
-            elif line.startswith("is_obsolete:") and line[12:].split("!")[0].strip() == "true":
-                obsolete.add(current)
+    for _, line in text_lines(file, lambda problem: None):
+        if line.startswith("id:"):
+            current = line[3:].strip()
+        elif line.startswith("is_a:"):
+            parents.setdefault(current, []).append(line[5:].split("!")[0].split("{")[0].strip())
+        elif line.startswith("is_obsolete:") and line[12:].split("!")[0].strip() == "true":
+            obsolete.add(current)
     return parents, frozenset(obsolete)
 
 
@@ -149,10 +146,10 @@ def _below(parents: dict[str, list[str]], roots: tuple[str, ...]) -> frozenset[s
     return frozenset(found)
 
 
-def _source(header: _Frame, path: Path) -> str:
+def _source(header: _Frame, file: Member) -> str:
     """Name and version of the ontology, for example "HPO 2025-01-16"; the file's name when the header has none."""
     fields = {tag: _plain(value) for _, tag, value in header.clauses}
-    stem = Path(fields.get("ontology", path.stem)).name.removesuffix(".obo").removesuffix(".owl")
+    stem = Path(fields.get("ontology", Path(file.base).stem)).name.removesuffix(".obo").removesuffix(".owl")
     version = fields.get("data-version", "")
     dated = _DATE.search(version)
     return f"{_TITLES.get(stem, stem)} {dated.group() if dated else version}".strip()
@@ -171,11 +168,13 @@ def _curie(identifier: str) -> str:
 
 def _term(frame: _Frame, source: str, findings: frozenset[str], obsolete: frozenset[str]) -> Iterator[Statement]:
     if not frame.clauses:
-        raise frame.malformed(frame.line, "a stanza begins with its id", f"[{frame.kind}]")
+        frame.malformed(frame.line, "a stanza begins with its id", f"[{frame.kind}]")
+        return
     identifier = _identifier(frame.clauses[0][2])
     curie = _curie(identifier)
     if any(c.isspace() for c in identifier):
-        raise frame.malformed(frame.clauses[0][0], "an id has no white space", identifier)
+        frame.malformed(frame.clauses[0][0], "an id has no white space", identifier)
+        return
     name, definition = "", ""
     terms: list[Term] = []
     relations: list[Relation] = []
@@ -199,8 +198,9 @@ def _term(frame: _Frame, source: str, findings: frozenset[str], obsolete: frozen
             case "def":
                 quoted = _QUOTED.match(value)
                 if quoted is None:
-                    raise frame.malformed(number, "a definition is in quotes", value)
-                definition = _unescape(quoted[1])
+                    frame.malformed(number, "a definition is in quotes", value)
+                else:
+                    definition = _unescape(quoted[1])
             case "synonym":
                 if (term := _synonym(value, curie, source, frame, number)) is not None:
                     terms.append(term)
@@ -216,7 +216,8 @@ def _term(frame: _Frame, source: str, findings: frozenset[str], obsolete: frozen
         return  # only referred to and defined elsewhere, or a bare local name, which cannot be cited
     system, _, code = curie.partition(":")
     if not system or not code:
-        raise frame.malformed(frame.clauses[0][0], "an id is PREFIX:code", identifier)
+        frame.malformed(frame.clauses[0][0], "an id is PREFIX:code", identifier)
+        return
     yield Concept(
         curie=curie,
         name=name,
@@ -230,14 +231,17 @@ def _term(frame: _Frame, source: str, findings: frozenset[str], obsolete: frozen
 
 
 def _synonym(value: str, curie: str, source: str, frame: _Frame, number: int) -> Term | None:
-    """The Term of ``"text" SCOPE TYPE [xrefs]`` (scope and type may be missing); None for obsolete synonyms."""
+    """The Term of ``"text" SCOPE TYPE [xrefs]`` (scope and type may be missing); None for obsolete and malformed
+    ones."""
     quoted = _QUOTED.match(value)
     if quoted is None:
-        raise frame.malformed(number, "a synonym is in quotes", value)
+        frame.malformed(number, "a synonym is in quotes", value)
+        return None
     words = value[quoted.end() :].partition("[")[0].split()
     scope = words[0] if words else "RELATED"
     if scope not in _SCOPES or len(words) > 2:
-        raise frame.malformed(number, "a synonym is EXACT, BROAD, NARROW or RELATED", value)
+        frame.malformed(number, "a synonym is EXACT, BROAD, NARROW or RELATED", value)
+        return None
     typed = words[1] if len(words) > 1 else ""
     text = _unescape(quoted[1]).strip()
     if typed == "obsolete_synonym" or not text:

@@ -50,8 +50,8 @@ def text_lines(file: Member, report: Report) -> Iterator[tuple[int, str]]:
         while raw := stream.readline(_LONGEST_LINE + 1):
             number += 1
             if len(raw) > _LONGEST_LINE:
-                raise Problem(file=file.name, line=number, reason="not a text file (a line of over 16 MiB)").error()
+                raise Problem(file=file.base, line=number, reason="not a text file (a line of over 16 MiB)").error()
             try:
                 yield number, raw.decode("utf-8-sig" if number == 1 else "utf-8").rstrip("\r\n")
             except UnicodeDecodeError:
-                report(Problem(file=file.name, line=number, reason="not UTF-8", value=ascii(raw[:40])))
+                report(Problem(file=file.base, line=number, reason="not UTF-8", value=ascii(raw[:40])))

@@ -22,7 +22,7 @@ _INFERRED = "900000000000011006"
 _REPLACED = frozenset({"900000000000526001", "900000000000527005"})  # REPLACED BY, SAME AS
 _MAPS = {"447562003": "ICD10", "6011000124106": "ICD10CM"}
 _EXACT = "447557004"  # exact match map from SNOMED CT source code to target code
-_MAP_TARGET = re.compile(r"[A-Z]\d[0-9A-Z](\.[0-9A-Z]{1,4})?")
+_MAP_TARGET = re.compile(r"[A-Z][0-9A-Z]{2}(\.[0-9A-Z]{1,4})?")
 
 _TAG = re.compile(r"(.+) \(([^()]+)\)")
 # Semantic tags of fully specified names, as the UMLS semantic types that other sources use.
