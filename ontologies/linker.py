@@ -21,9 +21,10 @@ from errors import ArtifactError, InputError
 from ontologies import assertion, linker_index
 from ontologies.abbreviation import definitions
 from ontologies.concept import DISEASE, FINDING, Concept, Presence, Relation, Term
+from ontologies.radiology import ReportReader
 from ontologies.recognition import Candidate, Recognizer, Words
 
-Method = Literal["exact", "normalized", "order", "coordination", "abbreviation"]
+Method = Literal["exact", "normalized", "order", "coordination", "abbreviation", "interrupted", "shorthand"]
 Laterality = Literal["left", "right", "bilateral"]
 
 _BATCH = 64
@@ -88,6 +89,7 @@ class Linker:
     def __init__(self, index: linker_index.LinkerIndex) -> None:
         self._index = index
         self._recognizer = Recognizer(index)
+        self._reports = ReportReader(self._recognizer)
         self._concept = lru_cache(maxsize=1 << 14)(index.concept)
         self._allowed = lru_cache(maxsize=16)(self._allow)
 
@@ -146,6 +148,7 @@ class Linker:
         while batch := list(islice(rest, _BATCH)):
             words = [self._recognizer.words(text) for text in batch]
             for text, read, found in zip(batch, words, self._recognizer.candidates(words, allowed), strict=True):
+                found = self._reports.read(text, read, found, allowed)
                 yield self._matches(text, read, resolve(found, nested=nested))
 
     def _matches(self, text: str, words: Words, found: list[Candidate]) -> tuple[ConceptMatch, ...]:
