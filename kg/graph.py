@@ -13,7 +13,7 @@ Layout of a graph folder (all npy, little-endian, memory-mapped on open; ``manif
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,9 +28,6 @@ from kg.triple import Triple
 from ontologies.concept import Concept, parse_curie
 
 if TYPE_CHECKING:
-    import networkx
-    import rdflib
-
     from ontologies.merge import Merged
 
 VERSION = 1
@@ -102,7 +99,7 @@ class KnowledgeGraph:
         excludes = predicate == PREDICATES.index("excludes_phenotype")
         ancestor_indptr, ancestor = is_a_closure(n, subject[is_a], obj[is_a])
         report("graph", 2, 4)
-        named = [t for t in merged.terms if t.kind in ("preferred", "exact") and t.curie in number]
+        named = [t for t in merged.terms if t.kind in ("preferred", "exact", "abbreviation") and t.curie in number]
         labels = sorted(
             {(t.text.casefold(), number[t.curie]) for t in named}
             | {(c.name.casefold(), i) for i, c in enumerate(concepts)},
@@ -195,29 +192,51 @@ class KnowledgeGraph:
         return self.curie(self.node(curie))
 
     def find(self, text: str) -> str:
-        """The canonical CURIE for a CURIE or an exact name (case-insensitive; of several, the first CURIE that has
-        annotations, else the first). Raises InputError when nothing has that name."""
+        """The canonical CURIE for a CURIE or a name, synonym or abbreviation (case and hyphens do not matter).
+
+        Of several concepts with that name, those called so come before those that have it as a synonym, those with
+        annotations before those without, those of the curated chest layer before others; of concepts that are
+        left and go by one name, the one with most annotations, then the first CURIE. Raises InputError when nothing
+        has that name, or when concepts of different names are left.
+        """
         if text in self:
             return self.resolve(text)
+        nodes = self._labelled(text) or self._labelled(text.replace("-", " "))
+        if not nodes:
+            raise InputError("unknown concept", value=text, expected=self._near_name(text), run='whydx link "<text>"')
+        annotations = {x: self._annotation_count(x) for x in nodes}
+        wanted = text.casefold()
+        for better in (
+            lambda x: self.name(x).casefold() == wanted,
+            lambda x: annotations[x] > 0,
+            lambda x: any(code.startswith("CHEST:") for code in self._tables["codes"][x].split("|")),
+        ):
+            nodes = [x for x in nodes if better(x)] or nodes
+        if len({self.name(x).casefold() for x in nodes}) > 1:
+            meant = ", ".join(f"{self.curie(x)} ({self.name(x)})" for x in nodes[:4])
+            raise InputError("an ambiguous name", value=text, expected=f"one of {meant}")
+        return self.curie(max(nodes, key=lambda x: (annotations[x], -x)))
+
+    def _labelled(self, text: str) -> list[int]:
+        """The nodes with this name, ascending."""
         labels, wanted = self._tables["label"], text.casefold()
-        first = labels.first_at_or_after(wanted)
-        nodes = []
-        for i in range(first, len(labels)):
+        found = set()
+        for i in range(labels.first_at_or_after(wanted), len(labels)):
             if labels[i] != wanted:
                 break
-            nodes.append(int(self._arrays["label_node"][i]))
-        if not nodes:
-            near = {labels[i] for i in range(max(first - 200, 0), min(first + 200, len(labels)))}
-            guess = difflib.get_close_matches(wanted, sorted(near), n=1, cutoff=0.6)
-            hint = f"a CURIE or a name such as {guess[0]!r}" if guess else "a CURIE or an exact name of a concept"
-            raise InputError("unknown concept", value=text, expected=hint, run='whydx link "<text>"')
-        annotated = [
-            x
-            for x in nodes
-            if self.triples(self.curie(x), "has_phenotype")
-            or self.triples(self.curie(x), "has_phenotype", inverse=True)
-        ]
-        return self.curie((annotated or nodes)[0])
+            found.add(int(self._arrays["label_node"][i]))
+        return sorted(found)
+
+    def _near_name(self, text: str) -> str:
+        labels, wanted = self._tables["label"], text.casefold()
+        first = labels.first_at_or_after(wanted)
+        near = sorted({labels[i] for i in range(max(first - 200, 0), min(first + 200, len(labels)))})
+        guess = difflib.get_close_matches(wanted, near, n=1, cutoff=0.6)
+        return f"a CURIE or a name such as {guess[0]!r}" if guess else "a CURIE or a name of a concept"
+
+    def _annotation_count(self, node: int) -> int:
+        """has_phenotype edges from and to the node."""
+        return sum(len(self.edges(node, "has_phenotype", inverse=inverse)) for inverse in (False, True))
 
     def concept(self, curie: str) -> Concept:
         i = self.node(curie)
@@ -249,6 +268,13 @@ class KnowledgeGraph:
         """Nodes (int64, ascending, without repeats) at the other end of ``edges``."""
         found = self.edges(node, predicate, inverse=inverse)
         return np.unique(self.subject_of(found) if inverse else self._arrays["out_object"][found]).astype(np.int64)
+
+    def adjacent(self, node: int) -> np.ndarray:
+        """Nodes (int64, ascending, without repeats) one edge away, whatever its predicate and direction."""
+        arrays = self._arrays
+        out = arrays["out_object"][arrays["out_indptr"][node] : arrays["out_indptr"][node + 1]]
+        back = self.subject_of(arrays["in_edge"][arrays["in_indptr"][node] : arrays["in_indptr"][node + 1]])
+        return np.unique(np.concatenate([out.astype(np.int64), back]))
 
     def subject_of(self, edges: np.ndarray) -> np.ndarray:
         return np.searchsorted(self._arrays["out_indptr"], edges, side="right") - 1
@@ -316,34 +342,3 @@ class KnowledgeGraph:
                 break
             found[aliases[i]] = self.curie(int(self._arrays["alias_node"][i]))
         return found
-
-    # --- views
-
-    def to_networkx(self, curies: Sequence[str]) -> networkx.MultiDiGraph:
-        """The subgraph that these concepts span, with CURIEs as nodes and predicates as edge keys."""
-        import networkx
-
-        view = networkx.MultiDiGraph()
-        chosen = {self.resolve(c) for c in curies}
-        for curie in sorted(chosen):
-            view.add_node(curie, name=self.name(self.node(curie)))
-        for curie in sorted(chosen):
-            for t in self.triples(curie):
-                if t.object in chosen:
-                    view.add_edge(t.subject, t.object, key=t.predicate, source=t.source, frequency=t.frequency)
-        return view
-
-    def to_rdf(self, curies: Sequence[str]) -> rdflib.Graph:
-        """The same subgraph as RDF: ``urn:curie:…`` resources, rdfs:label, and rdfs:subClassOf for is_a."""
-        import rdflib
-
-        view = rdflib.Graph()
-        predicates = rdflib.Namespace("urn:whydx:")
-        iri = {c: rdflib.URIRef(f"urn:curie:{c}") for c in {self.resolve(c) for c in curies}}
-        for curie in sorted(iri):
-            view.add((iri[curie], rdflib.RDFS.label, rdflib.Literal(self.name(self.node(curie)))))
-            for t in self.triples(curie):
-                if t.object in iri:
-                    predicate = rdflib.RDFS.subClassOf if t.predicate == "is_a" else predicates[t.predicate]
-                    view.add((iri[curie], predicate, iri[t.object]))
-        return view

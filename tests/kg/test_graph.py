@@ -12,6 +12,7 @@ import pytest
 from errors import ArtifactError, InputError
 from kg.graph import KnowledgeGraph
 from kg.hierarchy import is_a_closure
+from ontologies.concept import Term
 from ontologies.merge import merge
 
 from .conftest import IS_A, SHOWS, statements
@@ -23,6 +24,22 @@ def test_any_code_finds_the_concept(small_graph: KnowledgeGraph) -> None:
     assert concept.codes == {"HP": ("4",), "UMLS": ("C0032227",)}
     assert concept == small_graph.concept("UMLS:C0032227")
     assert small_graph.find("FLUID around the lung") == small_graph.find("HP:4") == "UMLS:C0032227"
+
+
+def test_a_name_is_found_by_synonym_abbreviation_and_without_hyphens(tmp_path: Path) -> None:
+    rows = statements()
+    rows.append(Term(curie="OMIM:1", text="AD", kind="abbreviation"))
+    rows.append(Term(curie="HP:7", text="alveolar filling pattern", kind="exact"))
+    for curie in ("OMIM:1", "OMIM:2"):
+        rows.append(Term(curie=curie, text="XY", kind="abbreviation"))
+    rows.append(Term(curie="HP:1", text="Gamma disease", kind="exact"))
+    graph = KnowledgeGraph.build(merge(rows), tmp_path / "graph")
+    assert graph.find("ad") == "OMIM:1"
+    assert graph.find("Alveolar-filling pattern") == "HP:7"
+    # whose own name it is comes before whose synonym it is
+    assert graph.find("gamma disease") == "OMIM:3"
+    with pytest.raises(InputError, match=r"ambiguous.*OMIM:1 \(Alpha disease\), OMIM:2 \(Beta disease\)"):
+        graph.find("XY")
 
 
 def test_unknown_concepts_say_what_is_near(small_graph: KnowledgeGraph) -> None:
@@ -103,14 +120,3 @@ def test_missing_and_damaged_graphs_are_refused(tmp_path: Path) -> None:
     damaged.write_bytes(data)
     with pytest.raises(ArtifactError, match=r"out_object\.npy"):
         KnowledgeGraph.open(graph.path)
-
-
-def test_views_hold_the_subgraph(small_graph: KnowledgeGraph) -> None:
-    chosen = ["OMIM:1", "HP:7", "HP:5"]
-    view = small_graph.to_networkx(chosen)
-    assert set(view.edges(keys=True)) == {("OMIM:1", "HP:7", "has_phenotype"), ("HP:7", "HP:5", "is_a")}
-    answer = small_graph.to_rdf(chosen).query(
-        "PREFIX rdfs: <http://www.w3.org/2000/01/rdf-schema#> "
-        "SELECT ?label WHERE { <urn:curie:HP:7> rdfs:subClassOf/rdfs:label ?label }"
-    )
-    assert [str(row.label) for row in answer] == ["Opacity"]

@@ -1,0 +1,279 @@
+"""Pieces of the graph for other tools: networkx, GraphML, RDF, and back.
+
+A subgraph leaves as what it holds, concepts with all their codes and edges with source, frequency and reference, and
+comes back equal. In RDF a concept is an ``owl:Class`` (OBO and SNOMED International IRIs where there are such, else
+https://bioregistry.io/), is_a is ``rdfs:subClassOf``, any other predicate is ``urn:whydx:`` and its name, and what is
+known of an edge hangs on an ``owl:Axiom`` (OWL 2 section 10.2).
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, unquote
+
+from errors import InputError
+from kg.graph import KnowledgeGraph
+from kg.triple import KGPath, Triple
+from ontologies.concept import Concept, parse_curie
+
+if TYPE_CHECKING:
+    import networkx
+    import rdflib
+
+_OBO = ("CL", "DOID", "HP", "MONDO", "UBERON")
+_OBO_IRI = "http://purl.obolibrary.org/obo/"
+_SNOMED_IRI = "http://snomed.info/id/"
+_ANY_IRI = "https://bioregistry.io/"
+OWN = "urn:whydx:"
+_OIO = "http://www.geneontology.org/formats/oboInOwl#"
+LARGEST = 50_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subgraph:
+    """Concepts by CURIE and the edges between them, by subject, predicate, object, source and reference."""
+
+    concepts: tuple[Concept, ...]
+    triples: tuple[Triple, ...]
+
+    @classmethod
+    def of(cls, concepts: Iterable[Concept], triples: Iterable[Triple]) -> Subgraph:
+        """The same whatever the order of what is given."""
+        return cls(
+            concepts=tuple(sorted({c.curie: c for c in concepts}.values(), key=lambda c: c.curie)),
+            triples=tuple(sorted(set(triples), key=_edge_order)),
+        )
+
+
+def _edge_order(t: Triple) -> tuple[str, str, str, str, str, float]:
+    frequency = -1.0 if t.frequency is None else t.frequency
+    return t.subject, t.predicate, t.object, t.source, t.reference, frequency
+
+
+def spanned(graph: KnowledgeGraph, curies: Iterable[str]) -> Subgraph:
+    """These concepts (any CURIEs of them) and all edges between them. Raises InputError for an unknown CURIE."""
+    chosen = {graph.resolve(c) for c in curies}
+    edges = (t for c in chosen for t in graph.triples(c) if t.object in chosen)
+    return Subgraph.of((graph.concept(c) for c in chosen), edges)
+
+
+def neighbourhood(graph: KnowledgeGraph, curies: Iterable[str], hops: int = 1) -> Subgraph:
+    """Everything within ``hops`` edges (either way) of these concepts, and all edges between what is found.
+
+    Raises InputError for an unknown CURIE, and when more than 50,000 concepts would be in it.
+    """
+    chosen = {graph.node(c) for c in curies}
+    frontier = set(chosen)
+    for _ in range(hops):
+        frontier = {n for x in frontier for n in graph.adjacent(x).tolist()} - chosen
+        chosen |= frontier
+        if len(chosen) > LARGEST:
+            raise InputError(
+                "the neighbourhood is too large", value=f"{len(chosen)} concepts", expected=f"at most {LARGEST}"
+            )
+    return spanned(graph, (graph.curie(n) for n in chosen))
+
+
+def of_paths(graph: KnowledgeGraph, paths: Sequence[KGPath]) -> Subgraph:
+    """The concepts and edges of these paths, nothing else."""
+    triples = [t for path in paths for t in path.triples]
+    ends = {c for t in triples for c in (t.subject, t.object)}
+    return Subgraph.of((graph.concept(c) for c in ends), triples)
+
+
+# --- networkx and GraphML
+
+
+def to_networkx(view: Subgraph) -> networkx.MultiDiGraph:
+    """CURIEs as nodes (name, definition, types, codes; several joined by "|"); edges keyed by predicate, source and
+    reference, with frequency where it is stated."""
+    import networkx
+
+    made = networkx.MultiDiGraph()
+    for c in view.concepts:
+        codes = "|".join(f"{system}:{code}" for system in sorted(c.codes) for code in c.codes[system])
+        types = "|".join(c.semantic_types)
+        made.add_node(c.curie, name=c.name, definition=c.definition, types=types, codes=codes)
+    for t in view.triples:
+        known: dict[str, Any] = {"predicate": t.predicate, "source": t.source, "reference": t.reference}
+        if t.frequency is not None:
+            known["frequency"] = t.frequency
+        made.add_edge(t.subject, t.object, key="|".join((t.predicate, t.source, t.reference)), **known)
+    return made
+
+
+def from_networkx(made: networkx.MultiDiGraph) -> Subgraph:
+    """The subgraph that ``to_networkx`` was given."""
+    names = {curie: str(data["name"]) for curie, data in made.nodes(data=True)}
+    concepts = [
+        Concept(
+            curie=curie,
+            name=names[curie],
+            semantic_types=_split(data["types"]),
+            codes=_codes(_split(data["codes"])),
+            definition=data["definition"],
+        )
+        for curie, data in made.nodes(data=True)
+    ]
+    triples = [
+        Triple(
+            subject=subject,
+            predicate=data["predicate"],
+            object=obj,
+            subject_name=names[subject],
+            object_name=names[obj],
+            source=data["source"],
+            frequency=data.get("frequency"),
+            reference=data["reference"],
+        )
+        for subject, obj, data in made.edges(data=True)
+    ]
+    return Subgraph.of(concepts, triples)
+
+
+def to_graphml(view: Subgraph) -> bytes:
+    """GraphML as networkx writes it."""
+    import networkx
+
+    out = io.BytesIO()
+    networkx.write_graphml(to_networkx(view), out, named_key_ids=True)
+    return out.getvalue()
+
+
+def from_graphml(content: bytes) -> Subgraph:
+    import networkx
+
+    return from_networkx(networkx.read_graphml(io.BytesIO(content), force_multigraph=True))
+
+
+def _split(joined: str | None) -> tuple[str, ...]:
+    return tuple(filter(None, (joined or "").split("|")))
+
+
+def _codes(curies: Iterable[str]) -> dict[str, tuple[str, ...]]:
+    codes: dict[str, tuple[str, ...]] = {}
+    for curie in curies:
+        system, local = parse_curie(curie)
+        codes[system] = (*codes.get(system, ()), local)
+    return codes
+
+
+# --- RDF
+
+
+def iri(curie: str) -> str:
+    """The IRI of a concept."""
+    system, local = parse_curie(curie)
+    if system in _OBO:
+        return f"{_OBO_IRI}{system}_{quote(local, safe='')}"
+    if system == "SNOMEDCT":
+        return f"{_SNOMED_IRI}{quote(local, safe='')}"
+    return f"{_ANY_IRI}{system}:{quote(local, safe='')}"
+
+
+def curie_of(address: str) -> str:
+    """The CURIE of an IRI that ``iri`` made. Raises InputError for any other."""
+    for base, mark in ((_OBO_IRI, "_"), (_SNOMED_IRI, ""), (_ANY_IRI, ":")):
+        if address.startswith(base):
+            rest = address.removeprefix(base)
+            system, _, local = rest.partition(mark) if mark else ("SNOMEDCT", "", rest)
+            return f"{system}:{unquote(local)}"
+    raise InputError("an IRI of no concept", value=address, expected=f"one under {_ANY_IRI} or {_OBO_IRI}")
+
+
+def to_rdf(view: Subgraph) -> rdflib.Graph:
+    """The subgraph as RDF, as the head of this file says."""
+    import rdflib
+    from rdflib.namespace import DCTERMS, OWL, RDF, RDFS, SKOS, XSD
+
+    own, oio = rdflib.Namespace(OWN), rdflib.Namespace(_OIO)
+    made = rdflib.Graph()
+    for prefix, namespace in (("whydx", own), ("oboInOwl", oio), ("obo", _OBO_IRI), ("sct", _SNOMED_IRI)):
+        made.bind(prefix, namespace)
+    for c in view.concepts:
+        node = rdflib.URIRef(iri(c.curie))
+        made.add((node, RDF.type, OWL.Class))
+        made.add((node, RDFS.label, rdflib.Literal(c.name)))
+        if c.definition:
+            made.add((node, SKOS.definition, rdflib.Literal(c.definition)))
+        for kind in c.semantic_types:
+            made.add((node, own.semantic_type, rdflib.Literal(kind)))
+        for system in c.codes:
+            for code in c.codes[system]:
+                made.add((node, oio.hasDbXref, rdflib.Literal(f"{system}:{code}")))
+    for number, t in enumerate(view.triples):
+        subject, obj = rdflib.URIRef(iri(t.subject)), rdflib.URIRef(iri(t.object))
+        predicate = RDFS.subClassOf if t.predicate == "is_a" else own[quote(t.predicate, safe="")]
+        made.add((subject, predicate, obj))
+        # Named, not blank: the same subgraph is then the same file.
+        axiom = rdflib.URIRef(f"{OWN}edge/{number}")
+        made.add((axiom, RDF.type, OWL.Axiom))
+        made.add((axiom, OWL.annotatedSource, subject))
+        made.add((axiom, OWL.annotatedProperty, predicate))
+        made.add((axiom, OWL.annotatedTarget, obj))
+        made.add((axiom, DCTERMS.source, rdflib.Literal(t.source)))
+        if t.reference:
+            made.add((axiom, DCTERMS.bibliographicCitation, rdflib.Literal(t.reference)))
+        if t.frequency is not None:
+            made.add((axiom, own.frequency, rdflib.Literal(repr(t.frequency), datatype=XSD.double)))
+    return made
+
+
+def from_rdf(made: rdflib.Graph) -> Subgraph:
+    """The subgraph that ``to_rdf`` was given."""
+    from rdflib.namespace import DCTERMS, OWL, RDF, RDFS, SKOS
+
+    def one(node: Any, predicate: Any) -> str:
+        value = made.value(node, predicate)
+        return "" if value is None else str(value)
+
+    concepts = []
+    for node in made.subjects(RDF.type, OWL.Class):
+        kinds = sorted(str(x) for x in made.objects(node, _own("semantic_type")))
+        codes = sorted(str(x) for x in made.objects(node, _own("hasDbXref", _OIO)))
+        concepts.append(
+            Concept(
+                curie=curie_of(str(node)),
+                name=one(node, RDFS.label),
+                semantic_types=tuple(kinds),
+                codes=_codes(codes),
+                definition=one(node, SKOS.definition),
+            )
+        )
+    names = {c.curie: c.name for c in concepts}
+    triples = []
+    for axiom in made.subjects(RDF.type, OWL.Axiom):
+        subject, obj = (curie_of(one(axiom, x)) for x in (OWL.annotatedSource, OWL.annotatedTarget))
+        predicate, frequency = one(axiom, OWL.annotatedProperty), one(axiom, _own("frequency"))
+        triples.append(
+            Triple(
+                subject=subject,
+                predicate="is_a" if predicate == str(RDFS.subClassOf) else unquote(predicate.removeprefix(OWN)),
+                object=obj,
+                subject_name=names[subject],
+                object_name=names[obj],
+                source=one(axiom, DCTERMS.source),
+                frequency=float(frequency) if frequency else None,
+                reference=one(axiom, DCTERMS.bibliographicCitation),
+            )
+        )
+    return Subgraph.of(concepts, triples)
+
+
+def to_turtle(view: Subgraph) -> bytes:
+    return to_rdf(view).serialize(format="turtle", encoding="utf-8")
+
+
+def from_turtle(content: bytes) -> Subgraph:
+    import rdflib
+
+    return from_rdf(rdflib.Graph().parse(data=content, format="turtle"))
+
+
+def _own(name: str, base: str = OWN) -> rdflib.URIRef:
+    import rdflib
+
+    return rdflib.URIRef(base + name)
