@@ -5,17 +5,20 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 from errors import ArtifactError, InputError
 from fusion.prior import NORMAL
 from indexes import manifest
-from kg.graph import VERSION as GRAPH_VERSION
 from kg.graph import KnowledgeGraph
+from kg.graph_build import build_graph
+from kg.graph_writer import VERSION as GRAPH_VERSION
 from ontologies import chest, registry, sources
+from ontologies.knowledge import Saved
 from ontologies.linker import Linker
 from ontologies.linker_index import VERSION as LINKER_VERSION
-from ontologies.merge import Merged, merge
+from ontologies.staging import MEMORY
 from retrieval import cases, literature
 from retrieval.document import Document
 from retrieval.encoder import PACKAGED_SHA256
@@ -55,8 +58,12 @@ def _digest(inputs: Mapping[str, str]) -> str:
     return hashlib.sha256(json.dumps(dict(inputs), sort_keys=True).encode()).hexdigest()
 
 
-def build(home: Path, parts: Sequence[str] = PARTS, *, progress: Progress | None = None) -> tuple[str, ...]:
+def build(
+    home: Path, parts: Sequence[str] = PARTS, *, memory: str = MEMORY, progress: Progress | None = None
+) -> tuple[str, ...]:
     """Build the named parts, and whatever they need that is missing or out of date; returns the parts that were built.
+
+    ``memory`` limits what merging the ontologies takes ("4GB"); beyond it, it goes to disk.
 
     A part is up to date when the hashes of its inputs are those it was built from and it opens, whole and in this
     version's layout. Raises SourceError when a source is not fetched, InputError for an unknown part.
@@ -80,14 +87,14 @@ def build(home: Path, parts: Sequence[str] = PARTS, *, progress: Progress | None
     }
     needed = [p for p in PARTS if p in parts or p in ("graph", "linker")]
     stale = [p for p in needed if _recorded(home).get(p) != digests[p] or not _opens(home, p)]
-    merged: Merged | None = None
     for part in stale:
-        if part in ("graph", "linker") and merged is None:
-            merged = merge(registry.statements(home, progress=progress))
-        if part == "graph" and merged is not None:
-            KnowledgeGraph.build(merged, folders[part], inputs=graph_inputs, progress=progress)
-        elif part == "linker" and merged is not None:
-            Linker.build(merged.concepts, merged.terms, folders[part], relations=merged.relations, progress=progress)
+        if part == "graph":
+            stage = partial(registry.stage, home, progress=progress)
+            build_graph(folders[part], stage, inputs=graph_inputs, memory=memory, progress=progress)
+        elif part == "linker":
+            known = Saved(folders["graph"])
+            relations = known.relations()
+            Linker.build(known.concepts(), known.terms(), folders[part], relations=relations, progress=progress)
         elif part == "literature":
             graph = KnowledgeGraph.open(folders["graph"])
             linker = Linker.open(folders["linker"])

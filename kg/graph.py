@@ -4,16 +4,17 @@ Layout of a graph folder (all npy, little-endian, memory-mapped on open; ``manif
 
 - ``curie``, ``name``, ``definition``, ``types``, ``codes``: string tables over nodes, sorted by CURIE
 - ``alias`` (sorted CURIEs of any source) with ``alias_node``; ``label`` (sorted case-folded names) with ``label_node``
-- ``out_*``: edges by subject, then predicate, object: ``indptr`` int64, ``object`` int32, ``predicate`` uint8,
+- ``out_*``: edges by subject, then predicate, object, source: ``indptr`` int64, ``object`` int32, ``predicate`` uint16,
   ``source`` int32, ``reference`` int32, ``frequency`` float32 (NaN: not stated); ``in_indptr`` / ``in_edge`` list
   edges by object
+- ``predicate``, ``source``, ``reference``: string tables over those numbers. The predicates that reasoning knows come
+  first (``ontologies.knowledge.PREDICATES``), then those that sources brought (UMLS's RELA), alphabetically
 - ``ancestor_indptr`` / ``ancestor``: the reflexive transitive closure of is_a; ``information`` float32, one a node
 """
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,21 +22,18 @@ import numpy as np
 
 from errors import InputError
 from indexes import manifest
-from kg.annotations import AnnotationMatrix
-from kg.hierarchy import information_content, is_a_closure
+from kg import graph_writer
+from kg.graph_writer import KIND, VERSION, Progress
 from kg.string_table import StringTable
 from kg.triple import Triple
 from ontologies.concept import Concept, parse_curie
 
 if TYPE_CHECKING:
-    from ontologies.merge import Merged
+    from ontologies.knowledge import Merged
 
-VERSION = 1
-PREDICATES = ("is_a", "has_phenotype", "excludes_phenotype", "xref", "related_to")
 REBUILD = "whydx index build"
-Progress = Callable[[str, int, int], None]
 
-_NODE_TABLES = ("curie", "name", "definition", "types", "codes", "alias", "label", "source", "reference")
+_NODE_TABLES = ("curie", "name", "definition", "types", "codes", "alias", "label", "predicate", "source", "reference")
 _ARRAYS = (
     "alias_node",
     "label_node",
@@ -63,6 +61,7 @@ class KnowledgeGraph:
         self.path, self.manifest = path, record
         self._tables, self._arrays = tables, arrays
         self.information: np.ndarray = arrays["information"]
+        self.predicates: tuple[str, ...] = tuple(tables["predicate"])
 
     # --- building and opening
 
@@ -70,92 +69,16 @@ class KnowledgeGraph:
     def build(
         cls, merged: Merged, path: Path, *, inputs: dict[str, str] | None = None, progress: Progress | None = None
     ) -> KnowledgeGraph:
-        """Write the graph of ``merged`` to the folder ``path`` (atomically: an older graph stays until this one is
-        whole).
-
-        ``inputs`` names the sources with their hashes, for the manifest. Raises InputError on a cyclic is_a.
-        """
-        report = progress or (lambda stage, done, total: None)
-        concepts = merged.concepts
-        number = {c.curie: i for i, c in enumerate(concepts)}
-        edges = sorted(
-            {
-                (number[r.subject], PREDICATES.index(r.predicate), number[r.object], r.source, r.reference, r.frequency)
-                for r in merged.relations
-                if r.predicate in PREDICATES and r.subject in number and r.object in number and r.subject != r.object
-            },
-            key=lambda e: (*e[:5], -1.0 if e[5] is None else e[5]),
-        )
-        report("graph", 1, 4)
-        n = len(concepts)
-        subject = np.array([e[0] for e in edges], np.int32)
-        predicate = np.array([e[1] for e in edges], np.uint8)
-        obj = np.array([e[2] for e in edges], np.int32)
-        sources = sorted({e[3] for e in edges})
-        references = sorted({e[4] for e in edges})
-        source_number = {s: i for i, s in enumerate(sources)}
-        reference_number = {s: i for i, s in enumerate(references)}
-        is_a, shows = predicate == PREDICATES.index("is_a"), predicate == PREDICATES.index("has_phenotype")
-        excludes = predicate == PREDICATES.index("excludes_phenotype")
-        ancestor_indptr, ancestor = is_a_closure(n, subject[is_a], obj[is_a])
-        report("graph", 2, 4)
-        named = [t for t in merged.terms if t.kind in ("preferred", "exact", "abbreviation") and t.curie in number]
-        labels = sorted(
-            {(t.text.casefold(), number[t.curie]) for t in named}
-            | {(c.name.casefold(), i) for i, c in enumerate(concepts)},
-            key=lambda x: (x[0].encode(), x[1]),
-        )
-        aliases = sorted(
-            {(a, number[c]) for a, c in merged.alias.items() if c in number}
-            | {(c.curie, i) for i, c in enumerate(concepts)},
-            key=lambda x: (x[0].encode(), x[1]),
-        )
-        arrays: dict[str, np.ndarray] = {
-            "alias_node": np.array([i for _, i in aliases], np.int32),
-            "label_node": np.array([i for _, i in labels], np.int32),
-            "out_indptr": np.searchsorted(subject, np.arange(n + 1)).astype(np.int64),
-            "out_object": obj,
-            "out_predicate": predicate,
-            "out_source": np.array([source_number[e[3]] for e in edges], np.int32),
-            "out_reference": np.array([reference_number[e[4]] for e in edges], np.int32),
-            "out_frequency": np.array([np.nan if e[5] is None else e[5] for e in edges], np.float32),
-            "in_indptr": np.searchsorted(np.sort(obj), np.arange(n + 1)).astype(np.int64),
-            "in_edge": np.argsort(obj, kind="stable").astype(np.int64),
-            "ancestor_indptr": ancestor_indptr,
-            "ancestor": ancestor,
-            "information": information_content(n, subject[shows], obj[shows], ancestor_indptr, ancestor),
-        }
-        report("graph", 3, 4)
-        with manifest.atomic_directory(path) as folder:
-            tables = {
-                "curie": [c.curie for c in concepts],
-                "name": [c.name for c in concepts],
-                "definition": [c.definition for c in concepts],
-                "types": ["|".join(c.semantic_types) for c in concepts],
-                "codes": ["|".join(f"{s}:{x}" for s in sorted(c.codes) for x in c.codes[s]) for c in concepts],
-                "alias": [a for a, _ in aliases],
-                "label": [text for text, _ in labels],
-                "source": sources,
-                "reference": references,
-            }
-            for name, strings in tables.items():
-                StringTable.write(folder / name, strings)
-            for name, array in arrays.items():
-                np.save(folder / f"{name}.npy", array)
-            AnnotationMatrix.write(
-                folder, n, subject[shows], obj[shows], arrays["out_frequency"][shows], subject[excludes], arrays
-            )
-            counts = {"concepts": n, "relations": len(edges), "names": len(labels), "conflicts": len(merged.conflicts)}
-            manifest.write(folder, kind="graph", version=VERSION, inputs=inputs or {}, settings=counts)
-        report("graph", 4, 4)
+        """Write the graph of ``merged`` to the folder ``path`` (``graph_writer.write``) and open it."""
+        graph_writer.write(merged, path, inputs=inputs, progress=progress)
         return cls.open(path)
 
     @classmethod
     def open(cls, path: Path) -> KnowledgeGraph:
         """Open a built graph. Raises ArtifactError when it is missing, damaged, or of another layout version."""
-        record = manifest.read(path, kind="graph", version=VERSION, run=REBUILD)
+        record = manifest.read(path, kind=KIND, version=VERSION, run=REBUILD)
         tables = {name: StringTable.open(path / name) for name in _NODE_TABLES}
-        arrays = {name: np.load(path / f"{name}.npy", mmap_mode="r").view(np.ndarray) for name in _ARRAYS}
+        arrays = {name: _mapped(path / f"{name}.npy") for name in _ARRAYS}
         return cls(path, tables, arrays, record)
 
     # --- concepts
@@ -255,6 +178,10 @@ class KnowledgeGraph:
 
     # --- edges
 
+    def _predicate(self, name: str) -> int:
+        """The number of a predicate; -1, which no edge has, for a name that no source uses."""
+        return self.predicates.index(name) if name in self.predicates else -1
+
     def edges(self, node: int, predicate: str, *, inverse: bool = False) -> np.ndarray:
         """Edge numbers (int64) with ``node`` as subject (as object if ``inverse``) and this predicate, ascending."""
         arrays = self._arrays
@@ -262,7 +189,7 @@ class KnowledgeGraph:
             found = arrays["in_edge"][arrays["in_indptr"][node] : arrays["in_indptr"][node + 1]]
         else:
             found = np.arange(arrays["out_indptr"][node], arrays["out_indptr"][node + 1])
-        return found[arrays["out_predicate"][found] == PREDICATES.index(predicate)]
+        return found[arrays["out_predicate"][found] == self._predicate(predicate)]
 
     def neighbours(self, node: int, predicate: str, *, inverse: bool = False) -> np.ndarray:
         """Nodes (int64, ascending, without repeats) at the other end of ``edges``."""
@@ -286,10 +213,17 @@ class KnowledgeGraph:
         """float32, NaN where the source does not state it."""
         return self._arrays["out_frequency"][edges]
 
+    def references_of(self, edges: np.ndarray) -> np.ndarray:
+        """int32: the numbers of the edges' references; `reference` gives the text of a number."""
+        return self._arrays["out_reference"][edges]
+
+    def reference(self, number: int) -> str:
+        return self._tables["reference"][number]
+
     def all_edges(self, predicate: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """(subjects int64, objects int32, frequencies float32 with NaN for not stated) of every edge with this
         predicate."""
-        edges = np.flatnonzero(self._arrays["out_predicate"] == PREDICATES.index(predicate))
+        edges = np.flatnonzero(self._arrays["out_predicate"] == self._predicate(predicate))
         return self.subject_of(edges), self._arrays["out_object"][edges], self._arrays["out_frequency"][edges]
 
     def triple(self, edge: int) -> Triple:
@@ -298,7 +232,7 @@ class KnowledgeGraph:
         frequency = float(arrays["out_frequency"][edge])
         return Triple(
             subject=self.curie(subject),
-            predicate=PREDICATES[arrays["out_predicate"][edge]],
+            predicate=self.predicates[arrays["out_predicate"][edge]],
             object=self.curie(obj),
             subject_name=self.name(subject),
             object_name=self.name(obj),
@@ -311,7 +245,7 @@ class KnowledgeGraph:
         """Triples with the concept as subject (as object if ``inverse``), by predicate, then the other end; () when
         none."""
         node = self.node(curie)
-        wanted = PREDICATES if predicate is None else (predicate,)
+        wanted = self.predicates if predicate is None else (predicate,)
         return tuple(self.triple(int(e)) for p in wanted for e in self.edges(node, p, inverse=inverse))
 
     # --- hierarchy
@@ -342,3 +276,11 @@ class KnowledgeGraph:
                 break
             found[aliases[i]] = self.curie(int(self._arrays["alias_node"][i]))
         return found
+
+
+def _mapped(path: Path) -> np.ndarray:
+    """A plain view of the mapping: numpy's memmap class makes each slice several times as slow."""
+    try:
+        return np.load(path, mmap_mode="r").view(np.ndarray)
+    except ValueError:
+        return np.load(path)  # an empty array cannot be mapped

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
+
+if TYPE_CHECKING:
+    import pyarrow
 
 
 class StringTable:
@@ -17,11 +21,10 @@ class StringTable:
 
     @staticmethod
     def write(stem: Path, strings: Iterable[str]) -> None:
-        encoded = [s.encode() for s in strings]
-        offsets = np.zeros(len(encoded) + 1, np.int64)
-        np.cumsum([len(e) for e in encoded], out=offsets[1:])
-        np.save(f"{stem}.bytes.npy", np.frombuffer(b"".join(encoded), np.uint8))
-        np.save(f"{stem}.offsets.npy", offsets)
+        import pyarrow
+
+        with StringTableWriter(stem) as table:
+            table.extend(pyarrow.array(list(strings), pyarrow.string()))
 
     @classmethod
     def open(cls, stem: Path) -> StringTable:
@@ -58,3 +61,37 @@ class StringTable:
         """Position of the first ``string`` in a sorted table, or None."""
         i = self.first_at_or_after(string)
         return i if i < len(self) and self[i] == string else None
+
+
+class StringTableWriter:
+    """Writes a StringTable from Arrow arrays of text, one after the other; complete when the context ends."""
+
+    def __init__(self, stem: Path) -> None:
+        self._stem = stem
+        self._lengths = [np.zeros(1, np.int64)]
+
+    def __enter__(self) -> StringTableWriter:
+        self._stream: BinaryIO = open(f"{self._stem}.bytes.npy", "wb")
+        self._write_header(0)
+        return self
+
+    def extend(self, strings: pyarrow.StringArray) -> None:
+        """Append an Arrow array of type string, without nulls."""
+        _, offsets, data = strings.buffers()
+        if len(strings):
+            ends = np.frombuffer(offsets, np.int32)[strings.offset : strings.offset + len(strings) + 1]
+            self._lengths.append(np.diff(ends.astype(np.int64)))
+            if data is not None:
+                self._stream.write(memoryview(data)[ends[0] : ends[-1]])
+
+    def __exit__(self, *_: object) -> None:
+        offsets = np.cumsum(np.concatenate(self._lengths))
+        np.save(f"{self._stem}.offsets.npy", offsets)
+        self._stream.seek(0)
+        self._write_header(int(offsets[-1]))
+        self._stream.close()
+
+    def _write_header(self, size: int) -> None:
+        # numpy leaves room for a shape to grow, so the header is as long whatever the size.
+        header = {"descr": "|u1", "fortran_order": False, "shape": (size,)}
+        np.lib.format.write_array_header_1_0(self._stream, header)

@@ -1,107 +1,176 @@
-"""Which CURIEs are the same concept: union-find over one-to-one cross-references; and circles in a hierarchy."""
+"""Which CURIEs are the same concept, and which is_a edges close a circle; over numbered CURIEs, as arrays.
+
+CURIEs are numbered in their sorted order, so that an order of numbers is an order of CURIEs. Components of the graph of
+one-to-one links come from SciPy; only where a component holds two CURIEs of one system, or a hierarchy a circle, are
+links looked at one by one.
+"""
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
 
 # Links over these systems are accepted first, so that a conflict further down costs the less specific link.
 _TRUST = ("UMLS", "HP", "SNOMEDCT", "MONDO", "DOID", "OMIM", "ORPHA", "MESH", "NCIT", "ICD10CM")
 
-Pair = tuple[str, str]
 
-
-def system_of_curie(curie: str) -> str:
-    return curie.partition(":")[0]
-
-
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Identities:
-    """The classes of CURIEs that one-to-one links make the same; no class has two CURIEs of one system.
+    """``label`` int64 (n,): two CURIEs are the same when their labels are. ``accepted`` bool (links,): the links inside
+    a class that made it. ``refused``: (link, CURIE, CURIE), the one-to-one links that would have joined the two CURIEs
+    of one system, in the order in which they were refused."""
 
-    ``links`` are unordered pairs, each written (smaller, larger). ``accepted`` are the links inside a class that
-    made it;
-    ``refused`` are (link, curie, curie): the one-to-one links that would have joined the two curies of one system.
+    label: np.ndarray
+    accepted: np.ndarray
+    refused: tuple[tuple[int, int, int], ...]
+
+
+def identities(one: np.ndarray, two: np.ndarray, system: np.ndarray, systems: Sequence[str]) -> Identities:
+    """The classes that one-to-one links make; no class has two CURIEs of one system.
+
+    ``one`` < ``two``, int (links,): distinct links; ``system`` int (n,): each CURIE's place in ``systems``. A link is
+    one to one when its ends are of different systems and neither has another link into the other's system.
     """
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
 
-    def __init__(self, links: Collection[Pair]) -> None:
-        self._parent: dict[str, str] = {}
-        self._by_system: dict[str, dict[str, str]] = {}
-        self.accepted: set[Pair] = set()
-        self.refused: list[tuple[Pair, str, str]] = []
-        for pair in sorted(_one_to_one(links), key=_trust):
-            self._join(pair)
+    n = len(system)
+    exact = np.flatnonzero(_one_to_one(one, two, system, len(systems)))
+    weights = np.ones(len(exact), np.uint8)
+    links = coo_array((weights, (one[exact], two[exact])), shape=(n, n))
+    label = connected_components(links, directed=False)[1].astype(np.int64)
 
-    def members(self, curie: str) -> tuple[str, ...]:
-        """The class of ``curie``, sorted; itself alone when nothing is the same."""
-        root = self._root(curie)
-        return tuple(sorted(self._by_system[root].values())) if root in self._by_system else (curie,)
+    # Components that hold two CURIEs of one system are joined again, link by link.
+    key = np.sort(label * len(systems) + system)
+    mixed = np.zeros(n + 1, bool)
+    mixed[key[1:][np.diff(key) == 0] // max(len(systems), 1)] = True
+    accepted = np.zeros(len(one), bool)
+    accepted[exact] = True
+    doubtful = exact[mixed[label[one[exact]]]]
+    rank = np.array([_TRUST.index(name) if name in _TRUST else len(_TRUST) for name in systems], np.int64)
+    first, second = rank[system[one[doubtful]]], rank[system[two[doubtful]]]
+    order = np.lexsort((two[doubtful], one[doubtful], np.minimum(first, second), np.maximum(first, second)))
+    classes = _Classes()
+    for link in doubtful[order].tolist():
+        left, right = int(one[link]), int(two[link])
+        accepted[link] = classes.join(link, (left, int(system[left])), (right, int(system[right])))
+    inside = np.flatnonzero(mixed[label])
+    label[inside] = n + np.array([classes.root(int(curie)) for curie in inside], np.int64)
+    return Identities(label=label, accepted=accepted, refused=tuple(classes.refused))
 
-    def _root(self, curie: str) -> str:
-        while (above := self._parent.get(curie, curie)) != curie:
-            self._parent[curie] = curie = self._parent.get(above, above)
+
+def _one_to_one(one: np.ndarray, two: np.ndarray, system: np.ndarray, systems: int) -> np.ndarray:
+    """bool (links,): between two systems, and neither end has another link into the other's system."""
+    across = system[one] != system[two]
+    left, right = one.astype(np.int64), two.astype(np.int64)
+    into = np.concatenate([left * systems + system[two], right * systems + system[one]])
+    into[~np.concatenate([across, across])] = -1
+    _, inverse, counts = np.unique(into, return_inverse=True, return_counts=True)
+    alone = counts[inverse] == 1
+    return across & alone[: len(one)] & alone[len(one) :]
+
+
+@dataclass(slots=True)
+class _Classes:
+    """Union-find over CURIEs that refuses to put two of one system into a class."""
+
+    parent: dict[int, int] = field(default_factory=dict)
+    by_system: dict[int, dict[int, int]] = field(default_factory=dict)
+    refused: list[tuple[int, int, int]] = field(default_factory=list)
+
+    def root(self, curie: int) -> int:
+        while (above := self.parent.get(curie, curie)) != curie:
+            self.parent[curie] = curie = self.parent.get(above, above)
         return curie
 
-    def _join(self, pair: Pair) -> None:
-        one, two = self._root(pair[0]), self._root(pair[1])
-        if one != two:
-            first = self._by_system.setdefault(one, {system_of_curie(one): one})
-            second = self._by_system.setdefault(two, {system_of_curie(two): two})
-            if clash := sorted(first.keys() & second.keys()):
-                left, right = sorted((first[clash[0]], second[clash[0]]))
-                self.refused.append((pair, left, right))
-                return
-            if len(first) < len(second):
-                one, two, first, second = two, one, second, first
-            first.update(second)
-            self._parent[two] = one
-            del self._by_system[two]
-        self.accepted.add(pair)
+    def join(self, link: int, left: tuple[int, int], right: tuple[int, int]) -> bool:
+        """Join two (CURIE, system); whether they are now the same."""
+        one, two = self.root(left[0]), self.root(right[0])
+        if one == two:
+            return True
+        first = self.by_system.setdefault(one, {left[1]: one})
+        second = self.by_system.setdefault(two, {right[1]: two})
+        if clash := first.keys() & second.keys():
+            system = min(clash)
+            self.refused.append((link, *sorted((first[system], second[system]))))  # type: ignore[arg-type]
+            return False
+        if len(first) < len(second):
+            one, two, first, second = two, one, second, first
+        first.update(second)
+        self.parent[two] = one
+        del self.by_system[two]
+        return True
 
 
-def _trust(pair: Pair) -> tuple[int, int, Pair]:
-    ranks = sorted(_TRUST.index(system) if system in _TRUST else len(_TRUST) for system in map(system_of_curie, pair))
-    return ranks[1], ranks[0], pair
+def circular(child: np.ndarray, parent: np.ndarray) -> np.ndarray:
+    """Positions (int64, ascending) of the is_a edges to drop so that no concept is above itself.
 
-
-def _one_to_one(links: Iterable[Pair]) -> list[Pair]:
-    """The links between two systems whose ends have no other link into each other's system."""
-    into: dict[tuple[str, str], int] = defaultdict(int)  # (curie, other system) → links
-    across = [pair for pair in links if system_of_curie(pair[0]) != system_of_curie(pair[1])]
-    for left, right in across:
-        into[left, system_of_curie(right)] += 1
-        into[right, system_of_curie(left)] += 1
-    return [
-        (left, right)
-        for left, right in across
-        if into[left, system_of_curie(right)] == 1 and into[right, system_of_curie(left)] == 1
-    ]
-
-
-Key = tuple[str, str, str, str]
-
-
-def circular(edges: Iterable[Key]) -> list[Key]:
-    """The is_a edges (child, predicate, parent, source) to drop so that no concept is above itself; sorted.
-
-    Only edges inside a strongly connected part are looked at; there they are kept in sorted order as long as they
-    close no
-    circle, so the result does not depend on the order of ``edges``.
+    The edges must be sorted by (child, parent). Only those inside a strongly connected part are looked at; there they
+    are kept in order as long as they close no circle.
     """
     import networkx as nx
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
 
-    graph = nx.DiGraph()
-    keys = sorted(edges)
-    graph.add_edges_from((child, parent) for child, _, parent, _ in keys)
-    part = {
-        node: n for n, nodes in enumerate(nx.strongly_connected_components(graph)) if len(nodes) > 1 for node in nodes
-    }
+    n = int(max(child.max(initial=-1), parent.max(initial=-1))) + 1
+    edges = coo_array((np.ones(len(child), np.uint8), (child, parent)), shape=(n, n))
+    part = connected_components(edges, directed=True, connection="strong")[1] if n else np.zeros(0, np.int32)
+    inside = np.flatnonzero(part[child] == part[parent])
     kept = nx.DiGraph()
     dropped = []
-    for key in keys:
-        child, _, parent, _ = key
-        if child in part and part[child] == part.get(parent):
-            if kept.has_node(parent) and kept.has_node(child) and nx.has_path(kept, parent, child):
-                dropped.append(key)
-            else:
-                kept.add_edge(child, parent)
-    return dropped
+    for edge, below, above in _triples(inside, child, parent):
+        if below == above or (kept.has_node(above) and kept.has_node(below) and nx.has_path(kept, above, below)):
+            dropped.append(edge)
+        else:
+            kept.add_edge(below, above)
+    return np.array(dropped, np.int64)
+
+
+def _triples(edges: np.ndarray, child: np.ndarray, parent: np.ndarray) -> Iterable[tuple[int, int, int]]:
+    return zip(edges.tolist(), child[edges].tolist(), parent[edges].tolist(), strict=True)
+
+
+def canonical(label: np.ndarray, system: np.ndarray, described: np.ndarray, rank: np.ndarray) -> np.ndarray:
+    """int64 (n,): the CURIE that each one's class goes by; -1 where no CURIE of the class is described.
+
+    It is the first of the described ones by ``rank`` (of each system, 0 first), then by CURIE; one of the first system
+    wins even when it is not described itself.
+    """
+    n = len(label)
+    place = rank[system]
+    place[~described & (place > 0)] = rank.max(initial=0) + 1
+    order = np.lexsort((place, label))
+    first = np.ones(n, bool)
+    first[1:] = np.diff(label[order]) != 0
+    best = np.empty(n, np.int64)
+    best[order] = order[first][np.cumsum(first) - 1]
+    alive = np.zeros(2 * n, bool)
+    alive[label[described]] = True
+    best[~alive[label]] = -1
+    return best
+
+
+def claim(
+    one: np.ndarray, two: np.ndarray, system: np.ndarray, best: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Give codes that no source describes to the only concept that links to them, unless it has that system already.
+
+    ``best`` is what ``canonical`` returned; the result is (best with those codes, codes, claimants), the last two of
+    codes that several claim, one row for each claim, by code and claimant.
+    """
+    n, systems = np.int64(len(best)), int(system.max(initial=0)) + 1
+    left, right = best[one] >= 0, best[two] >= 0
+    code = np.concatenate([two[left & ~right], one[right & ~left]]).astype(np.int64)
+    claimant = np.concatenate([best[one[left & ~right]], best[two[right & ~left]]])
+    claims = np.unique(code * n + claimant)
+    code, claimant = claims // max(n, 1), claims % max(n, 1)
+    _, inverse, counts = np.unique(code, return_inverse=True, return_counts=True)
+    alone = counts[inverse] == 1
+    members = np.flatnonzero(best >= 0)
+    has = best[members] * systems + system[members]
+    given = alone & ~np.isin(claimant * systems + system[code], has)
+    best = best.copy()
+    best[code[given]] = claimant[given]
+    return best, code[~alone], claimant[~alone]

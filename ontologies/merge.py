@@ -1,4 +1,4 @@
-"""Statements of many sources → one concept for each meaning.
+"""Statements of many sources → one concept for each meaning, by SQL over the staging tables.
 
 Identity. An exact cross-reference makes two CURIEs one concept when it is one to one: in the whole input, each of
 the two has no other cross-reference into the other's code system. Identities chain (HP:1 = UMLS:2 = DOID:3), but
@@ -7,24 +7,33 @@ stays an "xref" edge.
 
 Codes. All codes of a concept's own CURIEs are on it. A code that no source describes (no Concept has that CURIE),
 that only one concept cross-refers to, and that is not the only such code (so it is no identity) is also listed and
-found by ``alias``, unless the concept already has an identity in that system: it is a narrower or wider code of this
+found by its alias, unless the concept already has an identity in that system: it is a narrower or wider code of this
 one concept and of no other. Codes that a reader puts on a Concept itself always stay on it.
 
-The result does not depend on the order of the statements.
+Relations. Rows that repeat (subject, predicate, object, source) become one: counted patients are added up and the
+frequency is their ratio; without counts it is the mean of the stated frequencies; none if there are none. References
+are joined by ";", sorted. A "has_phenotype" whose pooled frequency is 0 (looked for, never found) becomes
+"excludes_phenotype". An is_a that closes a circle is dropped.
+
+Of a merged concept the name is the one of the most specific source (the chest layer, HP, Mondo, …), the definition the
+longest, the semantic types all of them, sorted. The result does not depend on the order of the statements.
 """
 
 from __future__ import annotations
 
+import hashlib
+import json
 import math
-from collections import defaultdict
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable
 
-from ontologies.concept import Concept, Relation, Statement, Term
-from ontologies.identity import Identities, circular, system_of_curie
+import numpy as np
 
-# Whose CURIE a concept goes by, and whose name; systems not listed come after, in alphabetical order.
-_CURIE_RANK = ("UMLS", "HP", "MONDO", "DOID", "OMIM", "ORPHA", "DECIPHER", "SNOMEDCT", "ICD10CM", "MESH", "NCIT")
+from ontologies.aliases import identify, ranks, replace_old_ids
+from ontologies.identity import circular
+from ontologies.knowledge import KINDS, PREDICATES, Merged
+from ontologies.staging import Staging
+
+# Whose name a concept has; systems not listed come after, in alphabetical order.
 _NAME_RANK = (
     "CHEST",
     "HP",
@@ -39,289 +48,211 @@ _NAME_RANK = (
     "ICD10CM",
     "NCIT",
 )
-_KINDS = ("preferred", "exact", "abbreviation", "layperson", "narrow", "broad", "related")
+_IS_A, _HAS, _EXCLUDES = (PREDICATES.index(name) for name in ("is_a", "has_phenotype", "excludes_phenotype"))
+
+Progress = Callable[[str, int, int], None]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, order=True)
-class Conflict:
-    """Something the sources disagree about, and what was done.
+def merge(staging: Staging, *, progress: Progress | None = None) -> Merged:
+    """Merge what is staged (see the module for what becomes one concept); nothing in, nothing out.
 
-    ``kind``: "same system" (an identity would join two CURIEs of one code system; demoted to an edge), "shared code"
-    (a code
-    without a Concept that several concepts claim; on none of them), "name" (one CURIE, several names; the first in
-    order is
-    kept), "alias" (an alternative id that is itself alive, or stands for several; ignored), "unknown concept" (terms or
-    relations of a CURIE that no source describes; dropped), "contradiction" (present and excluded in one disease; both
-    kept), "cycle" (an is_a edge that would close a circle; dropped).
+    Each step is one transaction; those that were finished over the same sources are not done again.
     """
+    sources = sorted(pair for pair in staging.finished() if not pair[0].startswith("merge "))
+    digest = hashlib.sha256(json.dumps(sources).encode()).hexdigest()
+    for number, (name, step) in enumerate(_STEPS.items()):
+        if progress:
+            progress(f"merge: {name}", number, len(_STEPS))
+        staging.once(f"merge {name}", digest, step)
+    if progress:
+        progress("merge", len(_STEPS), len(_STEPS))
+    return Merged(staging)
 
-    kind: str
-    curies: tuple[str, ...]
-    detail: str
+
+def _describe(staging: Staging) -> None:
+    """``described``: one row for each CURIE of a Concept, of all that sources say about it."""
+    staging.connection.execute("""
+        CREATE OR REPLACE TABLE conflict (kind VARCHAR, curies VARCHAR[], detail VARCHAR);
+        CREATE OR REPLACE TEMP TABLE repeated AS SELECT curie FROM concept GROUP BY curie HAVING count(*) > 1;
+        CREATE OR REPLACE TABLE described AS
+            SELECT curie, name, definition, types FROM concept ANTI JOIN repeated USING (curie)
+            UNION ALL
+            SELECT curie, min(name), min((-length(definition), definition))[2],
+                   list_sort(list_distinct(flatten(list(types))))
+            FROM concept SEMI JOIN repeated USING (curie) GROUP BY curie;
+    """)
+    several = staging.connection.execute("""
+        SELECT curie, list_sort(list(DISTINCT name)) FROM concept SEMI JOIN repeated USING (curie)
+        GROUP BY curie HAVING count(DISTINCT name) > 1
+    """).fetchall()
+    differing = [(curie, names) for curie, names in several if len({name.casefold() for name in names}) > 1]
+    with staging.arrays("differing", curie=[c for c, _ in differing], detail=[" | ".join(n) for _, n in differing]):
+        staging.connection.execute("INSERT INTO conflict SELECT 'name', [curie::VARCHAR], detail FROM differing")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Merged:
-    """The merged knowledge. ``concepts`` by CURIE; ``terms`` by (CURIE, kind, text, source); ``relations`` by (subject,
-    predicate, object, source), both ends among the concepts, at most one for each such key. ``alias`` maps every
-    CURIE that
-    stands for a concept, the canonical ones included, to the canonical one. ``conflicts`` sorted.
+def _collect_concepts(staging: Staging) -> None:
+    """``merged_concept`` from the descriptions and codes of each node's CURIEs."""
+    connection = staging.connection
+    systems = connection.execute("SELECT DISTINCT split_part(curie, ':', 1) FROM described ORDER BY ALL").fetchall()
+    names = [name for (name,) in systems]
+    with staging.arrays("name_rank", system=names, rank=ranks(names, _NAME_RANK)):
+        connection.execute("""
+            CREATE OR REPLACE TABLE merged_concept AS
+                WITH member AS (
+                    SELECT node, name, definition, types, (rank, d.curie) AS place
+                    FROM described d JOIN alias USING (curie)
+                    JOIN name_rank r ON split_part(d.curie, ':', 1) = r.system),
+                together AS (
+                    SELECT node, arg_min(name, place) AS name, min((-length(definition), definition))[2] AS definition,
+                           list_sort(list_distinct(flatten(list(types)))) AS types
+                    FROM member GROUP BY node),
+                code_of AS (
+                    SELECT node, curie FROM alias WHERE role <> 'old'
+                    UNION SELECT node, code FROM code JOIN alias USING (curie)),
+                coded AS (
+                    SELECT node, list(curie ORDER BY split_part(curie, ':', 1), curie) AS codes
+                    FROM code_of GROUP BY node)
+                SELECT node, curie, name, definition, types, codes
+                FROM together JOIN coded USING (node) JOIN alias USING (node) WHERE role = 'canonical';
+        """)
+
+
+def _collect_terms(staging: Staging) -> None:
+    """``merged_term``, and ``lost`` (curie, statements): what is said of CURIEs that stand for no concept."""
+    with staging.arrays("term_kind", name=KINDS):
+        staging.connection.execute("""
+            CREATE OR REPLACE TABLE merged_term AS
+                SELECT DISTINCT node, k.position::TINYINT AS kind, text, source
+                FROM term t JOIN alias USING (curie) JOIN term_kind k ON t.kind = k.name;
+            CREATE OR REPLACE TABLE lost AS
+                SELECT curie, count(*) AS statements
+                FROM (SELECT DISTINCT * FROM term ANTI JOIN alias USING (curie)) GROUP BY curie;
+        """)
+
+
+def _collect_relations(staging: Staging) -> None:
+    """``edge``: every row of ``relation`` and ``cross_reference`` over nodes, with numbers for predicate and source."""
+    connection = staging.connection
+    known = ", ".join(f"'{name}'" for name in PREDICATES)
+    further = connection.execute(
+        f"SELECT DISTINCT predicate FROM relation WHERE predicate NOT IN ({known}, 'alias') ORDER BY ALL"
+    ).fetchall()
+    names = [*PREDICATES, *(name for (name,) in further)]
+    with staging.arrays("predicate_array", name=names):
+        connection.execute("""
+            CREATE OR REPLACE TABLE predicate AS SELECT position::SMALLINT AS number, name FROM predicate_array;
+            CREATE OR REPLACE TABLE relation_source AS
+                SELECT (row_number() OVER (ORDER BY name) - 1)::INTEGER AS number, name
+                FROM (SELECT source AS name FROM relation WHERE predicate NOT IN ('alias', 'xref')
+                      UNION SELECT source FROM cross_reference);
+            CREATE OR REPLACE TEMP TABLE found AS
+                SELECT s.node AS subject, p.number AS predicate, o.node AS object, k.number AS source,
+                       frequency, reference, shown, examined,
+                       if(s.node IS NULL OR o.node IS NULL, r.subject, NULL) AS subject_curie,
+                       if(s.node IS NULL OR o.node IS NULL, r.object, NULL) AS object_curie
+                FROM relation r LEFT JOIN alias s ON r.subject = s.curie LEFT JOIN alias o ON r.object = o.curie
+                JOIN predicate p ON r.predicate = p.name JOIN relation_source k ON r.source = k.name
+                WHERE r.predicate <> 'xref';
+            INSERT INTO lost
+                WITH gone AS (
+                    SELECT DISTINCT subject_curie, predicate, object_curie, source, subject, object
+                    FROM found WHERE subject_curie IS NOT NULL)
+                SELECT subject_curie, count(*) FROM gone WHERE subject IS NULL GROUP BY ALL
+                UNION ALL SELECT object_curie, count(*) FROM gone WHERE object IS NULL GROUP BY ALL;
+            INSERT INTO conflict
+                SELECT 'unknown concept', [curie], format('{} statements dropped', sum(statements)::BIGINT)
+                FROM lost GROUP BY curie;
+            CREATE OR REPLACE TABLE edge AS
+                SELECT subject, predicate, object, source, frequency, reference, shown, examined
+                FROM found WHERE subject_curie IS NULL AND subject <> object;
+            INSERT INTO edge
+                SELECT subject, p.number, object, k.number, NULL, '', NULL, NULL FROM cross_reference
+                JOIN relation_source k ON source = k.name JOIN predicate p ON p.name = 'xref';
+            DROP TABLE found;
+            DROP TABLE lost;
+        """)
+
+
+def _pool(staging: Staging) -> None:
+    """``merged_relation``: one row for each (subject, predicate, object, source) of ``edge``.
+
+    Most rows of a large source say nothing beyond these four; only the others are grouped with what they say.
     """
-
-    concepts: tuple[Concept, ...]
-    terms: tuple[Term, ...]
-    relations: tuple[Relation, ...]
-    alias: dict[str, str]
-    conflicts: tuple[Conflict, ...] = ()
-
-
-Key = tuple[str, str, str, str]  # subject, predicate, object, source
-
-
-def merge(statements: Iterable[Statement]) -> Merged:
-    """Merge the statements of all sources (see the module for what becomes one concept).
-
-    Rows that repeat (subject, predicate, object, source) become one relation: counted patients are added up and the
-    frequency is their ratio; without counts it is the mean of the stated frequencies; None if there are none.
-    References are
-    joined by ";", sorted. A "has_phenotype" whose pooled frequency is 0 (looked for, never found) becomes
-    "excludes_phenotype". Of a merged concept the name is the one of the most specific source (the chest layer, HP,
-    Mondo, …), the definition the longest, the semantic types all of them, sorted. Nothing in, nothing out.
-    """
-    described: dict[str, list[Concept]] = defaultdict(list)
-    terms: set[Term] = set()
-    xrefs: dict[tuple[str, str], set[str]] = defaultdict(set)
-    aliases: dict[str, set[str]] = defaultdict(set)
-    rows: dict[Key, list[Relation]] = defaultdict(list)
-    for statement in statements:
-        if isinstance(statement, Concept):
-            described[statement.curie].append(statement)
-        elif isinstance(statement, Term):
-            terms.add(statement)
-        elif statement.predicate == "alias":
-            aliases[statement.subject].add(statement.object)
-        elif statement.predicate == "xref":
-            pair = (min(statement.subject, statement.object), max(statement.subject, statement.object))
-            xrefs[pair].add(statement.source)
-        else:
-            rows[statement.subject, statement.predicate, statement.object, statement.source].append(statement)
-
-    conflicts: list[Conflict] = []
-    raw = {curie: _one(curie, versions, conflicts) for curie, versions in sorted(described.items())}
-    old = _old_ids(aliases, raw, conflicts)
-    links: dict[tuple[str, str], set[str]] = defaultdict(set)
-    for (left, right), sources in xrefs.items():
-        left, right = old.get(left, left), old.get(right, right)
-        if left != right:
-            links[min(left, right), max(left, right)] |= sources
-    for concept in raw.values():
-        for other in _codes_as_curies(concept):
-            other = old.get(other, other)
-            if other != concept.curie:
-                # A Concept does not say which source it is of; its code system does.
-                links[min(concept.curie, other), max(concept.curie, other)].add(system_of_curie(concept.curie))
-
-    identities = Identities(links)
-    conflicts += [
-        Conflict(kind="same system", curies=pair, detail=f"would also make {one} and {two} the same")
-        for pair, one, two in identities.refused
-    ]
-    alias, extra = _canonical(raw, identities, links, conflicts)
-    for gone, target in old.items():
-        alias.setdefault(gone, alias[target])
-
-    for pair, sources in links.items():
-        if all(curie in alias for curie in pair) and pair not in identities.accepted:
-            for source in sources:
-                rows[pair[0], "xref", pair[1], source] = []
-    lost: dict[str, int] = defaultdict(int)
-    relations = _relations(rows, alias, lost, conflicts)
-    kept_terms: set[Term] = set()
-    for term in terms:
-        canonical = alias.get(term.curie)
-        if canonical is None:
-            lost[term.curie] += 1
-        else:
-            kept_terms.add(term if canonical == term.curie else replace(term, curie=canonical))
-    conflicts += [
-        Conflict(kind="unknown concept", curies=(curie,), detail=f"{number} statements dropped")
-        for curie, number in lost.items()
-    ]
-    return Merged(
-        concepts=_concepts(raw, alias, identities, extra),
-        terms=tuple(sorted(kept_terms, key=lambda t: (t.curie, _KINDS.index(t.kind), t.text, t.source))),
-        relations=relations,
-        alias=dict(sorted(alias.items())),
-        conflicts=tuple(sorted(conflicts)),
-    )
+    connection = staging.connection
+    connection.execute(f"""
+        CREATE OR REPLACE TEMP TABLE never AS
+            SELECT subject, object, source FROM edge WHERE predicate = {_HAS} GROUP BY ALL
+            HAVING if(count(shown) > 0, sum(shown) = 0, max(frequency) = 0);
+        CREATE OR REPLACE TEMP VIEW judged AS
+            SELECT e.* REPLACE (if(n.subject IS NULL, predicate, {_EXCLUDES})::SMALLINT AS predicate)
+            FROM edge e LEFT JOIN never n
+            ON e.predicate = {_HAS} AND e.subject = n.subject AND e.object = n.object AND e.source = n.source;
+        CREATE OR REPLACE TEMP TABLE telling AS
+            SELECT DISTINCT subject, predicate, object, source FROM judged
+            WHERE frequency IS NOT NULL OR shown IS NOT NULL OR reference <> '';
+        CREATE OR REPLACE TEMP TABLE pooled AS
+            SELECT subject, predicate, object, source, sum(shown)::INTEGER AS shown, sum(examined)::INTEGER AS examined,
+                   list_sort(list(frequency) FILTER (frequency IS NOT NULL)) AS shares,
+                   list(reference) FILTER (reference <> '') AS reports
+            FROM judged SEMI JOIN telling USING (subject, predicate, object, source)
+            GROUP BY subject, predicate, object, source;
+    """)
+    several = connection.execute(
+        "SELECT DISTINCT shares FROM pooled WHERE shown IS NULL AND len(shares) > 1"
+    ).fetchall()
+    # fsum: the mean does not depend on the order, to the last digit.
+    means = [math.fsum(shares) / len(shares) for (shares,) in several]
+    with staging.arrays("mean", shares=[shares for (shares,) in several] or [[0.0]], value=means or [0.0]):
+        connection.execute(f"""
+            CREATE OR REPLACE TABLE merged_relation AS
+                SELECT p.subject, p.predicate, p.object, p.source,
+                       CASE WHEN shown IS NOT NULL THEN shown / examined WHEN len(p.shares) = 1 THEN p.shares[1]
+                            ELSE m.value END AS frequency,
+                       coalesce(list_aggregate(list_sort(list_distinct(flatten(list_transform(reports,
+                           lambda report: string_split(report, ';'))))), 'string_agg', ';'), '') AS reference,
+                       shown, examined
+                FROM pooled p LEFT JOIN mean m ON p.shown IS NULL AND len(p.shares) > 1 AND p.shares = m.shares
+                UNION ALL
+                SELECT DISTINCT subject, predicate, object, source, NULL, '', NULL, NULL
+                FROM judged ANTI JOIN telling USING (subject, predicate, object, source);
+            INSERT INTO conflict
+                SELECT 'contradiction', [s.curie, o.curie], 'both has_phenotype and excludes_phenotype'
+                FROM (SELECT subject, object FROM merged_relation WHERE predicate = {_HAS}
+                      INTERSECT SELECT subject, object FROM merged_relation WHERE predicate = {_EXCLUDES}) r
+                JOIN merged_concept s ON r.subject = s.node JOIN merged_concept o ON r.object = o.node;
+            DROP VIEW judged;
+            DROP TABLE never;
+            DROP TABLE telling;
+            DROP TABLE pooled;
+            DROP TABLE edge;
+        """)
 
 
-def _rank(order: tuple[str, ...], curie: str) -> tuple[int, str]:
-    system = system_of_curie(curie)
-    return (order.index(system) if system in order else len(order) + (system == "CHEST"), curie)
+def _uncircle(staging: Staging) -> None:
+    """Drop the is_a edges of ``merged_relation`` that close a circle."""
+    is_a = staging.connection.execute(
+        f"SELECT subject, object, source FROM merged_relation WHERE predicate = {_IS_A} ORDER BY ALL"
+    ).fetchnumpy()
+    child, parent, source = (np.asarray(is_a[name]) for name in ("subject", "object", "source"))
+    dropped = circular(child, parent)
+    with staging.arrays("dropped", subject=child[dropped], object=parent[dropped], source=source[dropped]):
+        staging.connection.execute(f"""
+            INSERT INTO conflict
+                SELECT 'cycle', [s.curie, o.curie], format('is_a of {{}} dropped', k.name)
+                FROM dropped d JOIN merged_concept s ON d.subject = s.node JOIN merged_concept o ON d.object = o.node
+                JOIN relation_source k ON d.source = k.number;
+            DELETE FROM merged_relation m USING dropped d
+            WHERE m.predicate = {_IS_A} AND m.subject = d.subject AND m.object = d.object AND m.source = d.source;
+        """)
 
 
-def _codes_as_curies(concept: Concept) -> list[str]:
-    return [f"{system}:{code}" for system, codes in concept.codes.items() for code in codes]
-
-
-def _one(curie: str, versions: list[Concept], conflicts: list[Conflict]) -> Concept:
-    """One Concept of what several sources say about the same CURIE."""
-    if len(versions) == 1:
-        return versions[0]
-    names = sorted({version.name for version in versions})
-    if len({name.casefold() for name in names}) > 1:
-        conflicts.append(Conflict(kind="name", curies=(curie,), detail=" | ".join(names)))
-    codes: dict[str, set[str]] = defaultdict(set)
-    for version in versions:
-        for system, some in version.codes.items():
-            codes[system].update(some)
-    return Concept(
-        curie=curie,
-        name=names[0],
-        semantic_types=tuple(sorted({kind for version in versions for kind in version.semantic_types})),
-        codes={system: tuple(sorted(some)) for system, some in codes.items()},
-        definition=min((version.definition for version in versions), key=lambda text: (-len(text), text)),
-    )
-
-
-def _old_ids(aliases: Mapping[str, set[str]], raw: Mapping[str, Concept], conflicts: list[Conflict]) -> dict[str, str]:
-    """Old or alternative id → the described CURIE it stands for, through any number of steps."""
-    single: dict[str, str] = {}
-    for gone, targets in sorted(aliases.items()):
-        if gone in raw:
-            conflicts.append(Conflict(kind="alias", curies=(gone, *sorted(targets)), detail="the id is itself alive"))
-        elif len(targets) > 1:
-            conflicts.append(Conflict(kind="alias", curies=(gone, *sorted(targets)), detail="stands for several"))
-        else:
-            (single[gone],) = targets
-    found: dict[str, str] = {}
-    for gone in single:
-        target, steps = gone, 0
-        while target in single and steps <= len(single):
-            target, steps = single[target], steps + 1
-        if target in raw:
-            found[gone] = target
-    return found
-
-
-def _canonical(
-    raw: Mapping[str, Concept],
-    identities: Identities,
-    links: Mapping[tuple[str, str], set[str]],
-    conflicts: list[Conflict],
-) -> tuple[dict[str, str], dict[str, set[str]]]:
-    """(CURIE → canonical CURIE, canonical CURIE → the further code CURIEs it alone claims)."""
-    alias: dict[str, str] = {}
-    for curie in raw:
-        if curie not in alias:
-            members = identities.members(curie)
-            umls = [member for member in members if system_of_curie(member) == "UMLS"]
-            best = umls[0] if umls else min((m for m in members if m in raw), key=lambda m: _rank(_CURIE_RANK, m))
-            alias.update(dict.fromkeys(members, best))
-
-    systems: dict[str, set[str]] = defaultdict(set)
-    for curie, best in alias.items():
-        systems[best].add(system_of_curie(curie))
-    claims: dict[str, set[str]] = defaultdict(set)
-    for left, right in links:
-        if left in alias and right not in alias:
-            claims[right].add(alias[left])
-        elif right in alias and left not in alias:
-            claims[left].add(alias[right])
-    extra: dict[str, set[str]] = defaultdict(set)
-    for code, claimants in sorted(claims.items()):
-        if len(claimants) > 1:
-            detail = "claimed by several concepts"
-            conflicts.append(Conflict(kind="shared code", curies=(code, *sorted(claimants)), detail=detail))
-            continue
-        (claimant,) = claimants
-        if system_of_curie(code) not in systems[claimant]:
-            extra[claimant].add(code)
-    for claimant, codes in extra.items():
-        alias.update(dict.fromkeys(codes, claimant))
-    return alias, extra
-
-
-def _concepts(
-    raw: Mapping[str, Concept], alias: Mapping[str, str], identities: Identities, extra: Mapping[str, set[str]]
-) -> tuple[Concept, ...]:
-    groups: dict[str, list[Concept]] = defaultdict(list)
-    for curie, concept in raw.items():
-        groups[alias[curie]].append(concept)
-    concepts = []
-    for canonical, group in groups.items():
-        curies = {*identities.members(group[0].curie), *extra.get(canonical, ())}
-        for concept in group:
-            curies.update(_codes_as_curies(concept))
-        codes: dict[str, list[str]] = defaultdict(list)
-        for curie in sorted(curies):
-            system, _, code = curie.partition(":")
-            codes[system].append(code)
-        concepts.append(
-            Concept(
-                curie=canonical,
-                name=min(group, key=lambda c: _rank(_NAME_RANK, c.curie)).name,
-                semantic_types=tuple(sorted({kind for concept in group for kind in concept.semantic_types})),
-                codes={system: tuple(some) for system, some in sorted(codes.items())},
-                definition=min((concept.definition for concept in group), key=lambda text: (-len(text), text)),
-            )
-        )
-    return tuple(sorted(concepts, key=lambda concept: concept.curie))
-
-
-def _relations(
-    rows: Mapping[Key, list[Relation]], alias: Mapping[str, str], lost: dict[str, int], conflicts: list[Conflict]
-) -> tuple[Relation, ...]:
-    merged: dict[Key, list[Relation]] = {}
-    for (subject, predicate, object_, source), some in rows.items():
-        one, two = alias.get(subject), alias.get(object_)
-        if one is None or two is None:
-            for curie in (subject, object_):
-                if curie not in alias:
-                    lost[curie] += 1
-        elif one != two:
-            if predicate == "xref" and two < one:
-                one, two = two, one
-            merged.setdefault((one, predicate, two, source), []).extend(some)
-    never = [key for key, some in merged.items() if key[1] == "has_phenotype" and _pooled(some)[0] == 0]
-    for key in never:
-        merged.setdefault((key[0], "excludes_phenotype", key[2], key[3]), []).extend(merged.pop(key))
-    has = {(key[0], key[2]) for key in merged if key[1] == "has_phenotype"}
-    excluded = {(key[0], key[2]) for key in merged if key[1] == "excludes_phenotype"}
-    conflicts += [
-        Conflict(kind="contradiction", curies=pair, detail="both has_phenotype and excludes_phenotype")
-        for pair in has & excluded
-    ]
-    for key in circular(key for key in merged if key[1] == "is_a"):
-        del merged[key]
-        conflicts.append(Conflict(kind="cycle", curies=(key[0], key[2]), detail=f"is_a of {key[3]} dropped"))
-    relations = []
-    for key in sorted(merged):
-        frequency, count, reference = _pooled(merged[key])
-        relations.append(
-            Relation(
-                subject=key[0],
-                predicate=key[1],
-                object=key[2],
-                source=key[3],
-                frequency=frequency,
-                reference=reference,
-                count=count,
-            )
-        )
-    return tuple(relations)
-
-
-def _pooled(rows: list[Relation]) -> tuple[float | None, tuple[int, int] | None, str]:
-    """(frequency, count, reference) of the rows that say the same, in any order."""
-    if len(rows) == 1 and ";" not in rows[0].reference:
-        row = rows[0]
-        return (row.count[0] / row.count[1] if row.count else row.frequency), row.count, row.reference
-    counts = [row.count for row in rows if row.count is not None]
-    shares = [row.frequency for row in rows if row.frequency is not None]
-    reference = ";".join(sorted({part for row in rows if row.reference for part in row.reference.split(";")}))
-    if counts:
-        shown, examined = sum(c[0] for c in counts), sum(c[1] for c in counts)
-        return shown / examined, (shown, examined), reference
-    return (math.fsum(shares) / len(shares) if shares else None), None, reference
+_STEPS: dict[str, Callable[[Staging], None]] = {
+    "descriptions": _describe,
+    "old ids": replace_old_ids,
+    "identities": identify,
+    "concepts": _collect_concepts,
+    "terms": _collect_terms,
+    "relations": _collect_relations,
+    "pooling": _pool,
+    "circles": _uncircle,
+}

@@ -17,11 +17,14 @@ Readers of small and medium formats stream statements into ``add``; those of bul
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
 
 from errors import ArtifactError, InputError
 from ontologies.concept import Concept, Relation, Statement, Term
@@ -145,12 +148,26 @@ class Staging:
 
     def counts(self) -> Counts:
         """How many rows the tables hold."""
-        sizes = [self._count(table) for table in ("concept", "term", "relation", "problem")]
+        sizes = [self.count(table) for table in ("concept", "term", "relation", "problem")]
         return Counts(concepts=sizes[0], terms=sizes[1], relations=sizes[2], problems=sizes[3])
 
-    def _count(self, table: str) -> int:
-        row = self.connection.execute(f"SELECT count(*) FROM {table}").fetchone()
-        return int(row[0]) if row else 0
+    def count(self, table: str) -> int:
+        """Rows of a table."""
+        ((rows,),) = self.connection.execute(f"SELECT count(*) FROM {table}").fetchall()
+        return int(rows)
+
+    @contextmanager
+    def arrays(self, table: str, **columns: Sequence[Any] | np.ndarray) -> Iterator[None]:
+        """Columns of equal length as a table that queries can read while it is open; ``position`` counts from 0."""
+        import pyarrow
+
+        arrays = {name: pyarrow.array(values) for name, values in columns.items()}
+        rows = len(next(iter(arrays.values())))
+        self.connection.register(table, pyarrow.table({**arrays, "position": np.arange(rows, dtype=np.int32)}))
+        try:
+            yield
+        finally:
+            self.connection.unregister(table)
 
     def _insert(self, table: str, columns: dict[str, list[Any]]) -> None:
         import pyarrow

@@ -15,6 +15,7 @@ from kg.graph import KnowledgeGraph
 from kg.likelihood import LikelihoodModel
 from ontologies.concept import DISEASE, FINDING, Concept, Relation
 from ontologies.merge import merge
+from ontologies.staging import Staging
 
 FINDINGS = {"HP:1": "Fever", "HP:2": "Pleural effusion", "HP:3": "Consolidation", "HP:4": "Cardiomegaly"}
 DISEASES = {"OMIM:1": "Pneumonia", "OMIM:2": "Heart failure", "OMIM:3": "Tuberculosis"}
@@ -33,7 +34,7 @@ def room(tmp_path_factory: pytest.TempPathFactory) -> WorkupRoom:
         for f in shown
     ]
     path: Path = tmp_path_factory.mktemp("fusion") / "graph"
-    graph = KnowledgeGraph.build(merge(rows), path)
+    graph = KnowledgeGraph.build(merge(Staging.of(rows)), path)
     return WorkupRoom(graph, LikelihoodModel(graph))
 
 

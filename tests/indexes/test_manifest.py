@@ -90,9 +90,27 @@ def test_size_check_reads_no_content_and_sha256_reads_all(folder: Path, monkeypa
     (folder / "a.bin").write_bytes(bytes(256))
     monkeypatch.setattr(manifest, "HASHED_ON_OPEN", 100)
     manifest.read(folder, kind="toy", verify="size")
-    manifest.read(folder, kind="toy", verify="open")
-    with pytest.raises(ArtifactError, match=r"a\.bin"):
-        manifest.read(folder, kind="toy", verify="sha256")
+    for verify in ("open", "sha256"):
+        with pytest.raises(ArtifactError, match=r"a\.bin"):
+            manifest.read(folder, kind="toy", verify=verify)
+
+
+def test_of_a_large_file_open_reads_a_sample(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(manifest, "HASHED_ON_OPEN", 100)
+    content = bytes(1 << 20)
+    (tmp_path / "large.bin").write_bytes(content)
+    manifest.write(tmp_path, kind="toy", version=1)
+    for place, noticed in ((0, True), (1 << 17, False), (1 << 19, True), (len(content) - 1, True)):
+        changed = bytearray(content)
+        changed[place] = 1
+        (tmp_path / "large.bin").write_bytes(changed)
+        if noticed:
+            with pytest.raises(ArtifactError, match=r"large\.bin"):
+                manifest.read(tmp_path, kind="toy")
+        else:
+            manifest.read(tmp_path, kind="toy")
+        with pytest.raises(ArtifactError, match=r"large\.bin"):
+            manifest.read(tmp_path, kind="toy", verify="sha256")
 
 
 def test_other_kind_and_version_are_refused(folder: Path, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import pytest
 from kg.graph import KnowledgeGraph
 from ontologies.concept import DISEASE, FINDING, Concept, Relation, Term
 from ontologies.merge import merge
+from ontologies.staging import Staging
 
 #            HP:1 all
 #           /        \
@@ -60,4 +61,4 @@ def statements() -> list[Concept | Term | Relation]:
 @pytest.fixture(scope="session")
 def small_graph(tmp_path_factory: pytest.TempPathFactory) -> KnowledgeGraph:
     path: Path = tmp_path_factory.mktemp("kg") / "graph"
-    return KnowledgeGraph.build(merge(statements()), path)
+    return KnowledgeGraph.build(merge(Staging.of(statements())), path)

@@ -14,6 +14,7 @@ from kg.graph import KnowledgeGraph
 from kg.hierarchy import is_a_closure
 from ontologies.concept import Term
 from ontologies.merge import merge
+from ontologies.staging import Staging
 
 from .conftest import IS_A, SHOWS, statements
 
@@ -33,7 +34,7 @@ def test_a_name_is_found_by_synonym_abbreviation_and_without_hyphens(tmp_path: P
     for curie in ("OMIM:1", "OMIM:2"):
         rows.append(Term(curie=curie, text="XY", kind="abbreviation"))
     rows.append(Term(curie="HP:1", text="Gamma disease", kind="exact"))
-    graph = KnowledgeGraph.build(merge(rows), tmp_path / "graph")
+    graph = KnowledgeGraph.build(merge(Staging.of(rows)), tmp_path / "graph")
     assert graph.find("ad") == "OMIM:1"
     assert graph.find("Alveolar-filling pattern") == "HP:7"
     # whose own name it is comes before whose synonym it is
@@ -104,16 +105,16 @@ def test_codes_in_a_vocabulary(small_graph: KnowledgeGraph) -> None:
 
 def test_same_input_in_any_order_gives_the_same_bytes(tmp_path: Path) -> None:
     rows = statements()
-    first = KnowledgeGraph.build(merge(rows), tmp_path / "a")
+    first = KnowledgeGraph.build(merge(Staging.of(rows)), tmp_path / "a")
     random.Random(1).shuffle(rows)
-    second = KnowledgeGraph.build(merge(rows), tmp_path / "b")
+    second = KnowledgeGraph.build(merge(Staging.of(rows)), tmp_path / "b")
     assert first.manifest.sha256 == second.manifest.sha256
 
 
 def test_missing_and_damaged_graphs_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ArtifactError, match="whydx index build"):
         KnowledgeGraph.open(tmp_path / "nowhere")
-    graph = KnowledgeGraph.build(merge(statements()), tmp_path / "graph")
+    graph = KnowledgeGraph.build(merge(Staging.of(statements())), tmp_path / "graph")
     damaged = graph.path / "out_object.npy"
     data = bytearray(damaged.read_bytes())
     data[-1] ^= 1

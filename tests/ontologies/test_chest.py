@@ -21,9 +21,10 @@ from errors import InputError, SourceError
 from ontologies import chest, obo
 from ontologies.chest import ChestConcept
 from ontologies.concept import Concept, Relation, Term
-from ontologies.merge import merge
 from ontologies.sources import fetch, member_path
 from vision.finding import LABEL_CURIES, LABELS
+
+from .listing import merge
 
 CHEXPERT = (
     "No Finding",

@@ -14,8 +14,10 @@ import pytest
 from errors import SourceError
 from ontologies import registry, sources
 from ontologies.concept import Concept, Relation, Statement, Term
-from ontologies.merge import Merged, merge
 from ontologies.sources import member_path
+
+from .listing import merge
+from .merge_oracle import Merged
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 

@@ -1,0 +1,62 @@
+"""Sources → staging → merge → graph, out of core, resumable.
+
+A build keeps its staging file in the folder ``<graph>.part`` beside the graph until the graph is whole. The next run
+goes on with a build that was killed, from its last finished source or step of the merge, if the inputs are still the
+same; until then the old graph stays as it was.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from errors import ArtifactError
+from kg.graph import KnowledgeGraph
+from kg.graph_writer import Progress
+from ontologies.merge import merge
+from ontologies.staging import MEMORY, Staging
+
+
+def build_graph(
+    path: Path,
+    stage: Callable[[Staging], None],
+    *,
+    inputs: Mapping[str, str],
+    memory: str = MEMORY,
+    progress: Progress | None = None,
+) -> KnowledgeGraph:
+    """Build the graph folder ``path`` from what ``stage`` stages (each source in a ``Staging.once``), and open it.
+
+    ``inputs`` names everything that the graph depends on, with hashes. ``memory`` limits DuckDB ("4GB"). A second build
+    of the same graph waits for the first.
+    """
+    from filelock import FileLock
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f"{path.name}.part")
+    with FileLock(path.with_name(f".{path.name}.lock")):
+        digest = hashlib.sha256(json.dumps(dict(inputs), sort_keys=True).encode()).hexdigest()
+        staging = _staging(part / f"{digest}.duckdb", memory)
+        with staging:
+            stage(staging)
+            graph = KnowledgeGraph.build(
+                merge(staging, progress=progress), path, inputs=dict(inputs), progress=progress
+            )
+        shutil.rmtree(part)
+    return graph
+
+
+def _staging(file: Path, memory: str) -> Staging:
+    """The staging file of these inputs, without those of others; begun again when it is damaged."""
+    if not file.is_file():
+        shutil.rmtree(file.parent, ignore_errors=True)
+    file.parent.mkdir(exist_ok=True)
+    try:
+        return Staging(file, memory=memory)
+    except ArtifactError:
+        shutil.rmtree(file.parent)
+        file.parent.mkdir()
+        return Staging(file, memory=memory)
