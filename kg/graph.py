@@ -213,13 +213,6 @@ class KnowledgeGraph:
         """float32, NaN where the source does not state it."""
         return self._arrays["out_frequency"][edges]
 
-    def references_of(self, edges: np.ndarray) -> np.ndarray:
-        """int32: the numbers of the edges' references; `reference` gives the text of a number."""
-        return self._arrays["out_reference"][edges]
-
-    def reference(self, number: int) -> str:
-        return self._tables["reference"][number]
-
     def all_edges(self, predicate: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """(subjects int64, objects int32, frequencies float32 with NaN for not stated) of every edge with this
         predicate."""
