@@ -114,18 +114,19 @@ def fingerprint(files: tuple[Member, ...]) -> str:
     return hashlib.sha256(listed.encode()).hexdigest()
 
 
-@functools.lru_cache(maxsize=256)
-def _sha256_of(path: Path, size: int, mtime_ns: int) -> str:
-    with open(path, "rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+def stamp(files: tuple[Member, ...]) -> str:
+    """sha256 over names, sizes and modification times of what holds ``files``: as long as it is the same, nobody has
+    written to them, and they need not be read again to know that."""
+    containers = sorted({container for file in files for container in file.containers})
+    with _readable("the files"):
+        stats = [(container, container.stat()) for container in containers]
+    listed = "".join(f"{path}\t{found.st_size}\t{found.st_mtime_ns}\n" for path, found in stats)
+    return hashlib.sha256(listed.encode()).hexdigest()
 
 
 def _sha256(path: Path) -> str:
-    try:
-        found = path.stat()
-        return _sha256_of(path, found.st_size, found.st_mtime_ns)
-    except OSError as error:
-        raise InputError(f"cannot read {path.name}", value=error.strerror or error) from error
+    with _readable(path.name), open(path, "rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _below(folder: Path, limits: Limits) -> Iterator[Member]:

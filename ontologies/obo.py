@@ -30,7 +30,7 @@ _TITLES = {"hp": "HPO", "doid": "DO", "mondo": "Mondo"}
 
 # Only these branches of HP are things a patient can have; the rest (inheritance, frequency, onset, modifier) qualify
 # them.
-_FINDING_ROOTS = ("HP:0000118", "HP:0032443")
+FINDING_ROOTS = ("HP:0000118", "HP:0032443")
 _QUALIFIER = "Qualitative Concept"
 _DISEASE_SYSTEMS = frozenset({"DOID", "MONDO", "OMIM", "ORPHA"})
 
@@ -51,7 +51,7 @@ def read(path: Path | Member, *, report: Report = stop) -> Iterator[Statement]:
     """
     file = member(path)
     parents, obsolete = _skeleton(file)
-    findings = _below(parents, _FINDING_ROOTS)
+    findings = below(parents, FINDING_ROOTS)
     source = ""
     for frame in _frames(file, report):
         if not frame.kind:
@@ -131,7 +131,8 @@ def _skeleton(file: Member) -> tuple[dict[str, list[str]], frozenset[str]]:
     return parents, frozenset(obsolete)
 
 
-def _below(parents: dict[str, list[str]], roots: tuple[str, ...]) -> frozenset[str]:
+def below(parents: dict[str, list[str]], roots: tuple[str, ...]) -> frozenset[str]:
+    """``roots`` and everything under them; a root that nothing is under is not counted."""
     children: dict[str, list[str]] = {}
     for child, above in parents.items():
         for parent in above:
@@ -147,18 +148,23 @@ def _below(parents: dict[str, list[str]], roots: tuple[str, ...]) -> frozenset[s
 
 
 def _source(header: _Frame, file: Member) -> str:
-    """Name and version of the ontology, for example "HPO 2025-01-16"; the file's name when the header has none."""
     fields = {tag: _plain(value) for _, tag, value in header.clauses}
-    stem = Path(fields.get("ontology", Path(file.base).stem)).name.removesuffix(".obo").removesuffix(".owl")
-    version = fields.get("data-version", "")
+    return ontology_name(fields.get("ontology", Path(file.base).stem), fields.get("data-version", ""))
+
+
+def ontology_name(ontology: str, version: str) -> str:
+    """Name and version of an ontology, for example "HPO 2025-01-16" of "hp.obo" and "hp/releases/2025-01-16"; of a
+    version with a date, the date."""
+    stem = Path(ontology).name.removesuffix(".obo").removesuffix(".owl")
     dated = _DATE.search(version)
     return f"{_TITLES.get(stem, stem)} {dated.group() if dated else version}".strip()
 
 
-def _semantic_types(identifier: str, curie: str, findings: frozenset[str]) -> tuple[str, ...]:
+def semantic_types(curie: str, is_finding: bool) -> tuple[str, ...]:
+    """The types of a term by its code system; ``is_finding`` says whether it is below one of FINDING_ROOTS."""
     system = curie.partition(":")[0]
     if system == "HP":
-        return (FINDING,) if identifier in findings else (_QUALIFIER,)
+        return (FINDING,) if is_finding else (_QUALIFIER,)
     return (DISEASE,) if system in _DISEASE_SYSTEMS else ()
 
 
@@ -221,7 +227,7 @@ def _term(frame: _Frame, source: str, findings: frozenset[str], obsolete: frozen
     yield Concept(
         curie=curie,
         name=name,
-        semantic_types=_semantic_types(identifier, curie, findings),
+        semantic_types=semantic_types(curie, identifier in findings),
         codes={system: (code,)},
         definition=definition,
     )
