@@ -61,7 +61,7 @@ class KnowledgeGraph:
         self.path, self.manifest = path, record
         self._tables, self._arrays = tables, arrays
         self.information: np.ndarray = arrays["information"]
-        self.predicates: tuple[str, ...] = tuple(tables["predicate"])
+        self.predicates: tuple[str, ...] = tuple(tables["predicate"])  # names, by number
 
     # --- building and opening
 
@@ -117,9 +117,9 @@ class KnowledgeGraph:
     def find(self, text: str) -> str:
         """The canonical CURIE for a CURIE or a name, synonym or abbreviation (case and hyphens do not matter).
 
-        Of several concepts with that name, those called so come before those that have it as a synonym, those with
-        annotations before those without, those of the curated chest layer before others; of concepts that are
-        left and go by one name, the one with most annotations, then the first CURIE. Raises InputError when nothing
+        Of several concepts with that name, those with annotations come before those without, those called so before
+        those that have it as a synonym, those of the curated chest layer before others; of concepts that are left and
+        go by one name, the one with most annotations, then the first CURIE. Raises InputError when nothing
         has that name, or when concepts of different names are left.
         """
         if text in self:
@@ -130,8 +130,8 @@ class KnowledgeGraph:
         annotations = {x: self._annotation_count(x) for x in nodes}
         wanted = text.casefold()
         for better in (
-            lambda x: self.name(x).casefold() == wanted,
             lambda x: annotations[x] > 0,
+            lambda x: self.name(x).casefold() == wanted,
             lambda x: any(code.startswith("CHEST:") for code in self._tables["codes"][x].split("|")),
         ):
             nodes = [x for x in nodes if better(x)] or nodes
@@ -198,10 +198,35 @@ class KnowledgeGraph:
 
     def adjacent(self, node: int) -> np.ndarray:
         """Nodes (int64, ascending, without repeats) one edge away, whatever its predicate and direction."""
+        return np.unique(self.steps(np.array([node]))[1])
+
+    def degree(self, nodes: np.ndarray) -> np.ndarray:
+        """int64: how many edges each node has, in both directions."""
+        out, back = self._arrays["out_indptr"], self._arrays["in_indptr"]
+        return out[nodes + 1] - out[nodes] + back[nodes + 1] - back[nodes]
+
+    def steps(self, nodes: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """Every edge of the nodes, those from a node before those to it: (edge int64, node at its other end int64,
+        whether it points to the node bool, position in ``nodes`` int64); all edges from, then all edges to."""
         arrays = self._arrays
-        out = arrays["out_object"][arrays["out_indptr"][node] : arrays["out_indptr"][node + 1]]
-        back = self.subject_of(arrays["in_edge"][arrays["in_indptr"][node] : arrays["in_indptr"][node + 1]])
-        return np.unique(np.concatenate([out.astype(np.int64), back]))
+        found = []
+        for indptr in (arrays["out_indptr"], arrays["in_indptr"]):
+            starts, lengths = indptr[nodes], indptr[nodes + 1] - indptr[nodes]
+            ends = np.cumsum(lengths)
+            place = np.arange(ends[-1] if len(ends) else 0) + np.repeat(starts - ends + lengths, lengths)
+            found.append((place, np.repeat(np.arange(len(nodes)), lengths)))
+        (out, out_of), (place, in_of) = found
+        back = arrays["in_edge"][place]
+        return (
+            np.concatenate([out, back]),
+            np.concatenate([arrays["out_object"][out].astype(np.int64), self.subject_of(back)]),
+            np.arange(len(out) + len(back)) >= len(out),
+            np.concatenate([out_of, in_of]),
+        )
+
+    def predicate_of(self, edges: np.ndarray) -> np.ndarray:
+        """Positions in ``predicates``."""
+        return self._arrays["out_predicate"][edges]
 
     def subject_of(self, edges: np.ndarray) -> np.ndarray:
         return np.searchsorted(self._arrays["out_indptr"], edges, side="right") - 1
@@ -212,6 +237,13 @@ class KnowledgeGraph:
     def frequency_of(self, edges: np.ndarray) -> np.ndarray:
         """float32, NaN where the source does not state it."""
         return self._arrays["out_frequency"][edges]
+
+    def references_of(self, edges: np.ndarray) -> np.ndarray:
+        """int32: the numbers of the edges' references; `reference` gives the text of a number."""
+        return self._arrays["out_reference"][edges]
+
+    def reference(self, number: int) -> str:
+        return self._tables["reference"][number]
 
     def all_edges(self, predicate: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """(subjects int64, objects int32, frequencies float32 with NaN for not stated) of every edge with this
