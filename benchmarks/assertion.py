@@ -28,7 +28,7 @@ from benchmarks.machine import stamp
 from errors import InputError
 from kg.graph import KnowledgeGraph
 from ontologies import chest
-from ontologies.assertion import presences
+from ontologies.assertion import assertions
 from ontologies.concept import Presence
 from ontologies.linker import ConceptMatch, Linker
 from ontologies.sources import member_path
@@ -76,7 +76,7 @@ def confusion(table: Iterable[Sentence]) -> dict[Presence, dict[Presence, int]]:
     """Expected presence → given presence → mentions."""
     counts: Counter[tuple[Presence, Presence]] = Counter()
     for sentence in table:
-        given = presences(sentence.text, sentence.spans)
+        given = [said.presence for said in assertions(sentence.text, sentence.spans)]
         counts.update(zip(sentence.expected, given, strict=True))
     return {e: {g: counts[e, g] for g in get_args(Presence)} for e in get_args(Presence)}
 

@@ -1,4 +1,4 @@
-"""Whether a mention is said to be present, absent or uncertain, and on which side.
+"""Whether a mention is said to be present, absent or uncertain, of whom and when.
 
 The rules follow NegEx (Chapman et al., J Biomed Inform 2001;34:301-10, doi:10.1006/jbin.2001.1029) and ConText
 (Harkema et al., J Biomed Inform 2009;42:839-51, doi:10.1016/j.jbi.2009.05.002): trigger phrases act on the mentions
@@ -7,7 +7,9 @@ nothing. The phrases themselves, and the treatment of lists and of section headi
 and short notes.
 
 A mention about the past ("history of"), the family, or an earlier examination is "not assessed": it says nothing about
-the patient now. "No family history of" is not assessed too; "no history of" is absent.
+the patient now. Its context says which: "history" or "family". "No family history of" is not assessed too; "no history
+of" is absent. What a report gives as its indication is marked as such: it is why the patient was examined, not what was
+seen.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from ontologies.concept import Presence
 
@@ -31,17 +33,48 @@ _ALONE = frozenset(
     ["absent", "negative", "resolved", "cleared", "unremarkable", "suspected", "questioned", "questionable", "denied"]
 )
 _BE = frozenset(["is", "are", "was", "were", "has", "have", "had", "appears", "appear", "remains", "remain", "seems"])
-_ASSESSED_AGAIN = re.compile(r"(?:^|\n)[ \t]*([A-Z][A-Za-z /&-]{2,40}):", re.MULTILINE)
-_NOT_NOW_SECTION = re.compile(
-    r"^(?:family (?:medical )?history|fh|fhx|past (?:medical |surgical )?history|pmhx?|psh|comparisons?|technique|"
-    r"prior (?:studies|imaging|reports?))$",
-    re.IGNORECASE,
+# A heading starts a line; inside one it is in capitals.
+_HEADING = re.compile(r"(?:^[ \t]*([A-Z][A-Za-z /&-]{1,40})|(?<=[.;?!] )([A-Z][A-Z /&-]{3,40})):", re.MULTILINE)
+_SECTIONS = (
+    ("family", re.compile(r"family (?:medical )?history|fhx?", re.IGNORECASE)),
+    (
+        "history",
+        re.compile(
+            r"past (?:medical |surgical )?history|pmhx?|psh|comparisons?|prior (?:studies|imaging|reports?)",
+            re.IGNORECASE,
+        ),
+    ),
+    (
+        "indication",
+        re.compile(
+            r"(?:clinical )?(?:indications?|history|information|question)|reason(?: for (?:exam\w*|study|test))?",
+            re.IGNORECASE,
+        ),
+    ),
+    ("not now", re.compile(r"techniques?", re.IGNORECASE)),
 )
+Context = Literal["history", "family", "indication"]
+
+
+class Assertion(NamedTuple):
+    """``context`` says of a mention that is "not assessed" whether it is about the past or the family, and of any other
+    whether it stands in the indication; None otherwise."""
+
+    presence: Presence
+    context: Context | None = None
+
+
+_PRESENT, _ABSENT, _UNCERTAIN = Assertion("present"), Assertion("absent"), Assertion("uncertain")
+_THEN: dict[str, Assertion] = {
+    "history": Assertion("not assessed", "history"),
+    "family": Assertion("not assessed", "family"),
+    "not now": Assertion("not assessed"),
+}
 
 
 @dataclass(frozen=True, slots=True)
 class _Trigger:
-    effect: str  # "absent", "uncertain", "not now", "nothing" or "end"
+    effect: str  # "absent", "uncertain", "history", "family", "not now", "nothing" or "end"
     before: bool = False  # acts on mentions after it
     after: bool = False  # acts on mentions before it
     at_end: bool = False  # … only at the end of a clause
@@ -76,47 +109,57 @@ class _Hit:
     trigger: _Trigger
 
 
-def presences(text: str, spans: Sequence[tuple[int, int]]) -> list[Presence]:
-    """The presence of each mention ``text[start:end]``, in the order of ``spans``."""
+def assertions(text: str, spans: Sequence[tuple[int, int]]) -> list[Assertion]:
+    """What is said of each mention ``text[start:end]``, in the order of ``spans``."""
     if not spans:
         return []
-    result: list[Presence] = ["present"] * len(spans)
+    result = [_PRESENT] * len(spans)
     sections = _sections(text)
     order = sorted(range(len(spans)), key=lambda i: spans[i])
     starts = [spans[i][0] for i in order]
     for first, last, question in _sentences(text):
         inside = order[bisect_left(starts, first) : bisect_left(starts, last)]
-        if not inside or not (sections or question or _speaks(text[first:last])):
+        if not inside:
+            continue
+        sentence = text[first:last]
+        words = _TOKEN.findall(sentence.lower().replace("’", "'"))
+        hits = _hits(words)
+        if not (sections or question or _speak(words, hits)):
             continue
         tokens = [
-            (m.start() + first, m.end() + first, m[0].lower().replace("’", "'"))
-            for m in _TOKEN.finditer(text[first:last])
+            (m.start() + first, m.end() + first, m[0].lower().replace("’", "'")) for m in _TOKEN.finditer(sentence)
         ]
-        hits = _hits([token for *_, token in tokens])
+        if len(tokens) != len(words):  # lower case made other words of them
+            hits = _hits([token for *_, token in tokens])
         for i in inside:
             start, end = spans[i]
-            if any(a <= start < b for a, b in sections):
-                result[i] = "not assessed"
+            section = next((kind for a, b, kind in sections if a <= start < b), None)
+            if section in _THEN:
+                result[i] = _THEN[section]
                 continue
-            result[i] = _presence(tokens, hits, start, end, question)
+            result[i] = _assertion(tokens, hits, start, end, question)
+            if section == "indication" and result[i].context is None:
+                result[i] = Assertion(result[i].presence, "indication")
     return result
 
 
-def _speaks(sentence: str) -> bool:
-    """Whether the sentence holds anything that makes a mention other than present; a quick look, by words alone."""
-    tokens = _TOKEN.findall(sentence.lower().replace("’", "'"))
-    return not _MARKS.isdisjoint(tokens) or any(hit.trigger.effect not in ("nothing", "end") for hit in _hits(tokens))
+def _speak(words: list[str], hits: list[_Hit]) -> bool:
+    """Whether a sentence holds anything that makes a mention other than present."""
+    return not _MARKS.isdisjoint(words) or any(hit.trigger.effect not in ("nothing", "end") for hit in hits)
 
 
-def _sections(text: str) -> list[tuple[int, int]]:
-    """The spans under headings whose content is not about the patient now."""
+def _sections(text: str) -> list[tuple[int, int, str]]:
+    """(start, end, kind) of what stands under headings whose content is not what was seen on this examination."""
     if ":" not in text:
         return []
-    headings = [(m.start(1), m[1].strip()) for m in _ASSESSED_AGAIN.finditer(text)]
-    if not headings:
-        return []
-    ends = [start for start, _ in headings[1:]] + [len(text)]
-    return [(start, end) for (start, name), end in zip(headings, ends, strict=True) if _NOT_NOW_SECTION.match(name)]
+    headings = [(m.start(m.lastindex or 0), (m[1] or m[2]).strip()) for m in _HEADING.finditer(text)]
+    ends = [*(start for start, _ in headings), len(text)][1:]
+    found = []
+    for (start, name), end in zip(headings, ends, strict=True):
+        kind = next((kind for kind, pattern in _SECTIONS if pattern.fullmatch(name)), None)
+        if kind is not None:
+            found.append((start, end, kind))
+    return found
 
 
 _STOP = re.compile(r"[.!?;\n]")
@@ -174,7 +217,7 @@ def _hits(tokens: list[str]) -> list[_Hit]:
     return found
 
 
-def _presence(tokens: list[tuple[int, int, str]], hits: list[_Hit], start: int, end: int, question: bool) -> Presence:
+def _assertion(tokens: list[tuple[int, int, str]], hits: list[_Hit], start: int, end: int, question: bool) -> Assertion:
     first = next((i for i, (a, b, _) in enumerate(tokens) if b > start), len(tokens))
     last = next((i for i, (a, _, _) in enumerate(tokens) if a >= end), len(tokens))
     words = [word for *_, word in tokens]
@@ -190,22 +233,23 @@ def _presence(tokens: list[tuple[int, int, str]], hits: list[_Hit], start: int, 
         or (last < len(words) and words[last] == "?")
         or (first < last and words[last - 1] == "?")
     ):
-        return "uncertain"
+        return _UNCERTAIN
     if (first and words[first - 1] == "normal") or (
         first > 1 and words[first - 2] == "normal" and words[first - 1] not in ",.;:and"
     ):
-        return "absent"
-    if any(hit.trigger.effect == "not now" and hit.trigger.before for _, hit in acting):
-        nearest_now = [d for d, hit in acting if hit.trigger.effect == "absent" and hit.trigger.before]
-        nearest_then = min(d for d, hit in acting if hit.trigger.effect == "not now" and hit.trigger.before)
-        if not nearest_now or nearest_then <= min(nearest_now) or any(hit.trigger.after for _, hit in acting) is False:
-            return "not assessed"
+        return _ABSENT
+    then = [(d, hit.trigger.effect) for d, hit in acting if hit.trigger.effect in _THEN and hit.trigger.before]
+    if then:
+        denied = [d for d, hit in acting if hit.trigger.effect == "absent" and hit.trigger.before]
+        distance, effect = min(then)
+        if not denied or distance <= min(denied) or not any(hit.trigger.after for _, hit in acting):
+            return _THEN[effect]
     if not acting:
-        return "uncertain" if question else "present"
+        return _UNCERTAIN if question else _PRESENT
     acting.sort(key=lambda pair: (pair[0], pair[1].first))
     effect = acting[0][1].trigger.effect
-    if effect == "not now":
-        return "not assessed"
+    if effect in _THEN:
+        return _THEN[effect]
     if effect == "uncertain":
         nearest = acting[0][1]
         # "no findings to suggest": the suspicion itself is denied
@@ -216,9 +260,9 @@ def _presence(tokens: list[tuple[int, int, str]], hits: list[_Hit], start: int, 
                 and nearest.trigger.before
                 and hit.last <= nearest.first
             ) and not {",", "or", "and", ":"} & set(words[hit.last : nearest.first]):
-                return "absent"
-        return "uncertain"
-    return "absent"
+                return _ABSENT
+        return _UNCERTAIN
+    return _ABSENT
 
 
 def _reaches(words: list[str], hits: list[_Hit], hit: _Hit, mention: int) -> bool:
@@ -240,7 +284,7 @@ def _reaches(words: list[str], hits: list[_Hit], hit: _Hit, mention: int) -> boo
         or ("(" in between and ")" in between and effect != "absent")
     ):
         return False
-    if any(word in _BE for word in (between if effect == "absent" else between[1:] if effect == "not now" else ())):
+    if any(word in _BE for word in (between if effect == "absent" else between[1:] if effect in _THEN else ())):
         return False
     if effect == "absent" and "with" in between and words[hit.first] not in ("without", "not"):
         return False
@@ -257,7 +301,7 @@ def _reaches(words: list[str], hits: list[_Hit], hit: _Hit, mention: int) -> boo
             return False
         if word == "and" and effect == "uncertain":
             return False
-        if word in (",", "and", "/") and effect != "absent" and following in _TABLE and effect != "not now":
+        if word in (",", "and", "/") and effect != "absent" and following in _TABLE and effect not in _THEN:
             return False
     return True
 
@@ -303,33 +347,3 @@ def _reaches_back(words: list[str], hits: list[_Hit], hit: _Hit, mention_end: in
     if verbs and "," in between[: verbs[0]] and not {"or", "and"} & set(between[: verbs[0]]):
         return False
     return len(between) <= 14
-
-
-_SIDE = re.compile(r"\b(left|right|bilateral(?:ly)?|both|l|r)\b[- ]?(?:sided)?", re.IGNORECASE)
-_BOTH = re.compile(
-    r"\b(?:left and right|right and left|left or right|bilateral(?:ly)?|both|biapical(?:ly)?|bibasilar|bibasal)\b",
-    re.IGNORECASE,
-)
-_AFTER = re.compile(
-    r"^[\s,]*(?:(?:is|are|was|were)\s+)?(?:again\s+)?(?:seen|noted|present|identified)?[\s,]*"
-    r"(?:in|on|of|at|within|along|over|involving|to)\s+(?:the\s+|his\s+|her\s+)?"
-    r"(left and right|right and left|left|right|both|bilateral)\b|^[\s,]*(bilaterally)\b",
-    re.IGNORECASE,
-)
-
-
-def laterality(text: str, start: int, end: int) -> Literal["left", "right", "bilateral"] | None:
-    """The side said of the mention ``text[start:end]``: in the up to five words before it, or just after it; else
-    None."""
-    before = re.split(r"[.;:,()\n]|\b(?:but|with|no|without)\b", text[max(0, start - 60) : start])[-1]
-    near = " ".join(before.split()[-5:])
-    if _BOTH.search(near):
-        return "bilateral"
-    sides = [m[1].lower() for m in _SIDE.finditer(near) if len(m[1]) > 1]
-    if sides and not re.search(r"\b(?:and|or)\b(?!.*\b(?:left|right)\b)", near, re.IGNORECASE):
-        return "left" if sides[-1] == "left" else "right"
-    after = _AFTER.match(text[end : end + 60])
-    if after:
-        side = (after[1] or "bilateral").lower()
-        return "left" if side == "left" else "right" if side == "right" else "bilateral"
-    return None

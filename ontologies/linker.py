@@ -18,14 +18,15 @@ from typing import Literal, cast
 import numpy as np
 
 from errors import ArtifactError, InputError
-from ontologies import assertion, linker_index
+from ontologies import linker_index
 from ontologies.abbreviation import definitions
+from ontologies.assertion import Context, assertions
 from ontologies.concept import DISEASE, FINDING, Concept, Presence, Relation, Term
-from ontologies.radiology import ReportReader
+from ontologies.modifiers import Change, Extent, Laterality, modifiers
+from ontologies.radiology import ReportReader, shows_on_images
 from ontologies.recognition import Candidate, Recognizer, Words
 
 Method = Literal["exact", "normalized", "order", "coordination", "abbreviation", "interrupted", "shorthand"]
-Laterality = Literal["left", "right", "bilateral"]
 
 _BATCH = 64
 # Code systems whose concepts are classification titles ("Other specified …"), not names that a text would use.
@@ -40,8 +41,11 @@ class ConceptMatch:
 
     ``score`` in (0, 1] falls with the distance between the mention and ``matched_term``, the source's name that it
     matched. ``method`` says how: the same characters ("exact"), after normalisation, in another word order, across a
-    coordination, or by an abbreviation that the text defines. ``presence`` is "not assessed" when the mention is
-    about the past or the family.
+    coordination, by an abbreviation that the text defines, with its modifiers inside ("interrupted"), or by a short
+    word of chest reports. ``presence`` is "not assessed" when the mention is about the past or the family, and
+    ``context`` says which; "indication" is why the patient was examined: what an image would show is at most uncertain
+    there. ``locations`` are places such as "right upper lobe"; ``size_mm`` holds the diameters as written, in mm;
+    ``change`` is since the examination before.
     """
 
     mention: str
@@ -52,7 +56,12 @@ class ConceptMatch:
     matched_term: str
     method: Method
     presence: Presence
+    context: Context | None = None
     laterality: Laterality | None = None
+    locations: tuple[str, ...] = ()
+    size_mm: tuple[float, ...] = ()
+    extent: Extent | None = None
+    change: Change | None = None
 
 
 def names_to_compile(concepts: Iterable[Concept], relations: Iterable[Relation] = ()) -> list[Concept]:
@@ -154,24 +163,32 @@ class Linker:
     def _matches(self, text: str, words: Words, found: list[Candidate]) -> tuple[ConceptMatch, ...]:
         rows = [(*_span(words, c), c.concept, c.score, c.term, c.method) for c in found]
         rows = _expand_abbreviations(text, rows)
-        presences = assertion.presences(text, [(row[0], row[1]) for row in rows])
+        spans = [(row[0], row[1]) for row in rows]
+        said = zip(rows, assertions(text, spans), modifiers(text, spans), strict=True)
         matches = []
-        for (start, end, concept, score, term, method), presence in zip(rows, presences, strict=True):
+        for (start, end, row, score, term, method), (presence, context), modified in said:
+            concept = self._concept(row)
+            if context == "indication" and presence == "present" and shows_on_images(concept):
+                presence = "uncertain"
             mention, name = text[start:end], self._index.term(term)
             if method == "normalized" and mention.lower() == name.lower():
                 method = "exact"
-            side = assertion.laterality(text, start, end)
             matches.append(
                 ConceptMatch(
                     mention=mention,
                     start=start,
                     end=end,
-                    concept=self._concept(concept),
+                    concept=concept,
                     score=round(score, 4),
                     matched_term=name,
                     method=cast(Method, method),
                     presence=presence,
-                    laterality=side,
+                    context=context,
+                    laterality=modified.laterality,
+                    locations=modified.locations,
+                    size_mm=modified.size_mm,
+                    extent=modified.extent,
+                    change=modified.change,
                 )
             )
         matches.sort(key=lambda m: (m.start, -m.end, m.concept.curie))

@@ -13,10 +13,13 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 
+from ontologies import chest
+from ontologies.concept import Concept
 from ontologies.normalize import light
 from ontologies.recognition import BREAK, COMMA, PLAIN, Candidate, Recognizer, Words
 
@@ -77,6 +80,18 @@ _LONGEST = max(map(len, _SHORTHAND))
 def is_report(pieces: Sequence[str]) -> bool:
     """Whether the words speak of the chest in at least two different ways, as a report on a chest image does."""
     return len({piece.lower() for piece in _REPORT.intersection(pieces)}) >= _LEAST_TERMS
+
+
+def shows_on_images(concept: Concept) -> bool:
+    """Whether the chest layer has the concept as a finding of images or a disease; not a symptom, sign or exposure."""
+    return not _image_rows().isdisjoint(concept.codes.get("CHEST", ()))
+
+
+@cache
+def _image_rows() -> frozenset[str]:
+    layer = chest.load()
+    rows = [*layer.diseases, *(row for row in layer.findings if row.kind == "imaging")]
+    return frozenset(row.slug.partition(":")[2] for row in rows)
 
 
 class ReportReader:

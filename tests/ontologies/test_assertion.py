@@ -1,4 +1,4 @@
-"""Presence on invented radiology sentences (assertions.tsv, beside this file) and the side of a mention."""
+"""Presence on invented radiology sentences (assertions.tsv, beside this file) and of whom and when."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ontologies.assertion import laterality, presences
+from ontologies.assertion import assertions
 
 _CODES = {"p": "present", "a": "absent", "u": "uncertain", "n": "not assessed"}
 
@@ -38,29 +38,31 @@ def test_the_table_is_large_and_covers_every_presence() -> None:
 def test_presence(codes: str, marked: str) -> None:
     text, spans = _unmark(marked)
     assert len(spans) == len(codes)
-    assert presences(text, spans) == [_CODES[code] for code in codes]
+    assert [said.presence for said in assertions(text, spans)] == [_CODES[code] for code in codes]
 
 
 def test_no_mentions() -> None:
-    assert presences("No effusion.", []) == []
+    assert assertions("No effusion.", []) == []
 
 
-SIDES = [
-    ("small left pleural [effusion]", "left"),
-    ("left and right pleural [effusions]", "bilateral"),
-    ("[Effusion] on the left", "left"),
-    ("right lower lobe [pneumonia]", "right"),
-    ("Bilateral [effusions], left greater than right", "bilateral"),
-    ("[Effusions] bilaterally", "bilateral"),
-    ("left effusion and [pneumothorax]", None),
-    ("[nodule] in the right upper lobe", "right"),
-    ("no left effusion, [cardiomegaly]", None),
-    ("both lungs show [opacities]", "bilateral"),
-    ("[Cardiomegaly]. Left effusion.", None),
+CONTEXTS = [
+    ("history of [tuberculosis]", "not assessed", "history"),
+    ("[Pneumonia] two years ago.", "not assessed", "history"),
+    ("COMPARISON: CT with [effusion]", "not assessed", "history"),
+    ("Mother had [breast cancer].", "not assessed", "family"),
+    ("FAMILY HISTORY: [emphysema]", "not assessed", "family"),
+    ("Vaccination against [influenza].", "not assessed", None),
+    ("INDICATION: [cough]. FINDINGS: clear", "present", "indication"),
+    ("INDICATION: rule out [pneumonia]", "uncertain", "indication"),
+    ("HISTORY: no [fever]", "absent", "indication"),
+    ("INDICATION: cough. FINDINGS: [effusion]", "present", None),
+    ("INDICATION: cough\nFINDINGS: No [effusion]", "absent", None),
+    ("Reason for exam: [dyspnea]\nImpression: [effusion]", "present", "indication"),
+    ("No [effusion].", "absent", None),
 ]
 
 
-@pytest.mark.parametrize(("marked", "side"), SIDES)
-def test_laterality(marked: str, side: str | None) -> None:
-    text, [(start, end)] = _unmark(marked)
-    assert laterality(text, start, end) == side
+@pytest.mark.parametrize(("marked", "presence", "context"), CONTEXTS)
+def test_context(marked: str, presence: str, context: str | None) -> None:
+    text, spans = _unmark(marked)
+    assert assertions(text, spans)[0] == (presence, context)
