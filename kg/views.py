@@ -9,7 +9,7 @@ known of an edge hangs on an ``owl:Axiom`` (OWL 2 section 10.2).
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote
@@ -28,7 +28,24 @@ _OBO_IRI = "http://purl.obolibrary.org/obo/"
 _SNOMED_IRI = "http://snomed.info/id/"
 _ANY_IRI = "https://bioregistry.io/"
 OWN = "urn:whydx:"
+_RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
+_RDFS = "http://www.w3.org/2000/01/rdf-schema#"
+_OWL = "http://www.w3.org/2002/07/owl#"
+_SKOS = "http://www.w3.org/2004/02/skos/core#"
+_DCTERMS = "http://purl.org/dc/terms/"
 _OIO = "http://www.geneontology.org/formats/oboInOwl#"
+PREFIXES = {
+    "rdf": _RDF,
+    "rdfs": _RDFS,
+    "owl": _OWL,
+    "skos": _SKOS,
+    "dcterms": _DCTERMS,
+    "oboInOwl": _OIO,
+    "obo": _OBO_IRI,
+    "sct": _SNOMED_IRI,
+    "concept": _ANY_IRI,
+    "whydx": OWN,
+}
 LARGEST = 50_000
 
 
@@ -184,41 +201,60 @@ def curie_of(address: str) -> str:
     raise InputError("an IRI of no concept", value=address, expected=f"one under {_ANY_IRI} or {_OBO_IRI}")
 
 
+class Text(str):
+    """A literal of an RDF statement; everything else in one is an IRI."""
+
+    __slots__ = ()
+
+
+class Number(Text):
+    """A literal of type xsd:double."""
+
+    __slots__ = ()
+
+
+def statements(view: Subgraph, first_edge: int = 0) -> Iterator[tuple[str, str, str]]:
+    """(subject, predicate, object) of the subgraph in RDF; edges are numbered from ``first_edge``."""
+    for c in view.concepts:
+        node = iri(c.curie)
+        yield node, f"{_RDF}type", f"{_OWL}Class"
+        yield node, f"{_RDFS}label", Text(c.name)
+        if c.definition:
+            yield node, f"{_SKOS}definition", Text(c.definition)
+        for kind in c.semantic_types:
+            yield node, f"{OWN}semantic_type", Text(kind)
+        for system in c.codes:
+            for code in c.codes[system]:
+                yield node, f"{_OIO}hasDbXref", Text(f"{system}:{code}")
+    for number, t in enumerate(view.triples, first_edge):
+        predicate = f"{_RDFS}subClassOf" if t.predicate == "is_a" else OWN + quote(t.predicate, safe="")
+        subject, obj = iri(t.subject), iri(t.object)
+        # Named, not blank: the same subgraph is then the same file.
+        axiom = f"{OWN}edge/{number}"
+        yield subject, predicate, obj
+        yield axiom, f"{_RDF}type", f"{_OWL}Axiom"
+        yield axiom, f"{_OWL}annotatedSource", subject
+        yield axiom, f"{_OWL}annotatedProperty", predicate
+        yield axiom, f"{_OWL}annotatedTarget", obj
+        yield axiom, f"{_DCTERMS}source", Text(t.source)
+        if t.reference:
+            yield axiom, f"{_DCTERMS}bibliographicCitation", Text(t.reference)
+        if t.frequency is not None:
+            yield axiom, f"{OWN}frequency", Number(repr(t.frequency))
+
+
 def to_rdf(view: Subgraph) -> rdflib.Graph:
     """The subgraph as RDF, as the head of this file says."""
     import rdflib
-    from rdflib.namespace import DCTERMS, OWL, RDF, RDFS, SKOS, XSD
 
-    own, oio = rdflib.Namespace(OWN), rdflib.Namespace(_OIO)
     made = rdflib.Graph()
-    for prefix, namespace in (("whydx", own), ("oboInOwl", oio), ("obo", _OBO_IRI), ("sct", _SNOMED_IRI)):
+    for prefix, namespace in PREFIXES.items():
         made.bind(prefix, namespace)
-    for c in view.concepts:
-        node = rdflib.URIRef(iri(c.curie))
-        made.add((node, RDF.type, OWL.Class))
-        made.add((node, RDFS.label, rdflib.Literal(c.name)))
-        if c.definition:
-            made.add((node, SKOS.definition, rdflib.Literal(c.definition)))
-        for kind in c.semantic_types:
-            made.add((node, own.semantic_type, rdflib.Literal(kind)))
-        for system in c.codes:
-            for code in c.codes[system]:
-                made.add((node, oio.hasDbXref, rdflib.Literal(f"{system}:{code}")))
-    for number, t in enumerate(view.triples):
-        subject, obj = rdflib.URIRef(iri(t.subject)), rdflib.URIRef(iri(t.object))
-        predicate = RDFS.subClassOf if t.predicate == "is_a" else own[quote(t.predicate, safe="")]
-        made.add((subject, predicate, obj))
-        # Named, not blank: the same subgraph is then the same file.
-        axiom = rdflib.URIRef(f"{OWN}edge/{number}")
-        made.add((axiom, RDF.type, OWL.Axiom))
-        made.add((axiom, OWL.annotatedSource, subject))
-        made.add((axiom, OWL.annotatedProperty, predicate))
-        made.add((axiom, OWL.annotatedTarget, obj))
-        made.add((axiom, DCTERMS.source, rdflib.Literal(t.source)))
-        if t.reference:
-            made.add((axiom, DCTERMS.bibliographicCitation, rdflib.Literal(t.reference)))
-        if t.frequency is not None:
-            made.add((axiom, own.frequency, rdflib.Literal(repr(t.frequency), datatype=XSD.double)))
+    for subject, predicate, obj in statements(view):
+        value: rdflib.URIRef | rdflib.Literal = rdflib.URIRef(obj)
+        if isinstance(obj, Text):
+            value = rdflib.Literal(str(obj), datatype=rdflib.XSD.double if isinstance(obj, Number) else None)
+        made.add((rdflib.URIRef(subject), rdflib.URIRef(predicate), value))
     return made
 
 
