@@ -1,12 +1,11 @@
-"""The ontologies in use: the fetched sources, the chest layer, and the files that the user added.
+"""The ontologies in use: the fetched sources, the chest layer, and those that the user added.
 
-``home/ontologies/registry.json`` lists the user's files by name, kind, absolute path and sha256. The files stay
-where they are; one that has changed or vanished since it was added is an error, never silently another knowledge.
+``home/ontologies/registry.json`` lists the user's by name, kind, absolute path and sha256. They stay where they are;
+one that has changed or vanished since it was added is an error, never silently another knowledge.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import tempfile
@@ -15,25 +14,31 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from errors import ArtifactError, InputError
-from ontologies import biomappings, hpoa, icd10cm, obo, snomed_dicom
+from ontologies import biomappings, hpoa, icd10cm, obo, rdf, snomed, snomed_dicom
+from ontologies.archive import fingerprint, members, stamp
 from ontologies.concept import Concept, Relation, Statement, Term
+from ontologies.kind import Sniffed, locate, sniff
+from ontologies.problem import Problem, Report, stop
 from ontologies.sources import member_path, source
+from ontologies.staging import OnError, Staging
 
 Progress = Callable[[str, int, int], None]
+Part = tuple[str, str, Callable[[Staging], None]]  # name, digest of what is read, what stages it
 
-_READERS: dict[str, Callable[[Path], Iterator[Statement]]] = {
+_READERS: dict[str, Callable[..., Iterator[Statement]]] = {
     "obo": obo.read,
+    "rdf": rdf.read,
     "hpoa": hpoa.read,
     "sssom": biomappings.read,
+    "icd10cm": icd10cm.read,
 }
-_HEAD = 1 << 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """An ontology of the user: a unique name (the file's stem), its kind ("obo", "hpoa", "sssom"), where it is, its
-    sha256,
-    and how many concepts, terms and relations it holds."""
+    """An ontology of the user: a unique name (of the file or folder, without suffixes), its kind, where it is, sha256
+    (of its files together), ``stamp`` of their sizes and times, how many concepts, terms and relations it holds, and
+    how many malformed rows were left out; these stop a build unless ``on_error`` is "skip"."""
 
     name: str
     kind: str
@@ -42,83 +47,67 @@ class Entry:
     concepts: int
     terms: int
     relations: int
-
-
-def sniff(path: Path) -> str:
-    """The kind of an ontology file by its first 64 KiB, whatever it is called. Raises InputError when it is none we
-    read."""
-    path = Path(path)
-    if not path.is_file():
-        raise InputError("no such file", value=path)
-    try:
-        with open(path, "rb") as stream:
-            head = stream.read(_HEAD)
-    except OSError as error:
-        raise InputError("cannot read the file", value=path, expected=error.strerror or "") from error
-    try:
-        text = head.decode("utf-8-sig") if len(head) < _HEAD else head.decode("utf-8-sig", errors="ignore")
-    except UnicodeDecodeError as error:
-        raise InputError("not an ontology file", value=path.name, expected="OBO, HPOA or SSSOM text") from error
-    for line in text.splitlines():
-        if line.startswith("format-version:") or line.rstrip() in ("[Term]", "[Typedef]"):
-            return "obo"
-        columns = line.lstrip("#").lower().replace("_", "").split("\t")
-        if columns[0] == "databaseid" and "aspect" in columns:
-            return "hpoa"
-        if "subjectid" in columns and "objectid" in columns:
-            return "sssom"
-    raise InputError("not an ontology file", value=path.name, expected="OBO, HPOA or SSSOM text")
+    stamp: str = ""
+    on_error: OnError = "stop"
+    problems: int = 0
 
 
 def entries(home: Path) -> tuple[Entry, ...]:
     """The user's ontologies, by name; empty when there are none. Raises ArtifactError when the registry is damaged."""
     path = _registry(home)
-    if not path.is_file():
+    if not path.exists():
         return ()
     try:
         listed = json.loads(path.read_text(encoding="utf-8"))["ontologies"]
         found = tuple(Entry(**fields) for fields in listed)
     except (ValueError, KeyError, TypeError) as error:
-        raise ArtifactError("the list of ontologies is damaged", value=path, run="whydx ontology add FILE") from error
+        raise ArtifactError("the list of ontologies is damaged", value=path, run="whydx ontology add PATH") from error
     return tuple(sorted(found, key=lambda entry: entry.name))
 
 
-def add(home: Path, path: Path, kind: str | None = None, *, progress: Progress | None = None) -> Entry:
+def add(
+    home: Path, path: Path, kind: str | None = None, *, report: Report = stop, progress: Progress | None = None
+) -> Entry:
     """Read the whole of ``path`` once, to be sure that it reads, and list it; a name already listed is replaced.
 
-    ``kind`` is sniffed from the content by default. Raises InputError when the file is missing, of no known kind,
-    malformed,
-    or empty of statements.
+    ``path`` is a file, an archive of one, or the folder or archive of a UMLS or SNOMED CT release; ``kind`` is sniffed
+    by default. At a malformed row InputError is raised, or ``report`` is called, and then builds leave such rows out
+    too. Raises InputError also when the path is missing, of no known kind, or says nothing.
     """
     path = Path(path).expanduser().resolve()
-    kind = kind or sniff(path)
-    if kind not in _READERS:
-        raise InputError("unknown kind of ontology", value=kind, expected=", ".join(sorted(_READERS)))
-    concepts = terms = relations = 0
-    for number, statement in enumerate(_READERS[kind](path), 1):
-        concepts += isinstance(statement, Concept)
-        terms += isinstance(statement, Term)
-        relations += isinstance(statement, Relation)
+    located = locate(path, kind) if kind else sniff(path)
+    counts = {Concept: 0, Term: 0, Relation: 0}
+    problems = 0
+
+    def counted(problem: Problem) -> None:
+        nonlocal problems
+        problems += 1
+        report(problem)
+
+    for number, statement in enumerate(_read(path, located, counted), 1):
+        counts[type(statement)] += 1
         if progress and number % 10_000 == 0:
             progress(path.name, number, 0)
-    if not concepts + terms + relations:
+    if not any(counts.values()):
         raise InputError("the ontology says nothing", value=path.name, expected="terms, annotations or mappings")
     entry = Entry(
         name=path.name.split(".")[0] or path.name,
-        kind=kind,
+        kind=located.kind,
         path=str(path),
-        sha256=_sha256(path),
-        concepts=concepts,
-        terms=terms,
-        relations=relations,
+        sha256=fingerprint(located.files),
+        stamp=stamp(located.files),
+        concepts=counts[Concept],
+        terms=counts[Term],
+        relations=counts[Relation],
+        on_error="stop" if report is stop else "skip",
+        problems=problems,
     )
     _write(home, [*(other for other in entries(home) if other.name != entry.name), entry])
     return entry
 
 
 def remove(home: Path, name: str) -> Entry:
-    """Take ``name`` off the list (the file itself stays) and return what was listed. Raises InputError when it is
-    not there."""
+    """Take ``name`` off the list (the files stay) and return what was listed. InputError when it is not there."""
     listed = entries(home)
     for entry in listed:
         if entry.name == name:
@@ -129,60 +118,70 @@ def remove(home: Path, name: str) -> Entry:
     )
 
 
-def statements(home: Path, *, progress: Progress | None = None) -> Iterator[Statement]:
-    """Everything that is known: HPO, its annotations, ICD-10-CM, DICOM's SNOMED CT, Biomappings, the chest layer,
-    then the
-    user's files by name. ``progress`` is called as progress(name, sources done, sources in all).
+def stage(home: Path, staging: Staging, *, progress: Progress | None = None) -> None:
+    """Stage everything that is known and is not staged yet: HPO, its annotations, ICD-10-CM, DICOM's SNOMED CT,
+    Biomappings, the chest layer, then the user's ontologies by name. ``progress`` is called as progress(name, sources
+    done, sources in all).
 
-    Raises SourceError when a source is not fetched, InputError when a file of the user has changed or vanished.
+    Malformed rows of an ontology that was added with leave to skip them are recorded in ``staging``. Raises SourceError
+    when a source is not fetched, InputError when an ontology of the user has changed or vanished.
     """
-    from ontologies import chest
-
-    listed = entries(home)
-    for entry in listed:
-        _check(entry)
-    mappings = source("biomappings")
-    parts: list[tuple[str, Callable[[], Iterator[Statement]]]] = [
-        ("hpo", lambda: obo.read(member_path(home, "hpo", "hp.obo"))),
-        ("hpoa", lambda: hpoa.read(member_path(home, "hpo", "phenotype.hpoa"))),
-        ("icd10cm", lambda: icd10cm.read(member_path(home, "icd10cm", "icd10c-tabular-April-1-2026.xml"))),
-        ("snomed-dicom", lambda: snomed_dicom.read(member_path(home, "snomed-dicom", "concepts.py.txt"))),
-        (
-            "biomappings",
-            lambda: biomappings.read(
-                member_path(home, "biomappings", "positive.sssom.tsv"), source=f"Biomappings {mappings.version}"
-            ),
-        ),
-        ("chest", chest.read),
-    ]
-    for entry in listed:
-        parts.append((entry.name, lambda entry=entry: _READERS[entry.kind](Path(entry.path))))  # type: ignore[misc]
-    for number, (name, read) in enumerate(parts):
+    parts = [*_open_parts(home), *(_user_part(entry) for entry in entries(home))]
+    for number, (name, digest, work) in enumerate(parts):
         if progress:
             progress(name, number, len(parts))
-        yield from read()
+        staging.once(name, digest, work)
     if progress:
         progress("done", len(parts), len(parts))
+
+
+def _open_parts(home: Path) -> Iterator[Part]:
+    from ontologies import chest
+
+    def part(name: str, of: str, read: Callable[[Path], Iterator[Statement]]) -> Part:
+        pinned = source(of)
+        (inside,) = (m for m in pinned.members if m.name == name or len(pinned.members) == 1)
+        path = member_path(home, of, inside.name)
+        return f"{of} {inside.name}", inside.sha256, lambda staging: staging.add(read(path))
+
+    mappings = f"Biomappings {source('biomappings').version}"
+    yield part("hp.obo", "hpo", obo.read)
+    yield part("phenotype.hpoa", "hpo", hpoa.read)
+    yield part("", "icd10cm", icd10cm.read)
+    yield part("", "snomed-dicom", snomed_dicom.read)
+    yield part("", "biomappings", lambda path: biomappings.read(path, source=mappings))
+    yield "chest", fingerprint(members(chest.DATA)), lambda staging: staging.add(chest.read())
+
+
+def _user_part(entry: Entry) -> Part:
+    located = _check(entry)
+
+    def work(staging: Staging) -> None:
+        report = staging.record if entry.on_error == "skip" else staging.report
+        staging.add(_read(Path(entry.path), located, report))
+
+    return f"user:{entry.name}", entry.sha256, work
+
+
+def _read(path: Path, located: Sniffed, report: Report) -> Iterator[Statement]:
+    if located.kind == "snomed":
+        return snomed.read(path, report=report)
+    return _READERS[located.kind](located.files[0], report=report)
 
 
 def _registry(home: Path) -> Path:
     return Path(home) / "ontologies" / "registry.json"
 
 
-def _sha256(path: Path) -> str:
-    with open(path, "rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
-def _check(entry: Entry) -> None:
-    path = Path(entry.path)
+def _check(entry: Entry) -> Sniffed:
+    """The files of an entry. Raises InputError when they are not what was added."""
     again = f"whydx ontology add {entry.path}"
-    if entry.kind not in _READERS:
-        raise InputError(f"ontology {entry.name} is of an unknown kind", value=entry.kind, run=again)
-    if not path.is_file():
+    if not Path(entry.path).exists():
         raise InputError(f"ontology {entry.name} has vanished", value=entry.path, run=again)
-    if _sha256(path) != entry.sha256:
+    located = locate(Path(entry.path), entry.kind)
+    if stamp(located.files) != entry.stamp and fingerprint(located.files) != entry.sha256:
         raise InputError(f"ontology {entry.name} has changed since it was added", value=entry.path, run=again)
+    return located
 
 
 def _write(home: Path, listed: list[Entry]) -> None:

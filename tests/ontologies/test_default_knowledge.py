@@ -6,6 +6,7 @@ import csv
 import os
 import re
 from collections import Counter, defaultdict
+from collections.abc import Iterable
 from fractions import Fraction
 from pathlib import Path
 
@@ -15,11 +16,23 @@ from errors import SourceError
 from ontologies import registry, sources
 from ontologies.concept import Concept, Relation, Statement, Term
 from ontologies.sources import member_path
+from ontologies.staging import Staging
 
 from .listing import merge
 from .merge_oracle import Merged
 
 REPOSITORY = Path(__file__).resolve().parents[2]
+
+
+class _Kept(Staging):
+    """A staging that keeps the statements it is given."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.statements: list[Statement] = []
+
+    def add(self, statements: Iterable[Statement]) -> None:
+        self.statements += statements
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +50,9 @@ def fetched() -> Path:
 def statements(fetched: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Statement]:
     home = tmp_path_factory.mktemp("home")  # the fetched sources without anybody's own ontologies
     (home / "sources").symlink_to(fetched / "sources", target_is_directory=True)
-    return list(registry.statements(home))
+    with _Kept() as staging:
+        registry.stage(home, staging)
+        return staging.statements
 
 
 @pytest.fixture(scope="module")

@@ -1,14 +1,18 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from errors import ArtifactError, InputError
+from errors import ArtifactError, InputError, SourceError
 from ontologies import hpoa, registry
+from ontologies.kind import sniff
+from ontologies.problem import Problem
+from ontologies.staging import Staging
 
 OBO = "format-version: 1.2\nontology: ours\n\n[Term]\nid: LOCAL:1\nname: our finding\nxref: HP:0002202\n"
 HPOA = "#version: 1\n" + "\t".join(hpoa.COLUMNS) + "\nOMIM:1\tOne\t\tHP:0002202\tPMID:1\tPCS\t\t1/2\t\t\tP\tx\n"
@@ -33,7 +37,7 @@ def test_kinds_are_told_by_content(tmp_path: Path, text: str, kind: str, counts:
 
 def test_a_byte_order_mark_does_not_hide_the_kind(tmp_path: Path) -> None:
     (tmp_path / "bom.tsv").write_bytes(b"\xef\xbb\xbf" + SSSOM.partition("\n")[2].encode())
-    assert registry.sniff(tmp_path / "bom.tsv") == "sssom"
+    assert sniff(tmp_path / "bom.tsv").kind == "sssom"
 
 
 def test_add_list_remove(tmp_path: Path) -> None:
@@ -66,19 +70,20 @@ def test_a_malformed_file_is_not_listed(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no such"):
         registry.add(tmp_path / "home", tmp_path / "none.obo")
     with pytest.raises(InputError, match="unknown kind"):
-        registry.add(tmp_path / "home", write(tmp_path, OBO), kind="owl")
+        registry.add(tmp_path / "home", write(tmp_path, OBO), kind="excel")
     assert registry.entries(tmp_path / "home") == ()
 
 
+@pytest.mark.usefixtures("no_sources")
 def test_a_changed_or_vanished_file_is_an_error(tmp_path: Path) -> None:
     home, path = tmp_path / "home", write(tmp_path, OBO, "ours.obo")
     registry.add(home, path)
     path.write_text(OBO.replace("our", "their"), encoding="utf-8")
     with pytest.raises(InputError, match="has changed since"):
-        next(registry.statements(home))
+        registry.stage(home, Staging())
     path.unlink()
     with pytest.raises(InputError, match="has vanished") as caught:
-        next(registry.statements(home))
+        registry.stage(home, Staging())
     assert "whydx ontology add" in str(caught.value)
 
 
@@ -96,9 +101,112 @@ def test_the_registry_is_plain_json(tmp_path: Path) -> None:
     assert [e["sha256"] for e in data["ontologies"]] == [entry.sha256]
 
 
+@pytest.fixture
+def no_sources(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only the user's own ontologies."""
+    monkeypatch.setattr(registry, "_open_parts", lambda home: iter(()))
+
+
+RELEASE = Path(__file__).parent / "snomed_release"
+TURTLE = '@prefix rdfs: <http://www.w3.org/2000/01/rdf-schema#> .\n<http://x/1> rdfs:label "one" .\n'
+ICD = "<?xml version='1.0'?>\n<ICD10CM.tabular><section id='A00-A09'><desc>Gut</desc></section></ICD10CM.tabular>"
+
+
+@pytest.mark.usefixtures("no_sources")
+def test_what_is_added_is_staged_once_and_again_when_it_is_another(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    registry.add(home, write(tmp_path, OBO, "ours.obo"))
+    registry.add(home, RELEASE)
+    seen: list[tuple[str, int, int]] = []
+    with Staging() as staging:
+        registry.stage(home, staging, progress=lambda *step: seen.append(step))
+        once = staging.counts()
+        registry.stage(home, staging)
+        assert staging.counts() == once
+    assert seen == [("user:ours", 0, 2), ("user:snomed_release", 1, 2), ("done", 2, 2)]
+    assert once.concepts == sum(entry.concepts for entry in registry.entries(home)) == 11
+    assert once.relations == sum(entry.relations for entry in registry.entries(home))
+
+
+@pytest.mark.usefixtures("no_sources")
+def test_malformed_rows_stop_or_are_counted_and_left_out_of_builds_too(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    path = write(tmp_path, OBO + "nonsense\n", "ours.obo")
+    with pytest.raises(InputError, match=r"ours\.obo, line 8: not valid OBO"):
+        registry.add(home, path)
+    problems: list[Problem] = []
+    entry = registry.add(home, path, report=problems.append)
+    assert (entry.on_error, entry.problems, [p.line for p in problems]) == ("skip", 1, [8])
+    with Staging() as staging:
+        registry.stage(home, staging)
+        assert [(p.file, p.line) for p in staging.problems()] == [("ours.obo", 8)]
+        assert staging.counts().concepts == 1
+
+
+@pytest.mark.usefixtures("no_sources")
+def test_a_touched_file_is_the_same_ontology(tmp_path: Path) -> None:
+    home, path = tmp_path / "home", write(tmp_path, OBO, "ours.obo")
+    registry.add(home, path)
+    path.touch()
+    with Staging() as staging:
+        registry.stage(home, staging)
+        assert staging.counts().concepts == 1
+
+
+def test_an_entry_of_an_older_registry_is_still_read(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    registry.add(home, write(tmp_path, OBO, "ours.obo"))
+    path = home / "ontologies" / "registry.json"
+    listed = json.loads(path.read_text())
+    for field in ("stamp", "on_error", "problems"):
+        del listed["ontologies"][0][field]
+    path.write_text(json.dumps(listed))
+    assert [e.name for e in registry.entries(home)] == ["ours"]
+
+
+@pytest.mark.parametrize(
+    ("contents", "kind"),
+    [
+        ({"META/MRCONSO.RRF": "", "META/MRREL.RRF": "", "README.txt": "hello"}, "umls"),
+        ({"x/sct2_Concept_Snapshot_INT_20260101.txt": "", "x/sct2_Concept_Full_INT_20260101.txt": ""}, "snomed"),
+        ({"hp.obo": OBO, "LICENSE": "free to use"}, "obo"),
+        ({"onto.ttl": TURTLE}, "rdf"),
+        ({"tabular.xml": ICD}, "icd10cm"),
+    ],
+)
+def test_folders_and_archives_are_told_by_what_they_hold(tmp_path: Path, contents: dict[str, str], kind: str) -> None:
+    for name, text in contents.items():
+        path = tmp_path / "given" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    shutil.make_archive(str(tmp_path / "given"), "zip", tmp_path / "given")
+    shutil.make_archive(str(tmp_path / "given"), "gztar", tmp_path / "given")
+    for path in (tmp_path / "given", tmp_path / "given.zip", tmp_path / "given.tar.gz"):
+        assert sniff(path).kind == kind
+    files = [file.base for file in sniff(tmp_path / "given").files]
+    assert "README.txt" not in files
+    assert "sct2_Concept_Full_INT_20260101.txt" not in files
+
+
+def test_several_ontologies_in_one_archive_are_not_guessed_at(tmp_path: Path) -> None:
+    for name, text in {"a.obo": OBO, "b.ttl": TURTLE, "c.txt": "words"}.items():
+        (tmp_path / "given").mkdir(exist_ok=True)
+        write(tmp_path / "given", text, name)
+    with pytest.raises(InputError, match="several ontologies"):
+        sniff(tmp_path / "given")
+    with pytest.raises(InputError, match="several ontologies"):
+        registry.add(tmp_path / "home", tmp_path / "given")
+    assert registry.add(tmp_path / "home", tmp_path / "given", kind="rdf").kind == "rdf"
+
+
+def test_a_home_without_sources_says_what_to_run(tmp_path: Path) -> None:
+    with Staging() as staging, pytest.raises(SourceError, match="whydx data fetch"):
+        registry.stage(tmp_path, staging)
+
+
 @settings(deadline=None, max_examples=400, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
-    st.sampled_from([OBO, HPOA, SSSOM]),
+    st.sampled_from([OBO, HPOA, SSSOM, TURTLE, ICD]),
     st.lists(st.tuples(st.integers(0, 400), st.integers(0, 20), st.binary(max_size=8)), min_size=1, max_size=4),
 )
 def test_no_bytes_do_more_than_an_input_error(tmp_path: Path, text: str, edits: list[tuple[int, int, bytes]]) -> None:
