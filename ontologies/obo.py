@@ -25,7 +25,14 @@ _TRAILER = re.compile(r'(?:\s*\{[^{}]*=\s*"[^{}]*\})?(?:\s+!\s.*)?$')
 _ESCAPE = re.compile(r"\\(.)")
 _ESCAPES = {"n": "\n", "t": "\t", "W": " "}
 _SCOPES: dict[str, TermKind] = {"EXACT": "exact", "BROAD": "broad", "NARROW": "narrow", "RELATED": "related"}
-_TYPES: dict[str, TermKind] = {"layperson": "layperson", "abbreviation": "abbreviation"}
+# Synonym types by the ids of HPO and of the OBO Metadata Ontology (acronym, abbreviation, layperson synonym).
+SYNONYM_TYPES: dict[str, TermKind] = {
+    "layperson": "layperson",
+    "abbreviation": "abbreviation",
+    "OMO:0003012": "abbreviation",
+    "OMO:0003000": "abbreviation",
+    "OMO:0003003": "layperson",
+}
 _TITLES = {"hp": "HPO", "doid": "DO", "mondo": "Mondo"}
 
 # Only these branches of HP are things a patient can have; the rest (inheritance, frequency, onset, modifier) qualify
@@ -253,4 +260,4 @@ def _synonym(value: str, curie: str, source: str, frame: _Frame, number: int) ->
     if typed == "obsolete_synonym" or not text:
         return None
     kind = _SCOPES[scope]
-    return Term(curie=curie, text=text, kind=_TYPES.get(typed, kind) if kind == "exact" else kind, source=source)
+    return Term(curie=curie, text=text, kind=SYNONYM_TYPES.get(typed, kind) if kind == "exact" else kind, source=source)

@@ -14,7 +14,7 @@ from urllib.parse import unquote
 
 from ontologies.archive import Member, member
 from ontologies.concept import Concept, Relation, Statement, Term, TermKind
-from ontologies.obo import FINDING_ROOTS, below, ontology_name, semantic_types
+from ontologies.obo import FINDING_ROOTS, SYNONYM_TYPES, below, ontology_name, semantic_types
 from ontologies.prefix import canonical_curie, curie_of_iri
 from ontologies.problem import Report, stop
 from ontologies.rdf_syntax import Value, check, triples
@@ -41,7 +41,6 @@ _SYNONYMS: dict[str, TermKind] = {
     _OBO + "IAO_0000118": "exact",
     _EFO + "alternative_term": "exact",
 }
-_SYNONYM_TYPES: dict[str, TermKind] = {"layperson": "layperson", "abbreviation": "abbreviation"}
 _ABOVE = frozenset({_RDFS + "subClassOf", _SKOS + "broader"})
 _SAME = frozenset({_SKOS + "exactMatch", _OWL + "sameAs", _OWL + "equivalentClass"})
 _NEAR = frozenset(_SKOS + name for name in ("closeMatch", "broadMatch", "narrowMatch", "relatedMatch", "related"))
@@ -236,11 +235,14 @@ class _Document:
         if not text or self._rank(value) == 2 or (predicate in _LABELS and text == self.names[subject][2]):
             return None
         kind = _SYNONYMS.get(predicate, "exact")
-        typed = {_local(axiom.synonym_type) for axiom in self.axioms.get((subject, predicate, value.text), ())}
+        typed = {
+            _local(axiom.synonym_type).replace("OMO_", "OMO:")
+            for axiom in self.axioms.get((subject, predicate, value.text), ())
+        }
         if "obsolete_synonym" in typed:
             return None
         if kind == "exact":
-            kind = next((_SYNONYM_TYPES[name] for name in sorted(typed) if name in _SYNONYM_TYPES), kind)
+            kind = next((SYNONYM_TYPES[name] for name in sorted(typed) if name in SYNONYM_TYPES), kind)
         return Term(curie=curie_of_iri(subject), text=text, kind=kind, source=self.source)
 
     def _refer(self, curie: str, predicate: str, value: Value) -> Iterator[Relation]:
