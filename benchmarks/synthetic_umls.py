@@ -88,7 +88,7 @@ def size(scale: float) -> Size:
 
 
 def cui(concepts: np.ndarray, total: int) -> pa.StringArray:
-    """The identifiers of numbered concepts: parents have smaller numbers than their children, but CUIs have no order."""
+    """The identifiers of numbered concepts. Parents have smaller numbers than children; CUIs are in no such order."""
     modulus = total if total % _STRIDE else total + 1
     return _code("C", (concepts * _STRIDE + 17) % modulus, 7)
 
