@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,12 +11,12 @@ from errors import InputError
 from ontologies.archive import Member, members
 from ontologies.rdf_syntax import syntax
 from ontologies.rf2 import snapshot_files
+from ontologies.rrf import COLUMNS
 
 Kind = Literal["obo", "hpoa", "sssom", "icd10cm", "rdf", "snomed", "umls"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 _EXPECTED = "OBO, RDF, HPOA, SSSOM or ICD-10-CM, a UMLS or a SNOMED CT release"
 _HEAD = 1 << 16
-_UMLS = re.compile(r"MR(CONSO|REL|STY|DEF|SAT|RANK|CUI)\.RRF")
 # Beside a release or an ontology there may be readmes and licences, but hardly more than this.
 _MOST = 1_000
 
@@ -72,7 +71,7 @@ def umls_files(found: tuple[Member, ...]) -> tuple[Member, ...]:
     """The RRF files read here, of a folder or archive that holds MRCONSO.RRF beside them; else ()."""
     consolidated = [file.name for file in found if file.base == "MRCONSO.RRF"]
     folder = consolidated[0].removesuffix("MRCONSO.RRF") if consolidated else ""
-    return tuple(f for f in found if consolidated and f.name == folder + f.base and _UMLS.fullmatch(f.base))
+    return tuple(f for f in found if consolidated and f.name == folder + f.base and f.base in COLUMNS)
 
 
 def _single(found: tuple[Member, ...]) -> Iterator[Sniffed]:

@@ -11,14 +11,16 @@ import os
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
+from itertools import islice
 from pathlib import Path
 
 from errors import ArtifactError, InputError
-from ontologies import biomappings, hpoa, icd10cm, obo, rdf, snomed, snomed_dicom
-from ontologies.archive import fingerprint, members, stamp
+from ontologies import biomappings, hpoa, icd10cm, obo, rdf, snomed, snomed_dicom, umls
+from ontologies.archive import Member, fingerprint, members, stamp
 from ontologies.concept import Concept, Relation, Statement, Term
 from ontologies.kind import Sniffed, locate, sniff
-from ontologies.problem import Problem, Report, stop
+from ontologies.problem import Problem, Report, stop, text_lines
+from ontologies.rrf import COLUMNS
 from ontologies.sources import member_path, source
 from ontologies.staging import OnError, Staging
 
@@ -32,21 +34,22 @@ _READERS: dict[str, Callable[..., Iterator[Statement]]] = {
     "sssom": biomappings.read,
     "icd10cm": icd10cm.read,
 }
+_HEAD = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
     """An ontology of the user: a unique name (of the file or folder, without suffixes), its kind, where it is, sha256
-    (of its files together), ``stamp`` of their sizes and times, how many concepts, terms and relations it holds, and
-    how many malformed rows were left out; these stop a build unless ``on_error`` is "skip"."""
+    (of its files together), ``stamp`` of their sizes and times, how many concepts, terms and relations it holds (None:
+    not counted), and how many malformed rows were left out; these stop a build unless ``on_error`` is "skip"."""
 
     name: str
     kind: str
     path: str
     sha256: str
-    concepts: int
-    terms: int
-    relations: int
+    concepts: int | None
+    terms: int | None
+    relations: int | None
     stamp: str = ""
     on_error: OnError = "stop"
     problems: int = 0
@@ -68,7 +71,8 @@ def entries(home: Path) -> tuple[Entry, ...]:
 def add(
     home: Path, path: Path, kind: str | None = None, *, report: Report = stop, progress: Progress | None = None
 ) -> Entry:
-    """Read the whole of ``path`` once, to be sure that it reads, and list it; a name already listed is replaced.
+    """Read the whole of ``path`` once, to be sure that it reads, and list it; a name already listed is replaced. Of a
+    UMLS release, which takes minutes, only the first rows of each file are read.
 
     ``path`` is a file, an archive of one, or the folder or archive of a UMLS or SNOMED CT release; ``kind`` is sniffed
     by default. At a malformed row InputError is raised, or ``report`` is called, and then builds leave such rows out
@@ -76,7 +80,7 @@ def add(
     """
     path = Path(path).expanduser().resolve()
     located = locate(path, kind) if kind else sniff(path)
-    counts = {Concept: 0, Term: 0, Relation: 0}
+    counts: dict[type, int] = {} if located.kind == "umls" else {Concept: 0, Term: 0, Relation: 0}
     problems = 0
 
     def counted(problem: Problem) -> None:
@@ -84,21 +88,24 @@ def add(
         problems += 1
         report(problem)
 
-    for number, statement in enumerate(_read(path, located, counted), 1):
-        counts[type(statement)] += 1
-        if progress and number % 10_000 == 0:
-            progress(path.name, number, 0)
-    if not any(counts.values()):
-        raise InputError("the ontology says nothing", value=path.name, expected="terms, annotations or mappings")
+    if located.kind == "umls":
+        _check_heads(located.files, counted)
+    else:
+        for number, statement in enumerate(_read(path, located, counted), 1):
+            counts[type(statement)] += 1
+            if progress and number % 10_000 == 0:
+                progress(path.name, number, 0)
+        if not any(counts.values()):
+            raise InputError("the ontology says nothing", value=path.name, expected="terms, annotations or mappings")
     entry = Entry(
         name=path.name.split(".")[0] or path.name,
         kind=located.kind,
         path=str(path),
         sha256=fingerprint(located.files),
         stamp=stamp(located.files),
-        concepts=counts[Concept],
-        terms=counts[Term],
-        relations=counts[Relation],
+        concepts=counts.get(Concept),
+        terms=counts.get(Term),
+        relations=counts.get(Relation),
         on_error="stop" if report is stop else "skip",
         problems=problems,
     )
@@ -157,8 +164,11 @@ def _user_part(entry: Entry) -> Part:
     located = _check(entry)
 
     def work(staging: Staging) -> None:
-        report = staging.record if entry.on_error == "skip" else staging.report
-        staging.add(_read(Path(entry.path), located, report))
+        staging.on_error = entry.on_error
+        if located.kind == "umls":
+            umls.stage(located.files, staging)
+        else:
+            staging.add(_read(Path(entry.path), located, staging.report))
 
     return f"user:{entry.name}", entry.sha256, work
 
@@ -167,6 +177,16 @@ def _read(path: Path, located: Sniffed, report: Report) -> Iterator[Statement]:
     if located.kind == "snomed":
         return snomed.read(path, report=report)
     return _READERS[located.kind](located.files[0], report=report)
+
+
+def _check_heads(files: tuple[Member, ...], report: Report) -> None:
+    """Report the malformed ones among the first rows of each RRF file."""
+    for file in files:
+        expected = len(COLUMNS[file.base].split())
+        for number, line in islice(text_lines(file, report), _HEAD):
+            if (found := line.count("|")) != expected:
+                reason = f"{found} columns, not {expected}"
+                report(Problem(file=file.base, line=number, reason=reason, value=line))
 
 
 def _registry(home: Path) -> Path:

@@ -138,10 +138,6 @@ class Staging:
         ``on_error`` is "skip"."""
         if self.on_error == "stop":
             stop(problem)
-        self.record(problem)
-
-    def record(self, problem: Problem) -> None:
-        """Write a malformed row down, whatever ``on_error`` is."""
         row = [problem.file, problem.line, problem.reason, problem.value]
         self.connection.execute("INSERT INTO problem VALUES (?, ?, ?, ?)", row)
 

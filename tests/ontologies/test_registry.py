@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from errors import ArtifactError, InputError, SourceError
 from ontologies import hpoa, registry
 from ontologies.kind import sniff
+from ontologies.merge import merge
 from ontologies.problem import Problem
 from ontologies.staging import Staging
 
@@ -197,6 +198,33 @@ def test_several_ontologies_in_one_archive_are_not_guessed_at(tmp_path: Path) ->
     with pytest.raises(InputError, match="several ontologies"):
         registry.add(tmp_path / "home", tmp_path / "given")
     assert registry.add(tmp_path / "home", tmp_path / "given", kind="rdf").kind == "rdf"
+
+
+@pytest.mark.usefixtures("no_sources")
+def test_a_circle_in_an_ontology_is_reported_and_opened(tmp_path: Path) -> None:
+    terms = [f"[Term]\nid: X:{i}\nname: n{i}\nis_a: X:{(i + 1) % 3}\n" for i in range(3)]
+    registry.add(tmp_path / "home", write(tmp_path, "format-version: 1.2\n\n" + "\n".join(terms), "round.obo"))
+    with Staging() as staging:
+        registry.stage(tmp_path / "home", staging)
+        merged = merge(staging)
+        assert [c.kind for c in merged.conflicts()] == ["cycle"]
+        assert sum(r.predicate == "is_a" for r in merged.relations()) == 2
+
+
+@pytest.mark.usefixtures("no_sources")
+def test_a_umls_release_is_listed_by_its_first_rows_and_staged_whole(tmp_path: Path) -> None:
+    names = "C0000001|ENG|P|L1|PF|S1|Y|A1||||MSH|MH|D1|Glass lung|0|N||"
+    types = "C0000001|T047|B2.2.1.2.1|Disease or Syndrome|AT1||"
+    (tmp_path / "META").mkdir()
+    write(tmp_path / "META", f"{names}\n{names[:-9]}\n", "MRCONSO.RRF")
+    write(tmp_path / "META", f"{types}\n", "MRSTY.RRF")
+    with pytest.raises(InputError, match=r"MRCONSO\.RRF, line 2: \d+ columns"):
+        registry.add(tmp_path / "home", tmp_path / "META")
+    entry = registry.add(tmp_path / "home", tmp_path / "META", report=lambda problem: None)
+    assert (entry.kind, entry.concepts, entry.problems) == ("umls", None, 1)
+    with Staging() as staging:
+        registry.stage(tmp_path / "home", staging)
+        assert (staging.counts().concepts, staging.counts().problems) == (1, 1)
 
 
 def test_a_home_without_sources_says_what_to_run(tmp_path: Path) -> None:
