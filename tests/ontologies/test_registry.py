@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import gzip
 import json
 import shutil
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -225,6 +227,27 @@ def test_a_umls_release_is_listed_by_its_first_rows_and_staged_whole(tmp_path: P
     with Staging() as staging:
         registry.stage(tmp_path / "home", staging)
         assert (staging.counts().concepts, staging.counts().problems) == (1, 1)
+
+
+@pytest.mark.usefixtures("no_sources")
+@pytest.mark.parametrize("packed", ["zip", "nlm"])
+def test_a_packed_umls_release_is_staged_where_it_is(tmp_path: Path, packed: str) -> None:
+    names = [f"C000000{i}|ENG|P|L{i}|PF|S{i}|Y|A{i}||||MSH|MH|D{i}|Glass lung {i}|0|N||\n" for i in range(1, 7)]
+    target = tmp_path / "release"
+    target.mkdir()
+    if packed == "zip":
+        with zipfile.ZipFile(target / "meta.zip", "w") as opened:
+            opened.writestr("2026AA/META/MRCONSO.RRF", "".join(names))
+        target = target / "meta.zip"
+    else:
+        for number, piece in enumerate("ab"):
+            with zipfile.ZipFile(target / f"2026aa-{number + 1}-meta.nlm", "w") as opened:
+                data = gzip.compress("".join(names[3 * number : 3 * number + 3]).encode())
+                opened.writestr(f"2026AA/META/MRCONSO.RRF.a{piece}.gz", data)
+    assert registry.add(tmp_path / "home", target).kind == "umls"
+    with Staging() as staging:
+        registry.stage(tmp_path / "home", staging)
+        assert staging.counts().concepts == 6
 
 
 def test_a_home_without_sources_says_what_to_run(tmp_path: Path) -> None:
