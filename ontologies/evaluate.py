@@ -60,7 +60,7 @@ def predict(
     identifier."""
     found: dict[str, list[tuple[int, int, str, str]]] = {}
     for done, (document, matches) in enumerate(
-        zip(texts, linker.link_all(texts.values(), systems=(vocab,)), strict=True)
+        zip(texts, linker.link_all(texts.values(), systems=(vocab,), assess=False), strict=True)
     ):
         if progress:
             progress("link", done, len(texts))

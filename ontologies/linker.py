@@ -21,18 +21,16 @@ from errors import ArtifactError, InputError
 from ontologies import linker_index
 from ontologies.abbreviation import definitions
 from ontologies.assertion import Context, assertions
-from ontologies.concept import DISEASE, FINDING, Concept, Presence, Relation, Term
-from ontologies.modifiers import Change, Extent, Laterality, modifiers
+from ontologies.concept import Concept, Presence, Relation, Term
+from ontologies.modifiers import Change, Extent, Laterality, Modifiers, modifiers
 from ontologies.radiology import ReportReader, shows_on_images
-from ontologies.recognition import Candidate, Recognizer, Words
+from ontologies.recognition import Candidate, Recognizer
+from ontologies.words import Words
 
 Method = Literal["exact", "normalized", "order", "coordination", "abbreviation", "interrupted", "shorthand"]
 
 _BATCH = 64
-# Code systems whose concepts are classification titles ("Other specified …"), not names that a text would use.
-_TITLES_ONLY = frozenset(["ICD10CM", "SNOMEDCT"])
-_ROOT = "0000118"  # HP: Phenotypic abnormality
-_QUALIFIER = "Qualitative Concept"  # HPO's inheritance, onset, frequency and modifier branches
+_UNMODIFIED = Modifiers()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,9 +41,9 @@ class ConceptMatch:
     matched. ``method`` says how: the same characters ("exact"), after normalisation, in another word order, across a
     coordination, by an abbreviation that the text defines, with its modifiers inside ("interrupted"), or by a short
     word of chest reports. ``presence`` is "not assessed" when the mention is about the past or the family, and
-    ``context`` says which; "indication" is why the patient was examined: what an image would show is at most uncertain
-    there. ``locations`` are places such as "right upper lobe"; ``size_mm`` holds the diameters as written, in mm;
-    ``change`` is since the examination before.
+    ``context`` says which, or when linking was asked not to look; "indication" is why the patient was examined: what
+    an image would show is at most uncertain there. ``locations`` are places such as "right upper lobe"; ``size_mm``
+    holds the diameters as written, in mm; ``change`` is since the examination before.
     """
 
     mention: str
@@ -64,34 +62,6 @@ class ConceptMatch:
     change: Change | None = None
 
 
-def names_to_compile(concepts: Iterable[Concept], relations: Iterable[Relation] = ()) -> list[Concept]:
-    """The concepts that belong in a dictionary: not HPO's qualifiers (inheritance, onset, frequency, modifiers), not
-    classification titles. Given the "is_a" relations, of HPO only what lies below "Phenotypic abnormality"."""
-    listed = list(concepts)
-    children: dict[str, list[str]] = {}
-    for relation in relations:
-        if relation.predicate == "is_a":
-            children.setdefault(relation.object, []).append(relation.subject)
-    roots = [c.curie for c in listed if _ROOT in c.codes.get("HP", ())] if children else []
-    below: set[str] = set(roots)
-    while roots:
-        fresh = [child for child in children.get(roots.pop(), ()) if child not in below]
-        below.update(fresh)
-        roots.extend(fresh)
-    kept = []
-    for concept in listed:
-        systems = set(concept.codes) - {"UMLS"} or {concept.curie.partition(":")[0]}
-        types = set(concept.semantic_types)
-        if systems <= _TITLES_ONLY or _ROOT in concept.codes.get("HP", ()):
-            continue
-        if _QUALIFIER in types and not types & {FINDING, DISEASE}:
-            continue
-        if below and concept.curie not in below and systems <= {"HP", "SNOMEDCT", "MESH"}:
-            continue
-        kept.append(concept)
-    return kept
-
-
 class Linker:
     """A compiled dictionary, ready to read text. Deterministic: the same text gives the same matches."""
 
@@ -99,6 +69,7 @@ class Linker:
         self._index = index
         self._recognizer = Recognizer(index)
         self._reports = ReportReader(self._recognizer)
+        self._above = lru_cache(maxsize=1 << 14)(index.above)
         self._concept = lru_cache(maxsize=1 << 14)(index.concept)
         self._allowed = lru_cache(maxsize=16)(self._allow)
 
@@ -110,11 +81,14 @@ class Linker:
         path: Path,
         *,
         relations: Iterable[Relation] = (),
+        source: str = "",
         progress: Callable[[str, int, int], None] | None = None,
     ) -> Linker:
         """Compile the names of ``concepts`` into the folder ``path`` and open it. ArtifactError when there is no
         name."""
-        linker_index.build(names_to_compile(concepts, relations), terms, Path(path), progress=progress)
+        from ontologies import linker_compile
+
+        linker_compile.build(concepts, terms, Path(path), relations=relations, source=source, progress=progress)
         return cls.open(path)
 
     @classmethod
@@ -148,23 +122,67 @@ class Linker:
         return next(self.link_all([text], systems=systems, nested=nested))
 
     def link_all(
-        self, texts: Iterable[str], *, systems: Collection[str] | None = None, nested: bool = False
+        self,
+        texts: Iterable[str],
+        *,
+        systems: Collection[str] | None = None,
+        nested: bool = False,
+        assess: bool = True,
     ) -> Iterator[tuple[ConceptMatch, ...]]:
         """``link`` for many texts, in their order and with the same matches; faster, because texts are looked up
-        together. An empty text has no matches."""
+        together. An empty text has no matches. Without ``assess`` presence and side are left out ("not assessed",
+        None), which takes half the time."""
         allowed = None if systems is None else self._allowed(frozenset(systems))
         rest = iter(texts)
         while batch := list(islice(rest, _BATCH)):
             words = [self._recognizer.words(text) for text in batch]
             for text, read, found in zip(batch, words, self._recognizer.candidates(words, allowed), strict=True):
                 found = self._reports.read(text, read, found, allowed)
-                yield self._matches(text, read, resolve(found, nested=nested))
+                yield self._matches(text, read, self._coherent(resolve(found, nested=nested)), assess)
 
-    def _matches(self, text: str, words: Words, found: list[Candidate]) -> tuple[ConceptMatch, ...]:
+    def _coherent(self, found: list[Candidate]) -> list[Candidate]:
+        """Where words fit several concepts about as well, take the one that lies nearer to the text's other concepts.
+
+        Nearness of two concepts is the share of their ancestors that are common to both (Jaccard); a candidate's score
+        is raised by the mean over its nearest concepts, at most three. Ties keep the order of the dictionary.
+        """
+        if not any(c.rivals for c in found):
+            return found
+        others = {c.concept for c in found if not c.rivals}
+        if not others:
+            return found
+        chosen = []
+        for candidate in found:
+            if candidate.rivals:
+                above = self._above(candidate.concept)
+                rivals = [
+                    rival
+                    for rival in candidate.rivals
+                    if rival.concept not in above and candidate.concept not in self._above(rival.concept)
+                ]
+                candidate = max((candidate, *rivals), key=lambda c: c.score * (1 + self._nearness(c.concept, others)))
+            chosen.append(candidate)
+        return chosen
+
+    def _nearness(self, concept: int, others: set[int]) -> float:
+        own = self._above(concept)
+        shares = []
+        for other in others:
+            above = self._above(other)
+            if common := len(own & above):
+                shares.append(common / (len(own) + len(above) - common))
+        nearest = sorted(shares, reverse=True)[:3]
+        return sum(nearest) / 3
+
+    def _matches(self, text: str, words: Words, found: list[Candidate], assess: bool) -> tuple[ConceptMatch, ...]:
         rows = [(*_span(words, c), c.concept, c.score, c.term, c.method) for c in found]
         rows = _expand_abbreviations(text, rows)
-        spans = [(row[0], row[1]) for row in rows]
-        said = zip(rows, assertions(text, spans), modifiers(text, spans), strict=True)
+        said: Iterable[tuple[Row, tuple[Presence, Context | None], Modifiers]]
+        if assess:
+            spans = [(row[0], row[1]) for row in rows]
+            said = zip(rows, assertions(text, spans), modifiers(text, spans), strict=True)
+        else:
+            said = ((row, ("not assessed", None), _UNMODIFIED) for row in rows)
         matches = []
         for (start, end, row, score, term, method), (presence, context), modified in said:
             concept = self._concept(row)

@@ -60,6 +60,8 @@ _SPELLED = re.compile(r"ae|oe|our|is|lys|re|sulph|ll|grey|mould|plough|ageing")
 _FAMILY = tuple(
     (re.compile(pattern), noun)
     for pattern, noun in (
+        (r"itis$", "itis"),
+        (r"apne(ic|as?)$", "apnea"),
         (r"plas(tic|ias?)$", "plasia"),
         (r"troph(ic|ied|ies|y)$", "trophy"),
         (r"ceph(alic|alous|aly|alia)$", "cephaly"),
@@ -228,7 +230,7 @@ def split(text: str) -> list[str]:
 
 
 _STATES = re.compile(
-    r"(plasia|trophy|cephaly|dactyly|emia|uria|tonia|plegia|paresis|algia|epilepsy|stenosis|ataxia|dystonia|sis|pathy|kinesia)$"
+    r"(plasia|apnea|trophy|cephaly|dactyly|emia|uria|tonia|plegia|paresis|algia|epilepsy|stenosis|ataxia|dystonia|sis|pathy|kinesia)$"
 )
 
 

@@ -21,7 +21,8 @@ import numpy as np
 from ontologies import chest
 from ontologies.concept import Concept
 from ontologies.normalize import light
-from ontologies.recognition import BREAK, COMMA, PLAIN, Candidate, Recognizer, Words
+from ontologies.recognition import Candidate, Recognizer
+from ontologies.words import BREAK, COMMA, PLAIN, Words
 
 _DATA = Path(__file__).parent / "data"
 _SCORE = 0.8

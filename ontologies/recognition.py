@@ -8,102 +8,24 @@ dictionary.
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from ontologies.linker_index import CASED, COORDINATED, GAP, LinkerIndex, ordered, word_hash
-from ontologies.normalize import COORDINATORS, STOP_WORDS, derived, family, light, split
+from ontologies.linker_index import CASED, COORDINATED, GAP, VARIANT, LinkerIndex, ordered
+from ontologies.normalize import derived, light, split
+from ontologies.passage import Passage
+from ontologies.words import COMMA, COORDINATOR, FUNCTION, PLAIN, WITH, PieceTable, Words, words_of
 
 # An interrupted name is none when the interruption denies it: "silhouette is not enlarged".
 _DENIALS = frozenset(["no", "not", "without", "never", "normal", "non", "nor"])
-# What stands between two content words; the larger wins.
-PLAIN, FUNCTION, WITH, COORDINATOR, COMMA, BREAK = 0, 1, 2, 3, 4, 5
-KNOWN, UNKNOWN = 10, 11
-_NEWLINE = 6
-_LARGEST_TABLE = 1 << 20
-_LARGEST_SET = 1 << 18
 _BLOCK = 1 << 13  # coordinators looked at together, to bound memory
 _MASK = (1 << 64) - 1
 
 # Shapes of a shared word, as (length of the kept part beside the coordinator, skipped words, length of the shared
 # part).
 _SHAPES = np.array([(a, s, t) for a in (1, 2, 3) for s in (1, 2, 3, 4) for t in (1, 2, 3)], dtype=np.int64).T
-
-
-class PieceTable(dict[str, int]):
-    """Surface piece → row of the arrays ``kind`` and ``hash``; rows are made on first sight."""
-
-    def __init__(self, words: np.ndarray) -> None:
-        super().__init__()
-        # A set is quicker to ask than the mapped array, while it is small.
-        self._set = frozenset(words.tolist()) if len(words) <= _LARGEST_SET else None
-        self._words = words
-        self.kind = np.zeros(4096, dtype=np.uint8)
-        self.hash = np.zeros(4096, dtype=np.uint64)
-        self.light = np.zeros(4096, dtype=np.uint64)
-
-    def __missing__(self, piece: str) -> int:
-        row = len(self)
-        if row == len(self.kind):
-            self.kind = np.concatenate([self.kind, np.zeros_like(self.kind)])
-            self.hash = np.concatenate([self.hash, np.zeros_like(self.hash)])
-            self.light = np.concatenate([self.light, np.zeros_like(self.light)])
-        self.kind[row], self.hash[row] = self._look(piece)
-        if self.kind[row] == KNOWN:
-            self.light[row] = word_hash(light(piece))
-        self[piece] = row
-        return row
-
-    def _look(self, piece: str) -> tuple[int, int]:
-        if not piece[0].isalnum():
-            return _separator(piece), 0
-        lower = piece.lower()
-        if lower in COORDINATORS:
-            return COORDINATOR, 0
-        if lower == "with":
-            return WITH, 0
-        if lower in STOP_WORDS:
-            return FUNCTION, 0
-        hashed = word_hash(family(piece))
-        if self._set is not None:
-            known = hashed in self._set
-        else:
-            at = int(np.searchsorted(self._words, np.uint64(hashed)))
-            known = at < len(self._words) and int(self._words[at]) == hashed
-        return (KNOWN if known else UNKNOWN), hashed
-
-
-def _separator(piece: str) -> int:
-    if any(c in piece for c in '!?;:()[]{}"|•*=<>') or "\n\n" in piece:
-        return BREAK
-    if "." in piece:
-        return PLAIN if piece == "." else BREAK
-    if "\n" in piece or "\r" in piece:
-        return _NEWLINE
-    if "," in piece:
-        return COMMA
-    if "/" in piece or "&" in piece or "+" in piece:
-        return COORDINATOR
-    if " - " in piece or "–" in piece or "—" in piece:
-        return COMMA
-    return PLAIN
-
-
-@dataclass(slots=True)
-class Words:
-    """The words of a text: pieces, their end offsets, and for content word i its piece, kind, hash and the gap after
-    it."""
-
-    pieces: list[str]
-    ends: np.ndarray  # int64 (pieces,)
-    content: np.ndarray  # int64 (n,) piece of each content word
-    kinds: np.ndarray  # uint8 (n,) KNOWN or UNKNOWN
-    hashes: np.ndarray  # uint64 (n,) of the word's family
-    lights: np.ndarray  # uint64 (n,) of its lighter form; 0 when unknown
-    gaps: np.ndarray  # uint8 (n,) what follows word i; BREAK after the last
 
 
 @dataclass(slots=True)
@@ -118,31 +40,14 @@ class Candidate:
     score: float
     cost: int = 0
     own: tuple[int, ...] = ()  # of a coordination, the words that are not shared
-
-
-def words_of(text: str, table: PieceTable) -> Words:
-    """Split ``text`` into words. Every string is accepted."""
-    if len(table) > _LARGEST_TABLE:
-        table.clear()
-    pieces = split(text)
-    codes = np.array(list(map(table.__getitem__, pieces)), dtype=np.int64)
-    ends = np.cumsum(np.array(list(map(len, pieces)), dtype=np.int64))
-    kinds = table.kind[codes]
-    for i in np.flatnonzero(kinds == _NEWLINE).tolist():
-        kinds[i] = BREAK if i + 1 < len(pieces) and not pieces[i + 1][0].islower() else PLAIN
-    content = np.flatnonzero(kinds >= KNOWN)
-    if not len(content):
-        none = np.zeros(0, dtype=np.uint64)
-        return Words(pieces, ends, content, kinds[content], none, none, kinds[content])
-    between = np.where(kinds >= KNOWN, 0, kinds).astype(np.uint8)
-    gaps = np.maximum.reduceat(between, content)
-    gaps[-1] = BREAK
-    rows = codes[content]
-    return Words(pieces, ends, content, kinds[content], table.hash[rows], table.light[rows], gaps)
+    rivals: tuple[Candidate, ...] = ()  # other concepts of the same words, not much worse
 
 
 Entry = tuple[int, int, int, int, int, int, int, int]
 _SCORE = (1.0, 1.0, 0.98, 0.97, 0.9, 0.85, 0.85)  # by the kind of the term, in the order of linker_index.KINDS
+_EIGHTH, _BIT = np.uint64(3), np.uint64(7)
+_FARTHEST_SHARED = 6
+_RIVAL = 0.8  # of the best score
 _CACHED_ROWS = 1 << 17
 
 
@@ -152,7 +57,7 @@ class Recognizer:
 
     def __init__(self, index: LinkerIndex) -> None:
         self._index = index
-        self._shift = np.uint64(64 - (len(index.bitmap).bit_length() - 1))
+        self._shift = np.uint64(64 - (len(index.bitmap).bit_length() + 2))
         self._seen: dict[int, list[Entry]] = {}
         self.table = PieceTable(index.words)
 
@@ -164,29 +69,34 @@ class Recognizer:
         """Every name in each text, nested and overlapping ones too. ``allowed`` (bool per concept row) restricts the
         vocabulary. Texts are searched together, which is faster; each is read as if it stood alone."""
         found: list[list[Candidate]] = [[] for _ in texts]
-        view = _View(texts)
+        view = Passage(texts)
         if not view.n:
             return found
         for chosen, row in self._contiguous(view):
             gap = max([view.gaps[i] for i in chosen[:-1]], default=PLAIN)
             candidate = self._choose(view, chosen, row, gap, (), allowed)
             if candidate is not None:
-                view.put(candidate, found)
+                _put(candidate, view, found)
         for chosen, row, own in self._apart(view):
             candidate = self._choose(view, chosen, row, view.inner(chosen), own, allowed)
             if candidate is None:
                 continue
             if not own:
-                if candidate.cost or any(view.surface(i).lower() in _DENIALS for i in range(chosen[0], chosen[-1])):
+                inside = view.surface(next(i for i in range(chosen[0], chosen[-1]) if i not in chosen)).lower()
+                adverb = len(inside) > 4 and inside.endswith("ly")
+                if candidate.cost or inside in _DENIALS or (len(chosen) == 2 and not adverb):
                     continue
-                candidate.score *= 0.6
-            view.put(candidate, found)
+                candidate.score *= 0.95 if adverb else 0.6
+            _put(candidate, view, found)
         return found
 
     def _look_up(self, signatures: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Which of ``signatures`` are in the dictionary: (their positions, their rows)."""
         index = self._index
-        likely = np.flatnonzero(index.bitmap[(signatures >> self._shift).astype(np.int64)])
+        starts = signatures >> self._shift
+        likely = np.flatnonzero(
+            index.bitmap[(starts >> _EIGHTH).astype(np.int64)] >> (starts & _BIT).astype(np.uint8) & 1
+        )
         if not len(likely):
             return likely, likely
         asked = signatures[likely]
@@ -205,7 +115,7 @@ class Recognizer:
             self._seen[row] = entries
         return entries
 
-    def _contiguous(self, view: _View) -> list[tuple[tuple[int, ...], int]]:
+    def _contiguous(self, view: Passage) -> list[tuple[tuple[int, ...], int]]:
         """Runs of words that are names: (words, signature row), by length, then position."""
         n, known, sums = view.n, view.known, view.sums
         stops = np.flatnonzero(~known | (view.words_gaps > COORDINATOR))
@@ -226,7 +136,7 @@ class Recognizer:
         first, count = np.concatenate(starts_of)[at].tolist(), np.concatenate(lengths)[at].tolist()
         return [(tuple(range(i, i + size)), row) for i, size, row in zip(first, count, rows.tolist(), strict=True)]
 
-    def _apart(self, view: _View) -> list[tuple[tuple[int, ...], int, tuple[int, ...]]]:
+    def _apart(self, view: Passage) -> list[tuple[tuple[int, ...], int, tuple[int, ...]]]:
         """Names whose words do not stand together: (words, signature row, the words not shared), by position.
 
         Interrupted: three or four words with one other word inside ("numerous basal cell nevi"); nothing is shared.
@@ -237,7 +147,7 @@ class Recognizer:
         n, gaps, sums, unknown = view.n, view.words_gaps, view.sums, view.unknown
         shapes = []
         joined = view.function
-        for before, after in ((1, 2), (2, 1), (2, 2)):
+        for before, after in ((1, 1), (1, 2), (2, 1), (2, 2)):
             i = np.arange(max(n - before - after, 0))
             end = i + before + 1 + after
             good = joined[end - 1] == joined[i]
@@ -266,6 +176,8 @@ class Recognizer:
             a0, a1, b0, b1 = (x[inside] for x in bounds)
             good = (broken[b1 - 1] == broken[a0]) & (gaps[a1 - 1] < COORDINATOR)
             good &= (coordinated[a1 - 1] == coordinated[a0]) & (coordinated[b1 - 1] == coordinated[b0])
+            # "atrophy and small | hippocampi" shares nothing
+            good &= (gaps[b1 - 1] != PLAIN) | (unknown[np.minimum(b1 + 1, n)] != unknown[b1])
             shapes.append((a0[good], a1[good], b0[good], b1[good], np.full(int(good.sum()), 2, dtype=np.int8)))
         a0, a1, b0, b1, kind = (np.concatenate(column) for column in zip(*shapes, strict=True))
         known = (unknown[a1] == unknown[a0]) & (unknown[b1] == unknown[b0])
@@ -280,104 +192,92 @@ class Recognizer:
         return sorted(found)
 
     def _choose(
-        self, view: _View, chosen: tuple[int, ...], row: int, gap: int, own: tuple[int, ...], allowed: np.ndarray | None
+        self,
+        view: Passage,
+        chosen: tuple[int, ...],
+        row: int,
+        gap: int,
+        own: tuple[int, ...],
+        allowed: np.ndarray | None,
     ) -> Candidate | None:
         """The best entry of signature ``row`` for these words, or None when all are refused. ``gap`` is the widest
         gap inside; ``own`` is empty unless the words share others across a coordinator."""
         best: Candidate | None = None
+        others: list[Candidate] = []
         alone = len(chosen) == 1
         if own and gap == PLAIN and own[0] == chosen[0] and self._plural(view, own[-1]):
             return None
+        trailing = not alone and gap == FUNCTION and view.modifies(chosen[-1])
         order, turned, lights = 0, None, sum(view.lights[i] for i in chosen) & _MASK
+        if view.severed(chosen[0], chosen[-1]):
+            return None
         for concept, term, entry_order, entry_light, kind, flags, _, cost in self._entries(row):
             if allowed is not None and not allowed[concept]:
                 continue
-            if gap == COORDINATOR and not flags & COORDINATED:
+            if (gap == COORDINATOR and not flags & COORDINATED) or (own and cost > _FARTHEST_SHARED):
                 continue
             same_order = alone
             if not alone:
                 order = order or ordered([view.hashes[i] for i in chosen])
                 same_order = entry_order == order
-            if gap == WITH and not (same_order and flags & GAP):
+            if gap == WITH and not (same_order and flags & GAP and not cost):
                 continue
+            if own and own[0] == chosen[0] and not (same_order and (gap or not flags & GAP)):
+                continue  # what precedes a coordinator stands as it would right before the shared word
             if not same_order:
                 turned = view.turned(chosen) if turned is None else turned
-                if entry_order not in turned:
+                if entry_order not in turned and not (
+                    len(chosen) == 2 and gap == PLAIN and not own and not cost and not flags & CASED
+                ):
                     continue
-            if flags & CASED and not self._same_case(view, chosen, term):
+            if flags & CASED and not self._same_case(view, chosen, term, bool(flags & VARIANT)):
                 continue
             same_light = lights == entry_light
             if alone and not (
                 same_light or flags & CASED or (cost == 0 and kind in (0, 1, 3) and derived(view.surface(chosen[0])))
             ):
                 continue
+            if trailing and not (same_order and same_light):
+                continue
             score = _SCORE[kind] * 0.95 ** (cost + (not same_light) + 2 * (not same_order) + 2 * bool(own))
+            method = "coordination" if own else "normalized" if same_order else "order"
+            fit = Candidate(chosen, concept, term, method, score, cost, own)
             if best is None or score > best.score:
-                method = "coordination" if own else "normalized" if same_order else "order"
-                best = Candidate(chosen, concept, term, method, score, cost, own)
+                best, fit = fit, best
+            if fit is not None and fit.concept != best.concept:
+                others.append(fit)
+        if others and best is not None:
+            least = _RIVAL * best.score
+            best.rivals = tuple(other for other in others if other.score >= least and other.concept != best.concept)
         return best
 
     @staticmethod
-    def _plural(view: _View, word: int) -> bool:
+    def _plural(view: Passage, word: int) -> bool:
         """Whether the word is a plural noun: what is coordinated before a shared noun is an adjective, never a
         plural."""
         surface = view.surface(word).lower()
         return surface.endswith("s") and light(surface) != surface
 
-    def _same_case(self, view: _View, chosen: tuple[int, ...], term: int) -> bool:
+    def _same_case(self, view: Passage, chosen: tuple[int, ...], term: int, variant: bool) -> bool:
+        """Whether the text writes a short form as the source does, but for a plural s and the first letters of other
+        words; a short form of our own making is in capitals."""
         surface = [view.surface(i) for i in chosen]
+        if variant:
+            return any(word.rstrip("s").isupper() for word in surface)
         own = [piece for piece in split(self._index.term(term)) if piece[0].isalnum()]
-        return surface == own or (surface[:-1] == own[:-1] and surface[-1] == own[-1] + "s")
-
-
-class _View:
-    """The words of several texts, one after the other, with their running sums."""
-
-    def __init__(self, texts: Sequence[Words]) -> None:
-        self.texts = texts
-        sizes = [len(words.content) for words in texts]
-        self.firsts: list[int] = [0, *np.cumsum(sizes).tolist()]
-        self.n = self.firsts[-1]
-        gaps = self.words_gaps = np.concatenate([words.gaps for words in texts])
-        hashes = np.concatenate([words.hashes for words in texts])
-        self.known = np.concatenate([words.kinds for words in texts]) == KNOWN
-        self.sums = np.zeros(self.n + 1, dtype=np.uint64)
-        np.cumsum(hashes, out=self.sums[1:])
-        marks = np.zeros((5, self.n + 1), dtype=np.int32)
-        rows = (~self.known, gaps > FUNCTION, gaps >= BREAK, gaps >= COORDINATOR, gaps == COORDINATOR)
-        np.cumsum(np.stack(rows), axis=1, out=marks[:, 1:])
-        self.unknown, self.function, self.broken, self.coordinated, self.ands = marks
-        self.gaps: list[int] = gaps.tolist()
-        self.hashes: list[int] = hashes.tolist()
-        self.lights: list[int] = np.concatenate([words.lights for words in texts]).tolist()
-
-    def _where(self, word: int) -> tuple[int, int]:
-        text = bisect_right(self.firsts, word) - 1
-        return text, word - self.firsts[text]
-
-    def put(self, candidate: Candidate, found: list[list[Candidate]]) -> None:
-        """Add a candidate to its text's, with its words counted from the start of that text."""
-        text = bisect_right(self.firsts, candidate.words[0]) - 1
-        first = self.firsts[text]
-        candidate.words = tuple(word - first for word in candidate.words)
-        candidate.own = tuple(word - first for word in candidate.own)
-        found[text].append(candidate)
-
-    def surface(self, word: int) -> str:
-        text, at = self._where(word)
-        words = self.texts[text]
-        return words.pieces[int(words.content[at])]
-
-    def inner(self, chosen: tuple[int, ...]) -> int:
-        """FUNCTION when a function word follows a chosen word ("hypoplasia *of the* lips and tongue"), else PLAIN."""
-        return FUNCTION if any(PLAIN < self.gaps[i] < COORDINATOR for i in chosen[:-1]) else PLAIN
-
-    def turned(self, chosen: tuple[int, ...]) -> tuple[int, ...]:
-        """The order hashes after turning the words round at a function word: "stenosis of the artery", "artery
-        stenosis"."""
-        hashes = [self.hashes[i] for i in chosen]
-        return tuple(
-            ordered(hashes[cut:] + hashes[:cut])
-            for cut in range(1, len(chosen))
-            if self.gaps[chosen[cut - 1]] == FUNCTION or chosen[cut] - chosen[cut - 1] > 1
+        return len(own) == len(surface) and all(
+            ours == theirs
+            or ours == theirs + "s"
+            or (not any(c.isupper() for c in theirs[1:]) and ours.lower() == theirs.lower())
+            for ours, theirs in zip(surface, own, strict=True)
         )
+
+
+def _put(candidate: Candidate, view: Passage, found: list[list[Candidate]]) -> None:
+    """Add a candidate to its text's, with its words counted from the start of that text."""
+    text, first = view.text_of(candidate.words[0])
+    candidate.words = tuple(word - first for word in candidate.words)
+    candidate.own = tuple(word - first for word in candidate.own)
+    for rival in candidate.rivals:
+        rival.words, rival.own = candidate.words, candidate.own
+    found[text].append(candidate)

@@ -12,6 +12,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 
 from ontologies.normalize import COORDINATORS, STOP_WORDS, WORD_TABLES, family, light, split
 
@@ -19,8 +20,12 @@ LONGEST_NAME = 12
 _ALIKE = frozenset(["preferred", "exact", "layperson"])
 _LEAST_PAIRS = 3
 _LEAST_SHARE = 0.04
+_LEAST_STRONG, _STRONG_SHARE = 8, 0.2
+_DROPPED_SHARE = 0.1
+
 # Qualifiers whose exchange changes the meaning, though names of one concept do exchange them.
 _FIXED = frozenset(WORD_TABLES["fixed"])
+_QUALIFIERS = _FIXED | frozenset(WORD_TABLES["qualifier"])
 
 # An abnormality is worded in many ways; classes of anatomy are named "Abnormality of X" or "Abnormal X morphology".
 _ABNORMALITY = tuple(
@@ -33,6 +38,8 @@ _ABNORMALITY = tuple(
         r"^Abnormal (?P<x>[\w-]+)$",
     )
 )
+# What happens to an anatomical part, when no concept says just that: "gingival papules".
+_CHANGES = tuple(WORD_TABLES["change"])
 _HEADS = tuple(WORD_TABLES["head"])
 # Heads that speak of form do not name an abnormal function, and the other way round.
 _OF_FORM = frozenset(["malformation", "deformity", "anomaly", "lesion"])
@@ -42,6 +49,13 @@ _MEASURED = re.compile(
     r"^(?P<degree>Elevated|Increased|High|Decreased|Reduced|Low|Abnormal) (?:circulating|blood|serum|plasma) "
     r"(?P<substance>.+?)(?: concentration| levels?| activity)?$",
     re.IGNORECASE,
+)
+_DEGREES = dict.fromkeys(("elevated", "increased", "high"), ("increased", "high")) | dict.fromkeys(
+    ("decreased", "reduced", "low"), ("decreased", "low")
+)
+_SHORT = tuple(
+    (short, re.compile(rf"\b{re.escape(phrase)}(?:s\b|\b)", re.IGNORECASE))
+    for short, phrase in WORD_TABLES["short"].items()
 )
 _HEAD_COST = (3, 5, 6, 4, 5)
 
@@ -79,28 +93,63 @@ def content_words(text: str) -> tuple[list[str], bool, bool]:
     return words, gap, coordinated
 
 
-def names_of(text: str, kind: str, pairs: Mapping[str, Collection[str]]) -> Iterator[Name]:
-    """Every form of a source's name, the source's own first. Nothing for a name without a word."""
+def names_of(text: str, kind: str, exchanges: Exchanges | None) -> Iterator[Name]:
+    """Every form of a source's name, the source's own first; without exchanges only its own and it turned round.
+    Nothing for a name without a word."""
     own = _name(text, kind)
     if own is None:
         return
     yield own
     if own.cased or kind in ("related", "broad"):
         return
+    forms = _rewordings(text, own, exchanges is not None)
+    for form, cost in forms.items():
+        name = _name(form, kind, cost=cost)
+        if name is not None:
+            yield name
+    size = len(own.families)
+    if exchanges is None or not 2 <= size <= 6:
+        return
+    pairs = exchanges.pairs if size > 2 else exchanges.strong
+    if size == 2 and own.families in exchanges.understood:
+        yield Name(families=own.families[1:], lights=own.lights[1:], variant=True, cost=3)
+    for i, word in enumerate(own.families):
+        before, after = own.families[:i], own.families[i + 1 :]
+        changed = [(*before, other, *after) for other in pairs.get(word, ()) if other not in own.families]
+        if size > 2 and after and (word, after[0]) in exchanges.optional:
+            changed.append(before + after)
+        for families in changed:
+            yield Name(
+                families=families,
+                lights=families,
+                gap=own.gap,
+                coordinated=own.coordinated,
+                variant=True,
+                cost=3,
+            )
+
+
+def _rewordings(text: str, own: Name, every: bool) -> dict[str, int]:
+    """Other wordings of a name → how far they are from it; only the closest unless ``every``."""
     forms: dict[str, int] = {}
-    measured = _MEASURED.match(text)
-    if measured:
-        degree, substance = measured["degree"], measured["substance"]
-        for form in (f"{degree} {substance}", f"{degree} serum {substance}", f"{degree} {substance} level"):
-            forms.setdefault(form, 4)
     if own.gap:
         for form in _turned(text):
             forms[form] = 1
-    for form in _slashes(text):
-        forms[form] = 4
     bare = re.sub(r"\s*\([^)]*\)|\s*\[[^\]]*\]", "", text).strip()
     if bare and bare != text and len(bare.split()) > 1:
         forms.setdefault(bare, 1)
+    if not every:
+        return forms
+    measured = _MEASURED.match(text)
+    if measured:
+        substance = measured["substance"]
+        for degree in _DEGREES.get(measured["degree"].lower(), (measured["degree"],)):
+            for form in (f"{degree} {substance}", f"{degree} serum {substance}", f"{degree} {substance} level"):
+                forms.setdefault(form, 4)
+    for form in _slashes(text):
+        forms[form] = 4
+    for form in _shortened(text):
+        forms.setdefault(form, 2)
     for pattern, cost in zip(_ABNORMALITY, _HEAD_COST, strict=True):
         match = pattern.match(text)
         if match:
@@ -110,26 +159,10 @@ def names_of(text: str, kind: str, pairs: Mapping[str, Collection[str]]) -> Iter
                 forms.setdefault(f"{match['x']} {head}", cost)
                 if match["x"].endswith(" system"):
                     forms.setdefault(f"{match['x'][:-7]} {head}", cost)
+            for head in _CHANGES:
+                forms.setdefault(f"{match['x']} {head}", cost + 4)
             break
-    made = [own]
-    for form, cost in forms.items():
-        name = _name(form, kind, cost=cost)
-        if name is not None:
-            made.append(name)
-            yield name
-    if 3 <= len(own.families) <= 6:
-        for i, word in enumerate(own.families):
-            for other in pairs.get(word, ()):
-                if other not in own.families:
-                    families = (*own.families[:i], other, *own.families[i + 1 :])
-                    yield Name(
-                        families=families,
-                        lights=families,
-                        gap=own.gap,
-                        coordinated=own.coordinated,
-                        variant=True,
-                        cost=3,
-                    )
+    return forms
 
 
 def _name(text: str, kind: str, cost: int = 0) -> Name | None:
@@ -155,6 +188,14 @@ def _turned(text: str) -> Iterator[str]:
         yield f"{text[match.end() :]} {text[: match.start()]}"
 
 
+def _shortened(text: str) -> Iterator[str]:
+    """The name with each phrase that has a usual abbreviation written so: "Recurrent UTI"."""
+    for short, pattern in _SHORT:
+        form, count = pattern.subn(short, text)
+        if count:
+            yield form
+
+
 def _slashes(text: str) -> Iterator[str]:
     """ "Aplasia/Hypoplasia of the thumb" → both halves; only where each side is one word of letters."""
     match = re.search(r"(?<![\w-])([A-Za-z]{4,})/([A-Za-z]{4,})(?![\w-])", text)
@@ -163,40 +204,80 @@ def _slashes(text: str) -> Iterator[str]:
             yield text[: match.start()] + side + text[match.end() :]
 
 
-def mine_pairs(texts: Iterable[tuple[str, str, str]]) -> dict[str, tuple[str, ...]]:
-    """Families that stand for each other, from (curie, text, kind) rows: family → others, sorted. Empty when nothing
-    recurs."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exchanges:
+    """What the vocabulary itself lets stand for something else, by word family.
+
+    ``pairs``: families exchanged in names of three words or more; ``strong``: those exchanged so often that names of
+    two words exchange them too. ``optional``: (family, the next one) of which the first may be left out;
+    ``understood``: those where it is left out so often that the second alone is a name ("weakness").
+    """
+
+    pairs: Mapping[str, tuple[str, ...]]
+    strong: Mapping[str, tuple[str, ...]]
+    optional: frozenset[tuple[str, str]]
+    understood: frozenset[tuple[str, str]]
+
+
+def mine(texts: Iterable[tuple[str, str, str]]) -> Exchanges:
+    """Learn the exchanges from (curie, text, kind) rows. All are empty when nothing recurs."""
     names: dict[str, set[tuple[str, ...]]] = defaultdict(set)
     for curie, text, kind in texts:
         words = content_words(text)[0]
         if kind in _ALIKE and 2 <= len(words) <= 8:
-            names[curie].add(tuple(sorted(family(w) for w in words)))
+            names[curie].add(tuple(family(w) for w in words))
     together: Counter[tuple[str, str]] = Counter()
     alone: Counter[str] = Counter()
+    dropped: Counter[tuple[str, str]] = Counter()
+    beside: Counter[tuple[str, str]] = Counter()
     for forms in names.values():
         if len(forms) > 1:
-            slots: dict[tuple[str, ...], set[str]] = defaultdict(set)
-            for form in forms:
-                for i in range(len(form)):
-                    slots[form[:i] + form[i + 1 :]].add(form[i])
-            together.update(
-                {(a, b) for words in slots.values() if len(words) > 1 for a in words for b in words if a < b}
-            )
+            together.update(_exchanged(forms))
+            dropped.update(_dropped(forms))
         alone.update({word for form in forms for word in form})
-    pairs: dict[str, list[str]] = defaultdict(list)
-    for (a, b), count in together.items():
-        if (
-            (
-                count >= _LEAST_PAIRS
-                and count >= _LEAST_SHARE * min(alone[a], alone[b])
-                and not (a.isdigit() or b.isdigit())
-            )
-            and a not in _FIXED
-            and b not in _FIXED
-        ):
-            pairs[a].append(b)
-            pairs[b].append(a)
-    return {word: tuple(sorted(others)) for word, others in sorted(pairs.items())}
+        beside.update({pair for form in forms for pair in pairwise(form)})
+    common = {
+        pair: count
+        for pair, count in together.items()
+        if count >= _LEAST_PAIRS
+        and count >= _LEAST_SHARE * min(alone[pair[0]], alone[pair[1]])
+        and not _FIXED.intersection(pair)
+        and not (pair[0].isdigit() or pair[1].isdigit())
+    }
+    strong = {
+        pair: count
+        for pair, count in common.items()
+        if count >= _LEAST_STRONG and count >= _STRONG_SHARE * min(alone[pair[0]], alone[pair[1]])
+    }
+    optional = frozenset(
+        pair
+        for pair, count in dropped.items()
+        if count >= _LEAST_PAIRS and count >= _DROPPED_SHARE * beside[pair] and pair[0] not in _QUALIFIERS
+    )
+    understood = frozenset(pair for pair in optional if dropped[pair] >= _LEAST_STRONG)
+    return Exchanges(pairs=_both_ways(common), strong=_both_ways(strong), optional=optional, understood=understood)
+
+
+def _exchanged(forms: Collection[tuple[str, ...]]) -> set[tuple[str, str]]:
+    """Pairs of words, sorted, in which two of the forms differ, whatever the order of their words."""
+    slots: dict[tuple[str, ...], set[str]] = defaultdict(set)
+    for form in {tuple(sorted(form)) for form in forms}:
+        for i in range(len(form)):
+            slots[form[:i] + form[i + 1 :]].add(form[i])
+    return {(a, b) for words in slots.values() if len(words) > 1 for a in words for b in words if a < b}
+
+
+def _dropped(forms: Collection[tuple[str, ...]]) -> set[tuple[str, str]]:
+    """(word, the next one) where another of the forms is the same without the word."""
+    return {(form[i], form[i + 1]) for form in forms for i in range(len(form) - 1) if form[:i] + form[i + 1 :] in forms}
+
+
+def _both_ways(pairs: Iterable[tuple[str, str]]) -> dict[str, tuple[str, ...]]:
+    others: dict[str, list[str]] = defaultdict(list)
+    for a, b in pairs:
+        others[a].append(b)
+        others[b].append(a)
+    return {word: tuple(sorted(found)) for word, found in sorted(others.items())}
 
 
 def compose(texts: Iterable[tuple[str, str, str]]) -> Iterator[tuple[str, str, str, Name]]:

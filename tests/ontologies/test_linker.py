@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from errors import ArtifactError, InputError
 from ontologies.concept import DISEASE, FINDING, Concept, Relation, Term
-from ontologies.linker import Linker, names_to_compile
+from ontologies.linker import Linker
 
 NAMES = {
     "HP:0002202": ["Pleural effusion", "Fluid around lungs"],
@@ -80,6 +80,13 @@ FOUND = [
     ("several tumors", "HP:0002664", "tumors", "normalized"),
     ("an ASD was closed", "HP:0001631", "ASD", "exact"),
     ("a cleft lip and palate", "HP:0000202", "cleft lip and palate", "exact"),
+    (
+        "intellectual disability is usually severe",
+        "HP:0010864",
+        "intellectual disability is usually severe",
+        "normalized",
+    ),
+    ("an ASD-II", "HP:0001631", "ASD", "exact"),
     ("numerous basal skin cell carcinoma", "HP:0002671", "basal skin cell carcinoma", "normalized"),
 ]
 
@@ -101,6 +108,10 @@ NOTHING = [
     "12 %",
     "effusion",
     "basal cell not carcinoma",
+    "fever-free",  # denied by its own suffix
+    "ASD-CoV-2",  # cut out of another name
+    "Marie-Pneumothorax",
+    "nail and small hippocampi",
 ]
 
 
@@ -265,7 +276,7 @@ def test_nothing_to_compile_is_an_error(tmp_path: Path) -> None:
     assert not (tmp_path / "empty").exists()
 
 
-def test_only_names_that_texts_use_are_compiled() -> None:
+def test_only_names_that_texts_use_are_compiled(tmp_path: Path) -> None:
     def hp(code: str, name: str, kind: str = FINDING) -> Concept:
         return Concept(curie=f"HP:{code}", name=name, semantic_types=(kind,), codes={"HP": (code,)})
 
@@ -275,8 +286,10 @@ def test_only_names_that_texts_use_are_compiled() -> None:
     chest = Concept(curie="CHEST:x", name="Silhouette sign", semantic_types=(FINDING,), codes={"CHEST": ("x",)})
     below = Relation(subject="HP:0000002", predicate="is_a", object="HP:0000118", source="hp")
     listed = [finding, root, past, onset, title, chest]
-    assert names_to_compile(listed, [below]) == [finding, chest]
-    assert names_to_compile(listed) == [finding, past, chest]
+    terms = [Term(curie=c.curie, text=c.name, kind="preferred") for c in listed]
+    ranked = Linker.build(listed, terms, tmp_path / "ranked", relations=[below])
+    assert set(ranked.concepts) == {finding, chest}
+    assert set(Linker.build(listed, terms, tmp_path / "flat").concepts) == {finding, past, chest}
 
 
 def test_linking_imports_no_heavy_package() -> None:
