@@ -38,6 +38,10 @@ class InputError(WhydxError):
     """What the user gave cannot be used: an image, a note, a CURIE, a file to read."""
 
 
+class UnknownConceptError(InputError):
+    """A CURIE or a name that no concept of the graph has."""
+
+
 class ArtifactError(WhydxError):
     """A built or shipped artifact (graph, index, checkpoint) is missing, damaged, or does not match."""
 

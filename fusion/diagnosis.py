@@ -64,11 +64,14 @@ class DiagnosticReport:
 
     ``abstention`` says in words why no diagnosis is named, or is None. ``provenance`` holds versions and hashes of the
     models, graph and indexes that were used. ``warnings`` are lines for the reader (a phantom, a low resolution).
+    ``age`` (years) and ``sex`` ("F" or "M") are what the diagnoses took into account, None when not known.
     """
 
     findings: tuple[Finding, ...]
     diagnoses: tuple[Diagnosis, ...]
     none_of_these: float
+    age: float | None = None
+    sex: str | None = None
     literature: tuple[SearchHit, ...] = ()
     cases: tuple[SearchHit, ...] = ()
     next_steps: tuple[NextStep, ...] = ()

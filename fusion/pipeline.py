@@ -169,29 +169,19 @@ class Pipeline:
         """One observation a concept, by CURIE: the user's word before the note's, the note's before the image's; of
         several images, the one with the highest odds."""
         best: dict[str, tuple[int, float, Observed]] = {}
-        regions = iter(detections)
-        detection, left = None, 0
+        regions = {f.sop_instance_uid: d.region_embeddings for d in detections for f in d.findings}
         for finding in findings:
             if finding.concept is None:
                 continue
             if finding.origin == "image":
-                if not left:
-                    detection = next(regions)
-                    left = len(detection.findings)
-                left -= 1
                 odds = self.odds_ratio(finding)
-                region = (
-                    detection.region_embeddings.get(finding.label)
-                    if detection and finding.presence == "present"
-                    else None
-                )
-                reference = f"{finding.label}@{finding.sop_instance_uid}"
+                seen = regions.get(finding.sop_instance_uid, {}) if finding.presence == "present" else {}
                 entry = Observed(
                     curie=finding.concept.curie,
                     presence=finding.presence,
                     odds_ratio=odds,
-                    region=region,
-                    region_ref=reference,
+                    region=seen.get(finding.label),
+                    region_ref=f"{finding.label}@{finding.sop_instance_uid}",
                 )
             else:
                 odds = {"present": float("inf"), "absent": 0.0}.get(finding.presence, 1.0)
@@ -249,6 +239,8 @@ class Pipeline:
             findings=tuple(findings),
             diagnoses=tuple(diagnoses),
             none_of_these=none,
+            age=workup.case.age,
+            sex=workup.case.sex,
             literature=self.search.papers(workup.case, [d.concept.curie for d in diagnoses[:3]], max(k, LEAST_HITS)),
             cases=found.cases[: max(k, LEAST_HITS)],
             next_steps=steps,

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from errors import InputError
+from errors import InputError, UnknownConceptError
 from indexes import manifest
 from kg import graph_writer
 from kg.graph_writer import KIND, VERSION, Progress
@@ -53,7 +53,7 @@ _ARRAYS = (
 
 class KnowledgeGraph:
     """A read-only graph of concepts. Nodes are numbered by sorted canonical CURIE; every method that takes a CURIE
-    takes any CURIE of the concept (HP, SNOMED CT, …) and raises InputError for one the graph does not know."""
+    takes any CURIE of the concept (HP, SNOMED CT, …) and raises UnknownConceptError for one the graph does not know."""
 
     def __init__(
         self, path: Path, tables: dict[str, StringTable], arrays: dict[str, np.ndarray], record: manifest.Manifest
@@ -93,7 +93,9 @@ class KnowledgeGraph:
         if i is None:
             near = difflib.get_close_matches(curie, self._near(curie), n=1, cutoff=0)
             hint = f"a CURIE of the graph, such as {near[0]}" if near else "a CURIE of the graph"
-            raise InputError("unknown CURIE", value=curie, expected=hint, run='whydx link "<name of the finding>"')
+            raise UnknownConceptError(
+                "unknown CURIE", value=curie, expected=hint, run='whydx link "<name of the finding>"'
+            )
         return int(self._arrays["alias_node"][i])
 
     def _near(self, curie: str) -> list[str]:
@@ -119,14 +121,16 @@ class KnowledgeGraph:
 
         Of several concepts with that name, those with annotations come before those without, those called so before
         those that have it as a synonym, those of the curated chest layer before others; of concepts that are left and
-        go by one name, the one with most annotations, then the first CURIE. Raises InputError when nothing
-        has that name, or when concepts of different names are left.
+        go by one name, the one with most annotations, then the first CURIE. Raises UnknownConceptError
+        when nothing has that name, InputError when concepts of different names are left.
         """
         if text in self:
             return self.resolve(text)
         nodes = self._labelled(text) or self._labelled(text.replace("-", " "))
         if not nodes:
-            raise InputError("unknown concept", value=text, expected=self._near_name(text), run='whydx link "<text>"')
+            raise UnknownConceptError(
+                "unknown concept", value=text, expected=self._near_name(text), run='whydx link "<text>"'
+            )
         annotations = {x: self._annotation_count(x) for x in nodes}
         wanted = text.casefold()
         for better in (
