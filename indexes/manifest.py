@@ -7,7 +7,7 @@ path: the same build gives the same bytes.
 What is checked when:
 
 * ``verify="open"`` (the default, on every open): the manifest itself, the presence and size of every file, and the
-  sha256 of the smaller files, up to 64 MB together; of the larger ones, the sha256 of a sample (beginning, middle and
+  sha256 of the smaller files, up to 32 MB together; of the larger ones, the sha256 of a sample (beginning, middle and
   end). This costs at most about a tenth of a second, whatever the size of the artifact.
 * ``verify="size"``: the manifest, presence and sizes only.
 * ``verify="sha256"``: everything, whatever its size (``whydx index verify``).
@@ -30,7 +30,7 @@ from typing import Any, Literal
 from errors import ArtifactError
 
 MANIFEST = "manifest.json"
-HASHED_ON_OPEN = 64 * 1024 * 1024
+HASHED_ON_OPEN = 32 * 1024 * 1024
 _SAMPLE = 1 << 16
 REBUILD = "whydx index build"
 CREATED_BY = "whydx"
