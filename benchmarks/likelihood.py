@@ -1,149 +1,173 @@
-"""The likelihood on published patients: ``python -m benchmarks.likelihood CASES.jsonl [--home DIR] [--fit] [--json]``.
+"""Rankings of published patients without the reasoner: ``python -m benchmarks.likelihood CASES.jsonl --home DIR``.
 
-Ranks every annotated OMIM disease for the patients of held-out diseases (one disease in five, by hash) with
+Ranks every annotated OMIM disease for the patients of held-out diseases (one disease in five, by hash) by
 
-- resnik: the sum over findings of Resnik's similarity (asymmetric);
+- resnik: the sum over the patient's findings of Resnik's similarity to the disease (asymmetric);
+- bma: best-match average of Resnik's similarity, over the terms of both sides (pyhpo's ``combine="BMA"``);
+- ratios: the log likelihood ratios alone;
 - three scores: Resnik + log likelihood ratio + 3 × coverage, the weights set by hand;
-- shipped: ``kg.likelihood.LikelihoodSettings``.
+- likelihood: ``kg.likelihood``, fitted weights;
+- patient: ``kg.ranker`` over the likelihood's first 200, without the features of reporting;
+- published: the same with them. They are an artefact of how patients get published.
 
-``--fit`` finds new weights on the patients of the other diseases (at most five of each disease, listwise maximum
-likelihood, no negative weight) and prints them with their figures. Patients whose publication is cited in the
-annotations of their disease leak; the others are also reported apart ("unseen").
+Groups as in the accepting scorer: all; annotated (the disease has annotations at all: no ranking of annotated diseases
+can find the others); unseen (annotated, and the patient's publication is not cited there: the others leak).
+Ties count against the ranking.
+
+``--fit DIR`` first fits both rankers on the patients of the other diseases, writes their weights to DIR and measures
+those.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import sys
 import time
-from collections import defaultdict
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 
+from benchmarks.machine import stamp
 from fusion.evaluate import rank_metrics
 from fusion.patients import PublishedCase, in_validation, read_cases, to_case
+from fusion.ranker_fit import PER_DISEASE, fit, lists
 from fusion.workup import observations
 from kg.graph import KnowledgeGraph
-from kg.likelihood import FEATURES, PUBLISHED_PATIENTS, LikelihoodModel, LikelihoodSettings
+from kg.likelihood import FEATURES, PUBLISHED_PATIENTS, LikelihoodModel, Observation
+from kg.profile import ProfileComparer
+from kg.ranker import POOL, POPULATION_FEATURES, load, save
 
-PER_DISEASE = 5
 HAND_MADE = {
-    "resnik": (1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0),
-    "three scores": (1.0, 0.0, 1.0, 0.0, 3.0, 0.0, 0.0, 0.0),
+    "resnik": {"match": 1.0},
+    "ratios": {"present": 1.0},
+    "three scores": {"match": 1.0, "present": 1.0, "coverage": 3.0},
 }
+SYSTEMS = ("resnik", "bma", "ratios", "three scores", "likelihood", "patient", "published")
 
 
 class Bench:
-    """Features of patients over the OMIM diseases."""
+    """Scores of patients over the OMIM diseases of a home's graph."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, weights: Path | None) -> None:
         self.graph = KnowledgeGraph.open(home / "graph")
         self.model = LikelihoodModel(self.graph, settings=PUBLISHED_PATIENTS)
-        self.rows = np.flatnonzero(self.model.rows_with_code("OMIM"))
+        self.within = self.model.rows_with_code("OMIM")
+        self.rows = np.flatnonzero(self.within)
         self.position = {int(n): i for i, n in enumerate(self.model.annotations.disease[self.rows])}
+        self.profile = ProfileComparer(self.model)
+        self.weights = {p: load(p, weights) for p in ("patient", "published")}
+        self.seconds = dict.fromkeys(("likelihood", "ranker"), 0.0)
 
-    def features(self, case: PublishedCase) -> np.ndarray:
-        """float32 (diseases, F)."""
+    def scores(self, case: PublishedCase) -> dict[str, np.ndarray]:
+        """float64 (diseases,) by system; the rankers score only their pool, and the rest come after it."""
         found, _ = to_case(case, self.graph)
-        return self.model.features(observations(found))[self.rows].astype(np.float32)
+        seen = observations(found)
+        started = time.process_time()
+        every = self.model.features(seen)[self.rows]
+        fitted = every @ np.array(PUBLISHED_PATIENTS.weights)
+        pool = np.argsort(-fitted, kind="stable")[:POOL]
+        likelihood = time.process_time()
+        features = self.profile.features(seen, self.rows[pool], age=found.age, sex=found.sex)
+        out = {}
+        for population, weights in self.weights.items():
+            out[population] = np.full(len(self.rows), -np.inf)
+            out[population][pool] = weights.scores(features[:, : len(POPULATION_FEATURES[population])])
+        self.seconds["likelihood"] += likelihood - started
+        self.seconds["ranker"] += time.process_time() - likelihood
+        for name, share in HAND_MADE.items():
+            out[name] = every @ np.array([share.get(f, 0.0) for f in FEATURES])
+        return out | {"likelihood": fitted, "bma": self.best_match_average(seen)}
+
+    def best_match_average(self, seen: tuple[Observation, ...]) -> np.ndarray:
+        """float64 (diseases,): the best similarities of all terms of both sides, over their number."""
+        direct = self.model.annotations.direct_indptr
+        present = [self.graph.node(o.curie) for o in seen if o.odds_ratio > 1]
+        total, reached = np.zeros(len(direct) - 1), np.zeros(int(direct[-1]))
+        counts = np.diff(direct)
+        for node in present:
+            similar = self.profile.similarity(node)[self.profile.term_at]
+            reached = np.maximum(reached, similar)
+            total[counts > 0] += np.maximum.reduceat(similar, direct[:-1][counts > 0])
+        total += self.model.annotations.sum_by_disease(reached)
+        return (total / np.maximum(counts + len(present), 1))[self.rows]
 
     def truth(self, case: PublishedCase) -> int | None:
-        """Row of the patient's disease, or None when it is not annotated."""
+        """Position of the patient's disease, or None when it is not annotated."""
         return self.position.get(self.graph.node(case.disease)) if case.disease in self.graph else None
 
     def cited(self, case: PublishedCase) -> bool:
         """Whether the annotations of the patient's disease cite the patient's publication."""
-        if case.disease not in self.graph:
-            return False
         references = {r for t in self.graph.triples(case.disease, "has_phenotype") for r in t.reference.split(";")}
         return case.pmid in references
 
 
-def fit(bench: Bench, cases: list[PublishedCase]) -> tuple[float, ...]:
-    """Weights in the order of FEATURES."""
-    from scipy.optimize import minimize
-    from scipy.special import logsumexp
+def fit_rankers(home: Path, cases: list[PublishedCase], out: Path, command: str) -> None:
+    graph = KnowledgeGraph.open(home / "graph")
+    model = LikelihoodModel(graph, settings=PUBLISHED_PATIENTS)
+    learning = [
+        cases[i] for i in np.random.default_rng(0).permutation(len(cases)) if not in_validation(cases[i].disease)
+    ]
+    examples = lists(model, learning, model.rows_with_code("OMIM"))
+    for population in ("patient", "published"):
+        card = {
+            "command": command,
+            "date": datetime.now(UTC).date().isoformat(),
+            "graph": graph.manifest.sha256,
+            "patients": len(examples.features),
+            "most_of_a_disease": PER_DISEASE,
+        }
+        save(out, population, fit(examples, population), card)
 
-    kept: dict[str, int] = defaultdict(int)
-    features, truths = [], []
-    for case in cases:
+
+def measure(bench: Bench, held_out: list[PublishedCase]) -> dict[str, dict[str, dict[str, float]]]:
+    """Metrics by system and group."""
+    ranks: dict[str, list[int | None]] = {name: [] for name in SYSTEMS}
+    annotated, unseen = [], []
+    for case in held_out:
         truth = bench.truth(case)
-        if truth is None or kept[case.disease] == PER_DISEASE:
-            continue
-        kept[case.disease] += 1
-        features.append(bench.features(case))
-        truths.append(truth)
-    scale = np.mean([f.std(0) for f in features], axis=0) + 1e-6
-
-    def loss(w: np.ndarray) -> tuple[float, np.ndarray]:
-        total, gradient = 0.0, np.zeros(len(w))
-        for x, t in zip(features, truths, strict=True):
-            scores = (x @ (w / scale).astype(np.float32)).astype(np.float64)
-            log_p = scores - logsumexp(scores)
-            total -= log_p[t]
-            gradient += (np.exp(log_p).astype(np.float32) @ x - x[t]) / scale
-        return total / len(truths) + 1e-4 * float(w @ w), gradient / len(truths) + 2e-4 * w
-
-    start = np.array(LikelihoodSettings().weights) * scale
-    found = (
-        minimize(
-            loss, start, jac=True, method="L-BFGS-B", bounds=[(0.0, None)] * len(FEATURES), options={"maxiter": 60}
-        ).x
-        / scale
-    )
-    return tuple(round(float(w), 3) for w in found)
+        annotated.append(truth is not None)
+        unseen.append(truth is not None and not bench.cited(case))
+        for name, scores in bench.scores(case).items():
+            found = truth is not None and np.isfinite(scores[truth])
+            ranks[name].append(int((scores >= scores[truth]).sum()) if found else None)
+    groups = {"all": [True] * len(held_out), "annotated": annotated, "unseen": unseen}
+    return {
+        name: {
+            group: rank_metrics([r for r, belongs in zip(found, members, strict=True) if belongs])
+            for group, members in groups.items()
+        }
+        for name, found in ranks.items()
+    }
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("cases", type=Path)
     parser.add_argument("--home", type=Path, required=True)
-    parser.add_argument("--fit", action="store_true")
+    parser.add_argument("--fit", type=Path, metavar="DIR")
     parser.add_argument("--limit", type=int, help="only so many validation patients, spread evenly")
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
-    bench = Bench(arguments.home)
     cases = list(read_cases(arguments.cases))
-    settings = {**HAND_MADE, "shipped": LikelihoodSettings().weights}
     if arguments.fit:
-        settings["fitted"] = fit(bench, [c for c in cases if not in_validation(c.disease)])
+        fit_rankers(arguments.home, cases, arguments.fit, "python -m benchmarks.likelihood CASES --home HOME --fit DIR")
+    bench = Bench(arguments.home, arguments.fit)
     held_out = [c for c in cases if in_validation(c.disease)]
     if arguments.limit:
         held_out = held_out[:: max(1, len(held_out) // arguments.limit)]
-    ranks: dict[str, list[int | None]] = {name: [] for name in settings}
-    unseen = []
-    seconds = 0.0
-    for case in held_out:
-        started = time.perf_counter()
-        features = bench.features(case)
-        seconds += time.perf_counter() - started
-        truth = bench.truth(case)
-        unseen.append(not bench.cited(case))
-        for name, weights in settings.items():
-            scores = features @ np.array(weights, np.float32)
-            # ties count against us
-            ranks[name].append(None if truth is None else int((scores >= scores[truth]).sum()))
-    result = {
-        name: {
-            "weights": dict(zip(FEATURES, settings[name], strict=True)),
-            "all": rank_metrics(found),
-            "unseen": rank_metrics([r for r, new in zip(found, unseen, strict=True) if new]),
-        }
-        for name, found in ranks.items()
-    }
+    result = measure(bench, held_out)
+    milliseconds = {name: round(1000 * spent / len(held_out), 1) for name, spent in bench.seconds.items()}
     if arguments.json:
-        print(json.dumps({"ms_per_case": round(1000 * seconds / len(held_out), 1), **result}))
+        about = {"candidates": len(bench.rows), "cpu_ms_per_case": milliseconds, "machine": stamp()}
+        print(json.dumps({**about, "systems": result}))
         return
-    speed = 1000 * seconds / len(held_out)
-    print(f"{len(held_out)} patients of held-out diseases, {len(bench.rows)} candidates, {speed:.0f} ms a case")
-    for name, row in result.items():
-        for part in ("all", "unseen"):
-            figures = row[part]
+    print(f"{len(bench.rows)} candidates; CPU ms a case: {milliseconds}", file=sys.stderr)
+    for name in SYSTEMS:
+        for group, figures in result[name].items():
             tops = "  ".join(f"top-{k} {figures[f'top{k}']:.3f}" for k in (1, 3, 10))
-            print(f"{name:13} {part:7} n {figures['n']:5}  {tops}")
-    if arguments.fit:
-        print("fitted weights:", result["fitted"]["weights"])
+            print(f"{name:13} {group:10} n {figures['n']:5}  {tops}  mrr {figures['mrr']:.3f}")
 
 
 if __name__ == "__main__":

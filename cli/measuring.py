@@ -55,9 +55,13 @@ def eval_diagnose(
         int | None, typer.Option("--limit", min=1, help="Only so many cases, spread evenly.", show_default=False)
     ] = None,
     mode: Annotated[
-        Literal["reasoner", "no-branches", "shuffled-branches", "likelihood"],
-        typer.Option("--mode", help="The whole, its evidence masked or another candidate's, or the likelihood alone."),
-    ] = "likelihood",
+        Literal["published", "patient", "likelihood", "reasoner", "no-branches", "shuffled-branches"],
+        typer.Option(
+            "--mode",
+            help="The ranker with what reporting says of published patients, or without (patient); the likelihood"
+            " alone; the reasoner whole, with its evidence masked, or with another candidate's.",
+        ),
+    ] = "published",
     predictions: PredictionsOption = None,
     as_json: JsonOption = False,
     home: HomeOption = None,

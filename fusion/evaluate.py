@@ -17,10 +17,11 @@ from fusion.prior import published_likelihood
 from fusion.scorer import Question, Scorer
 from fusion.workup import WorkupRoom, observations
 from kg.graph import KnowledgeGraph
+from kg.ranker import POOL, Ranker
 
 RANKING_LENGTH = 100
 SHORTLIST = 20
-MODES = ("reasoner", "no-branches", "shuffled-branches", "likelihood")
+MODES = ("published", "patient", "likelihood", "reasoner", "no-branches", "shuffled-branches")
 Progress = Callable[[str, int, int], None]
 
 
@@ -43,12 +44,18 @@ def in_split(disease: str, split: str | None) -> bool:
 class CaseRanker:
     """Ranks the diseases of one code system for published cases.
 
-    ``mode`` is "reasoner" (the likelihood's shortlist re-ranked by the reasoner with its branches), "no-branches"
-    (the same with every branch masked), "shuffled-branches" (each candidate with the branches of the next one:
-    knowledge that is about something else) or "likelihood".
+    ``mode`` is
+
+    - "published": the ranker with the features of reporting (``kg.profile.REPORTING_FEATURES``): what an author lists
+      as absent, and how often a disease is published, speak for a disease here and must not in front of a patient;
+    - "patient": the ranker without them;
+    - "likelihood": the ranker's pool in the likelihood's own order;
+    - "reasoner": the ranker's shortlist re-ranked by the reasoner with its branches, "no-branches": the same with every
+      branch masked, "shuffled-branches": each candidate with the branches of the next one, knowledge that is about
+      something else.
     """
 
-    def __init__(self, home: Path, vocab: str = "OMIM", mode: str = "likelihood") -> None:
+    def __init__(self, home: Path, vocab: str = "OMIM", mode: str = "published") -> None:
         if mode not in MODES:
             raise InputError("unknown mode", value=mode, expected=", ".join(MODES))
         self.graph = KnowledgeGraph.open(home / "graph")
@@ -63,8 +70,11 @@ class CaseRanker:
         self.codes: dict[str, list[str]] = {}
         for code, curie in sorted(self.graph.codes_in(vocab).items()):
             self.codes.setdefault(curie, []).append(code)
-        self.mode, self.scorer, self.calibration = mode, None, None
+        self.ranker: Ranker | None = None
         if mode != "likelihood":
+            self.ranker = Ranker(self.room.likelihood, "patient" if mode == "patient" else "published")
+        self.mode, self.scorer, self.calibration = mode, None, None
+        if mode in ("reasoner", "no-branches", "shuffled-branches"):
             loaded = checkpoints.load()
             self.scorer, self.calibration = (
                 Scorer(loaded.network, loaded.tokenize),
@@ -75,14 +85,19 @@ class CaseRanker:
         """{"id", "ranking": at least 50 codes (all there are, if fewer), best first, "probabilities": one a code}.
 
         With the reasoner the probabilities are calibrated over its shortlist and "none of these", and 0 below it. In
-        likelihood mode they are a softmax over all diseases of the vocabulary, which is what its weights were fitted
-        by.
+        the other modes they are a softmax over the pool of the likelihood's first 200.
         """
         case, _ = to_case(published, self.graph)
-        found = self.room.likelihood.candidates(observations(case), k=None, within=self.within)
-        names = [self.graph.curie(int(n)) for n in found.nodes[:RANKING_LENGTH]]
-        listed = list(zip(names, found.features, strict=False))
-        probability = dict(zip(names, softmax(found.scores).tolist(), strict=False))
+        seen = observations(case)
+        found = self.room.likelihood.candidates(seen, k=POOL, within=self.within)
+        names = [self.graph.curie(int(n)) for n in found.nodes]
+        listed, scores = list(zip(names, found.features, strict=True)), found.scores
+        if self.ranker is not None:
+            rows = np.searchsorted(self.room.likelihood.annotations.disease, found.nodes)
+            scores = self.ranker.scores(seen, rows, age=case.age, sex=case.sex)
+        probability = dict(zip(names, softmax(scores).tolist(), strict=True))
+        order = np.argsort(-scores, kind="stable")
+        listed = [listed[i] for i in order[:RANKING_LENGTH]]
         if self.scorer is not None and self.calibration is not None and case.observed:
             workup = self.room.lay_out(case, listed[:SHORTLIST])
             questions = [
@@ -120,13 +135,12 @@ def evaluate_diagnose(
     vocab: str = "OMIM",
     split: str | None = None,
     limit: int | None = None,
-    mode: str = "likelihood",
+    mode: str = "published",
     progress: Progress | None = None,
 ) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     """Prediction rows, one a case in the order of the file, and metrics.
 
-    ``mode`` as for `CaseRanker`; the likelihood alone is the default because the first reasoner ranks published
-    patients of rare diseases worse than it does (README, Results). ``split``: "val" or "train" by disease, None for
+    ``mode`` as for `CaseRanker`. ``split``: "val" or "train" by disease, None for
     all. ``limit``: only so many cases, spread evenly over the file. Metrics are those of ``rank_metrics``; a case
     none of whose findings the graph knows is ranked by prior alone. Raises InputError for an unknown split, mode or
     vocabulary, unreadable cases, or a split that leaves none.

@@ -106,6 +106,10 @@ class LikelihoodModel:
         sizes = np.diff(self.annotations.direct_indptr)
         self._breadth = np.log1p(sizes)
 
+    def excluded_rows(self, node: int) -> Sequence[int]:
+        """Rows of the diseases whose annotations exclude the finding; () when none does."""
+        return self._excluded.get(node, ())
+
     def features(self, observations: Sequence[Observation]) -> np.ndarray:
         """float64 (D, 8): the features of every annotated disease, in the order of FEATURES.
 
@@ -145,7 +149,7 @@ class LikelihoodModel:
                 )
                 certainty = 1.0 if np.isinf(odds) else 1 - 1 / odds
                 for a in above:
-                    excluded = self._excluded.get(int(a), ())
+                    excluded = self.excluded_rows(int(a))
                     if len(excluded):
                         ratio[excluded] = certainty * np.log(settings.noise)
                 out[:, 2] += ratio

@@ -25,7 +25,7 @@ def test_an_unknown_split_is_an_error() -> None:
         in_split("OMIM:1", "test")
 
 
-@pytest.mark.parametrize("mode", ["likelihood", "reasoner"])
+@pytest.mark.parametrize("mode", ["published", "likelihood", "reasoner"])
 def test_figures_agree_with_the_scorer(shared_data: Path, home: Path, tmp_path: Path, mode: str) -> None:
     cases = shared_data / "phenopackets" / "cases.jsonl"
     rows, metrics = evaluate_diagnose(cases, home, split="val", limit=12, mode=mode)

@@ -1,0 +1,46 @@
+"""Fitting the ranker finds what tells right from wrong, the same each time."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from errors import InputError
+from fusion import ranker_fit
+from fusion.patients import PublishedCase
+from fusion.ranker_fit import Lists, fit, lists
+from fusion.workup import WorkupRoom
+from kg.ranker import POPULATION_FEATURES
+
+
+def case(disease: str, *observed: str) -> PublishedCase:
+    return PublishedCase(case_id="x", disease=disease, observed=observed, excluded=(), age=None, sex=None, pmid="")
+
+
+def test_the_right_disease_comes_first_in_a_list(room: WorkupRoom) -> None:
+    within = np.ones(len(room.likelihood.annotations.disease), bool)
+    made = lists(room.likelihood, [case("OMIM:2", "HP:2", "HP:4"), case("OMIM:404", "HP:1")], within)
+    assert made.features.shape[0] == 1, "an unknown disease teaches nothing"
+    assert made.listed[0].sum() == 3
+    exact = made.features[0, :, POPULATION_FEATURES["patient"].index("exact")]
+    assert exact[0] == 2
+    assert exact[1:3].max() <= 1
+    with pytest.raises(InputError, match="no patients"):
+        lists(room.likelihood, [case("OMIM:404", "HP:1")], within)
+
+
+def test_fit_learns_the_telling_feature_and_repeats_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ranker_fit, "MEMBERS", 2)
+    monkeypatch.setattr(ranker_fit, "EPOCHS", 12)
+    rng = np.random.default_rng(0)
+    count = len(POPULATION_FEATURES["patient"])
+    features = rng.normal(size=(96, 6, count)).astype(np.float32)
+    features[:, 0, 3] += 2.0
+    listed = np.ones((96, 6), bool)
+    listed[:48, 4:] = False
+    examples = Lists(features, listed, np.ones(96, np.float32))
+    weights = fit(examples, "patient")
+    right = np.mean([np.argmax(weights.scores(x[ok])) == 0 for x, ok in zip(features, listed, strict=True)])
+    assert right > 0.7
+    again = fit(examples, "patient")
+    np.testing.assert_array_equal(again.outer, weights.outer)
