@@ -1,8 +1,8 @@
 """The command line: ``whydx`` is ``cli:main``.
 
-Thin commands: parse, call, print. ``daily`` holds the verbs of a clinician and an analyst, ``keeping`` the nouns of a
-knowledge engineer, ``measuring`` the evaluations, ``terminal`` what all of them share. A command imports what it calls
-inside its own function, so that ``whydx --help`` starts at once.
+Thin commands: parse, call, print. ``daily`` holds the verbs of a clinician and an analyst, ``explaining`` those that
+explain a report, ``keeping`` the nouns of a knowledge engineer, ``measuring`` the evaluations, ``terminal`` what all of
+them share. A command imports what it calls inside its own function, so that ``whydx --help`` starts at once.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Annotated
 
 import typer
 
-from cli import daily, keeping, measuring
+from cli import daily, explaining, keeping, measuring
 from errors import WhydxError
 
 app = typer.Typer(
@@ -26,7 +26,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for commands in (daily.app, keeping.app, measuring.app):
+for commands in (daily.app, explaining.app, keeping.app, measuring.app):
     app.add_typer(commands)
 
 

@@ -26,7 +26,7 @@ _SYSTEMS = {
     "OMIM": "OMIM",
     "ORPHA": "Orphanet",
 }
-_KINDS = {
+KINDS = {
     "finding": "finding",
     "kg_path": "knowledge",
     "literature": "paper",
@@ -44,7 +44,7 @@ def render(report: DiagnosticReport, console: Console) -> None:
     _findings(report.findings, console)
     _differential(report, console)
     for diagnosis in report.diagnoses:
-        _evidence(diagnosis, console)
+        evidence(diagnosis, console)
     _hits("Papers", report.literature, console)
     _hits("Similar cases", report.cases, console)
     _next_steps(report, console)
@@ -151,23 +151,24 @@ def _differential(report: DiagnosticReport, console: Console) -> None:
         console.print(Text("◂ cannot be ruled out", style="dim"))
 
 
-def _evidence(diagnosis: Diagnosis, console: Console) -> None:
+def evidence(diagnosis: Diagnosis, console: Console) -> None:
+    """Why a diagnosis: its pieces of evidence, the heaviest first."""
     heading(f"Why {diagnosis.rank}: {diagnosis.concept.name}", console, "what each piece adds to its score")
     if not diagnosis.evidence:
         console.print(Text(" no single piece changes its score", style="dim"))
         return
     table = grid(("", "right"), ("", "left"), ("", "wrap"))
-    for evidence in sorted(diagnosis.evidence, key=lambda e: (-abs(e.weight), e.kind, e.reference)):
-        style = "green" if evidence.stance == "supports" else "red"
-        table.add_row(Text(weight(evidence), style=style), _KINDS[evidence.kind], _evidence_text(evidence))
+    for piece in sorted(diagnosis.evidence, key=lambda e: (-abs(e.weight), e.kind, e.reference)):
+        style = "green" if piece.stance == "supports" else "red"
+        table.add_row(Text(weight(piece.weight), style=style), KINDS[piece.kind], _evidence_text(piece))
     console.print(Padding(table, (0, 0, 0, 1)))
 
 
-def weight(evidence: Evidence) -> str:
-    """The signed weight with at least two significant digits: "+0.84", "−0.0031"."""
-    size = abs(evidence.weight)
+def weight(value: float) -> str:
+    """A signed weight with at least two significant digits: "+0.84", "−0.0031", "0" for none."""
+    size = abs(value)
     digits = f"{size:.2f}" if size >= 0.1 else f"{size:.2g}"
-    return ("+" if evidence.weight > 0 else "−") + digits
+    return ("+" if value > 0 else "−" if value < 0 else "") + digits
 
 
 def _evidence_text(evidence: Evidence) -> Text:

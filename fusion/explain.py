@@ -1,0 +1,409 @@
+"""Why a diagnosis, why not another, and what if a finding were different: answers measured by scoring again.
+
+A saved report holds its findings, age and sex, but neither the note nor the images, which can identify a patient.
+Unless they are given again, every run does without the note's words and the image regions, and the answer says so.
+"""
+
+from __future__ import annotations
+
+import difflib
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from errors import InputError, UnknownConceptError
+from fusion.calibration import softmax
+from fusion.diagnosis import Diagnosis, DiagnosticReport, Evidence
+from fusion.evidence_search import Retrieved
+from fusion.explanation import Change, Comparison, Counterfactual, Interaction, Shift, WhatIf, Why, WhyNot
+from fusion.pipeline import LEAST_WEIGHT, SHORTLIST, Pipeline
+from fusion.scorer import Question
+from fusion.workup import Case, Observed, Workup, observations
+from kg.triple import Triple
+from ontologies.concept import Presence
+from ontologies.pinned import SOURCES
+from vision.image import load_image
+
+# Pieces whose joint removal is tried for interactions, and what share of their sum counts as one.
+_PAIRED = 4
+_INTERACTION = 0.1
+# A finding is typical of a disease from this frequency on (HPO's "frequent" starts at 30 %).
+_TYPICAL = 0.3
+_MOST_EXPECTED = 6
+# Two names are alike from this share of letters in common on (difflib's ratio).
+_SIMILAR = 0.75
+_RUNNERS_UP = 3
+_BEST_SINGLES = 6
+_MOST_FLIPS = 3
+_MOST_SHIFTS = 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recalled:
+    """A case out of a saved report, and what can't be had from it (see the module)."""
+
+    case: Case
+    embedding: np.ndarray | None
+    warnings: tuple[str, ...]
+
+
+def recall(
+    pipeline: Pipeline, report: DiagnosticReport, images: Sequence[Path] = (), note: str | None = None
+) -> Recalled:
+    """The case that ``report`` is about; ``images`` and ``note`` are those it was made from, if at hand.
+
+    Raises InputError when the graph no longer knows a finding, or an image is not one of the report's.
+    """
+    loaded = [load_image(path) for path in images]
+    detections = [pipeline.look(image, path) for image, path in zip(loaded, images, strict=True)]
+    uids = {f.sop_instance_uid for f in report.findings if f.origin == "image"}
+    for path, detection in zip(images, detections, strict=True):
+        if not uids & {f.sop_instance_uid for f in detection.findings}:
+            raise InputError("not an image of this report", value=path, expected="an image it was made from")
+    findings = []
+    for finding in report.findings:
+        if finding.concept is not None:
+            findings.append(replace(finding, concept=pipeline.graph.concept(finding.concept.curie)))
+    warnings = []
+    if len(images) < len(uids):
+        warnings.append("scored without the image regions, which a report does not hold; give the image with --image")
+    if note is None and any(f.origin == "note" for f in findings):
+        warnings.append("scored without the words of the note, which a report does not hold; give it with --note")
+    case = Case(
+        observed=pipeline.observed(findings, detections),
+        note=" ".join((note or "").split()),
+        age=report.age,
+        sex=report.sex,
+    )
+    return Recalled(case=case, embedding=detections[0].embedding if detections else None, warnings=tuple(warnings))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Scored:
+    """A case laid out and scored. ``ranked``: positions of the candidates by falling score, ties by CURIE."""
+
+    workup: Workup
+    found: Retrieved
+    scores: np.ndarray
+    probabilities: np.ndarray
+    ranked: tuple[int, ...]
+
+    def curie(self, rank: int) -> str:
+        return self.workup.candidates[self.ranked[rank]].curie
+
+    def standings(self) -> dict[str, tuple[int | None, float]]:
+        """Disease → (rank, probability)."""
+        candidates = self.workup.candidates
+        return {candidates[i].curie: (r, float(self.probabilities[i])) for r, i in enumerate(self.ranked, 1)}
+
+    def place(self, disease: str) -> int | None:
+        """Position of a disease among the candidates, or None."""
+        return next((i for i, c in enumerate(self.workup.candidates) if c.curie == disease), None)
+
+
+class Explainer:
+    """Explains the diagnoses of one case.
+
+    ``warnings`` of ``recalled`` are repeated in every answer. Raises InputError when the case says nothing to reason
+    from.
+    """
+
+    def __init__(self, pipeline: Pipeline, recalled: Recalled) -> None:
+        case = recalled.case
+        if not observations(case):
+            raise InputError("the case has no finding to reason from", expected="a finding that is present or absent")
+        self.pipeline, self.graph, self.case = pipeline, pipeline.graph, case
+        self.embedding, self.warnings = recalled.embedding, recalled.warnings
+        self.now = self._score(case)
+
+    # --- why
+
+    def why(self, disease: str | None = None) -> Why:
+        """The evidence of a diagnosis (a CURIE or name; None: the first) and its interactions.
+
+        Raises InputError when the disease is unknown or not on the shortlist (``why_not`` answers then).
+        """
+        now = self.now
+        place = now.ranked[0] if disease is None else now.place(self.graph.find(disease))
+        if place is None:
+            run = f'whydx why-not CASE "{disease}"'
+            raise InputError("not among the diagnoses", value=disease, expected="one on the shortlist", run=run)
+        evidence = self.pipeline.evidence(now.workup, now.found, [place], now.scores)[place]
+        by_kind: dict[str, float] = {}
+        for piece in evidence:
+            by_kind[piece.kind] = by_kind.get(piece.kind, 0.0) + piece.weight
+        diagnosis = Diagnosis(
+            concept=self.graph.concept(now.workup.candidates[place].curie),
+            probability=float(now.probabilities[place]),
+            rank=now.ranked.index(place) + 1,
+            score=float(now.scores[place]),
+            evidence=evidence,
+            conformal_member=bool(now.probabilities[place] >= self.pipeline.calibration.conformal_threshold),
+        )
+        return Why(
+            diagnosis=diagnosis,
+            by_kind=by_kind,
+            interactions=self._interactions(diagnosis),
+            warnings=self.warnings,
+        )
+
+    def _interactions(self, diagnosis: Diagnosis) -> tuple[Interaction, ...]:
+        pairs = list(itertools.combinations(diagnosis.evidence[:_PAIRED], 2))
+        without = self.pipeline.scorer.scores([self._without(diagnosis.concept.curie, pair) for pair in pairs])
+        found = []
+        for (one, two), score in zip(pairs, without, strict=True):
+            together, apart = diagnosis.score - float(score), one.weight + two.weight
+            if abs(together - apart) > max(LEAST_WEIGHT, _INTERACTION * (abs(one.weight) + abs(two.weight))):
+                found.append(Interaction(first=one.text, second=two.text, together=together, apart=apart))
+        return tuple(sorted(found, key=lambda i: (-abs(i.together - i.apart), i.first, i.second)))
+
+    def _without(self, disease: str, pieces: Sequence[Evidence]) -> Question:
+        """The disease without several pieces at once."""
+        case = self.case
+        for piece in pieces:
+            case = case.without(piece.reference) if piece.kind == "finding" else case
+        workup = self._lay_out(case, [disease])
+        candidate = workup.candidates[0]
+        gone = {(p.kind, p.reference) for p in pieces}
+        removed = tuple(n for n, b in enumerate(candidate.branches) if (b.kind, b.reference) in gone)
+        return Question(workup=workup, candidate=candidate, removed=removed)
+
+    # --- why not
+
+    def why_not(self, disease: str) -> WhyNot:
+        """Why ``disease`` (a CURIE or name) is not the first diagnosis; an unknown name is an answer, not an error."""
+        first = self.graph.concept(self.now.curie(0))
+        built_from = {s.name: s.version for s in SOURCES}
+        try:
+            curie = self.graph.find(disease)
+        except UnknownConceptError:
+            return WhyNot(
+                asked=disease,
+                status="not in the graph",
+                first=first,
+                suggestions=self._similar(disease),
+                sources=built_from,
+                warnings=self.warnings,
+            )
+        concept, likelihood = self.graph.concept(curie), self.pipeline.room.likelihood
+        everyone = likelihood.candidates(observations(self.case), k=None).nodes
+        at = np.flatnonzero(everyone == self.graph.node(curie))
+        if not len(at):
+            return WhyNot(
+                asked=disease,
+                status="not annotated",
+                disease=concept,
+                first=first,
+                candidates=len(everyone),
+                sources=built_from,
+                warnings=self.warnings,
+            )
+        now = self.now if self.now.place(curie) is not None else self._score(self.case, also=curie)
+        place, best = now.place(curie), now.ranked[0]
+        if place is None:
+            raise RuntimeError(f"{curie} was laid out and is not among the candidates")
+        excluding = self._excluding(curie)
+        return WhyNot(
+            asked=disease,
+            status="excluded" if excluding else "ranked" if now is self.now else "low",
+            disease=concept,
+            first=first,
+            rank=int(at[0]) + 1,
+            candidates=len(everyone),
+            shortlist_rank=now.ranked.index(place) + 1,
+            probability=float(now.probabilities[place]),
+            score_gap=float(now.scores[best] - now.scores[place]),
+            comparisons=self._comparisons(now, place, best),
+            expected=self._expected(curie),
+            excluding=excluding,
+            sources=built_from,
+            warnings=self.warnings,
+        )
+
+    def _comparisons(self, now: _Scored, place: int, best: int) -> tuple[Comparison, ...]:
+        diseases = [now.workup.candidates[place].curie, now.workup.candidates[best].curie]
+        told = [o for o in self.case.observed if o.presence != "uncertain" or o.odds_ratio not in (None, 1.0)]
+        questions = []
+        for observed in told:
+            workup = self._lay_out(self.case.without(observed.curie), diseases)
+            questions += [Question(workup=workup, candidate=c) for c in workup.candidates[:-1]]
+        changed = self.pipeline.scorer.scores(questions).reshape(-1, 2)
+        rows = [
+            Comparison(
+                finding=self._name(observed.curie),
+                presence=observed.presence,
+                weight=float(now.scores[place] - without[0]),
+                weight_for_first=float(now.scores[best] - without[1]),
+            )
+            for observed, without in zip(told, changed, strict=True)
+        ]
+        return tuple(sorted(rows, key=lambda r: (r.weight - r.weight_for_first, r.finding)))
+
+    def _similar(self, name: str) -> tuple[str, ...]:
+        """Names of annotated diseases that are spelt much like ``name``, the nearest first; () when none is."""
+        names = {self.graph.name(int(n)).casefold(): int(n) for n in self.pipeline.room.likelihood.annotations.disease}
+        near = difflib.get_close_matches(name.casefold(), sorted(names), n=3, cutoff=_SIMILAR)
+        return tuple(self.graph.name(names[n]) for n in near)
+
+    def _excluding(self, disease: str) -> tuple[Triple, ...]:
+        """Annotations that say the disease never shows what the case has (or something above it)."""
+        present = [o.curie for o in self.case.observed if o.presence == "present"]
+        shown = set().union(*(self.graph.ancestors(c) for c in present))
+        return tuple(t for t in self.graph.triples(disease, "excludes_phenotype") if t.object in shown)
+
+    def _expected(self, disease: str) -> tuple[Triple, ...]:
+        """What the disease typically shows and the case does not have: absent, or never looked for."""
+        present = [o.curie for o in self.case.observed if o.presence == "present"]
+        shown = set().union(*(self.graph.ancestors(c) for c in present))
+        typical = [
+            t
+            for t in self.graph.triples(disease, "has_phenotype")
+            if (t.frequency or 0.0) >= _TYPICAL and t.object not in shown
+        ]
+        typical.sort(key=lambda t: (-(t.frequency or 0.0), t.object_name, t.source))
+        most_often: dict[str, Triple] = {}
+        for triple in typical:
+            most_often.setdefault(triple.object, triple)
+        return tuple(most_often.values())[:_MOST_EXPECTED]
+
+    # --- what if
+
+    def what_if(self, changes: Mapping[str, Presence], *, age: float | None = None, sex: str | None = None) -> WhatIf:
+        """The case with findings (canonical CURIE → presence; "not assessed" takes one out), age or sex changed.
+
+        Raises InputError when nothing changes, or nothing is left to reason from.
+        """
+        case = self._changed(changes)
+        case = replace(case, age=case.age if age is None else age, sex=sex or case.sex)
+        if case == self.case:
+            raise InputError("nothing would change", expected="a finding that the case does not have, or has otherwise")
+        if not observations(case):
+            raise InputError("nothing would be left to reason from", expected="a finding that stays")
+        after = self._score(case)
+        before, later = self.now.standings(), after.standings()
+        shifts = []
+        for curie in sorted({*before, *later}):
+            was, becomes = before.get(curie, (None, 0.0)), later.get(curie, (None, 0.0))
+            shifts.append(
+                Shift(
+                    disease=self.graph.concept(curie),
+                    rank_before=was[0],
+                    rank_after=becomes[0],
+                    probability_before=was[1],
+                    probability_after=becomes[1],
+                )
+            )
+        far = len(shifts) + 1
+        shifts.sort(key=lambda s: (s.rank_after or far, s.rank_before or far))
+        kept = [s for s in shifts if min(s.rank_before or far, s.rank_after or far) <= _MOST_SHIFTS]
+        now = {o.curie: o.presence for o in self.case.observed}
+        return WhatIf(
+            changes=tuple(
+                Change(finding=self.graph.concept(c), before=now.get(c, "not assessed"), after=p)
+                for c, p in sorted(changes.items())
+                if now.get(c, "not assessed") != p
+            ),
+            shifts=tuple(kept),
+            none_before=float(self.now.probabilities[-1]),
+            none_after=float(after.probabilities[-1]),
+            warnings=self.warnings,
+        )
+
+    def counterfactual(self) -> Counterfactual:
+        """The smallest change of findings that changes the first diagnosis: single findings, then pairs of the six that
+        bring it nearest.
+
+        Tried are: each finding of the case taken out, or turned over; what the runners-up typically show and the case
+        does not have, found present; what the first typically shows and the case does not have, found absent. A change
+        counts when the whole run confirms it, with its own shortlist and search.
+        """
+        singles = self._possible_changes()
+        margins = self._margins([dict([change]) for change in singles])
+        order = sorted(range(len(singles)), key=lambda i: (-margins[i], singles[i]))
+        tried = len(singles)
+        flips = self._confirmed([dict([singles[i]]) for i in order if margins[i] > 0])
+        if not flips:
+            best = [singles[i] for i in order[:_BEST_SINGLES]]
+            pairs = [dict(pair) for pair in itertools.combinations(best, 2) if pair[0][0] != pair[1][0]]
+            margins = self._margins(pairs)
+            tried += len(pairs)
+            order = sorted(range(len(pairs)), key=lambda i: (-margins[i], sorted(pairs[i].items())))
+            flips = self._confirmed([pairs[i] for i in order if margins[i] > 0])
+        first = self.graph.concept(self.now.curie(0))
+        return Counterfactual(first=first, flips=flips, tried=tried, warnings=self.warnings)
+
+    def _possible_changes(self) -> list[tuple[str, Presence]]:
+        found: dict[tuple[str, Presence], None] = {}
+        has = {o.curie for o in self.case.observed}
+        for observed in self.case.observed:
+            turned: Presence = "absent" if observed.presence == "present" else "present"
+            found |= {(observed.curie, "not assessed"): None, (observed.curie, turned): None}
+        runners_up = [self.now.curie(r) for r in range(1, min(_RUNNERS_UP + 1, len(self.now.ranked)))]
+        for disease in runners_up:
+            found |= {(t.object, "present"): None for t in self._expected(disease) if t.object not in has}
+        found |= {(t.object, "absent"): None for t in self._expected(self.now.curie(0)) if t.object not in has}
+        return sorted(found)
+
+    def _margins(self, changes: Sequence[Mapping[str, Presence]]) -> np.ndarray:
+        """float64: by how much the best runner-up would pass the first, with the papers and cases already found;
+        negative when it would not, -inf when nothing would be left."""
+        several = [self.now.curie(r) for r in range(min(_RUNNERS_UP + 1, len(self.now.ranked)))]
+        if len(several) < 2:
+            return np.full(len(changes), -np.inf)
+        cases = [self._changed(c) for c in changes]
+        questions = []
+        for case in cases:
+            workup = self._lay_out(case, several)
+            questions += [Question(workup=workup, candidate=c) for c in workup.candidates[:-1]]
+        scores = self.pipeline.scorer.scores(questions).reshape(-1, len(several))
+        told = np.array([bool(observations(case)) for case in cases])
+        return np.where(told, scores[:, 1:].max(1) - scores[:, 0], -np.inf)
+
+    def _confirmed(self, changes: Sequence[Mapping[str, Presence]]) -> tuple[WhatIf, ...]:
+        """Those that a whole run confirms, at most three, by falling probability of the new first."""
+        found = []
+        for change in changes[: 2 * _MOST_FLIPS]:
+            answer = self.what_if(change)
+            if answer.shifts[0].rank_before != 1:
+                found.append(answer)
+            if len(found) == _MOST_FLIPS:
+                break
+        return tuple(sorted(found, key=lambda a: (-a.shifts[0].probability_after, a.changes[0].finding.curie)))
+
+    # --- shared
+
+    def _changed(self, changes: Mapping[str, Presence]) -> Case:
+        kept = [o for o in self.case.observed if changes.get(o.curie, o.presence) == o.presence]
+        known = {o.curie for o in kept}
+        added = [Observed(curie=c, presence=p) for c, p in changes.items() if c not in known and p != "not assessed"]
+        return replace(self.case, observed=tuple(sorted((*kept, *added), key=lambda o: o.curie)))
+
+    def _lay_out(self, case: Case, diseases: Sequence[str], found: Retrieved | None = None) -> Workup:
+        found = found or self.now.found
+        features = self.pipeline.room.features(case, diseases)
+        listed = list(zip(diseases, features, strict=True))
+        return self.pipeline.room.lay_out(case, listed, papers=found.paper_branches, cases=found.case_branches)
+
+    def _score(self, case: Case, also: str | None = None) -> _Scored:
+        """The case's shortlist, with the disease ``also`` when it is not on it."""
+        if also is None:
+            workup, found = self.pipeline.lay_out(case, self.embedding)
+        else:
+            names = [c for c, _ in self.pipeline.room.shortlist(case, SHORTLIST)] + [also]
+            found = self.pipeline.search.search(case, names, embedding=self.embedding)
+            workup = self._lay_out(case, names, found)
+        scores = self.pipeline.scorer.scores([Question(workup=workup, candidate=c) for c in workup.candidates])
+        order = sorted(range(len(scores) - 1), key=lambda i: (-scores[i], workup.candidates[i].curie))
+        return _Scored(
+            workup=workup,
+            found=found,
+            scores=scores,
+            probabilities=softmax(scores, self.pipeline.calibration.temperature),
+            ranked=tuple(order),
+        )
+
+    def _name(self, curie: str) -> str:
+        return self.graph.name(self.graph.node(curie))
