@@ -47,7 +47,8 @@ _NEAR = frozenset(_SKOS + name for name in ("closeMatch", "broadMatch", "narrowM
 _XREF, _ALTERNATIVE = _OIO + "hasDbXref", _OIO + "hasAlternativeId"
 _CUI = "http://bioportal.bioontology.org/ontologies/umls/cui"
 _REPLACED = frozenset({_OBO + "IAO_0100001", "http://purl.org/dc/terms/isReplacedBy"})
-_SEMANTIC_TYPE = "urn:whydx:semantic_type"
+_OWN = "urn:whydx:"
+_SEMANTIC_TYPE = _OWN + "semantic_type"
 # What is read of an axiom that annotates a synonym or an edge; the last three as whydx exports them.
 _AXIOM = {
     _OWL + "annotatedSource": "source",
@@ -56,7 +57,7 @@ _AXIOM = {
     _OIO + "hasSynonymType": "synonym_type",
     "http://purl.org/dc/terms/source": "origin",
     "http://purl.org/dc/terms/bibliographicCitation": "reference",
-    "urn:whydx:frequency": "frequency",
+    _OWN + "frequency": "frequency",
 }
 _RESTRICTION = {_OWL + "onProperty": 0, _OWL + "someValuesFrom": 1}
 # Things with a label that are not concepts; and vocabularies whose properties say nothing of medicine.
@@ -277,12 +278,14 @@ class _Document:
                 yield Relation(subject=subject, predicate=predicate, object=other, source=self.source)
 
     def _predicate(self, property_: str) -> str:
+        if property_.startswith(_OWN):  # as ``kg.views`` writes them
+            return unquote(property_.removeprefix(_OWN))
         name = self.names[property_][2] if property_ in self.names else _local(property_)
         return "_".join(_WORD.findall(name)).lower() or "related_to"
 
 
 def _local(iri: str) -> str:
-    return re.split(r"[/#:]", unquote(iri).rstrip("/#"))[-1]
+    return unquote(re.split(r"[/#:]", iri.rstrip("/#"))[-1])
 
 
 def _number(text: str) -> float | None:

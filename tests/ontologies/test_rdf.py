@@ -150,15 +150,23 @@ def test_edges_say_where_an_axiom_has_them_from(tmp_path: Path) -> None:
     text = """@prefix : <urn:curie:HP:> . @prefix rdfs: <http://www.w3.org/2000/01/rdf-schema#> .
     @prefix owl: <http://www.w3.org/2002/07/owl#> . @prefix dct: <http://purl.org/dc/terms/> .
     :1 rdfs:label "one" ; <urn:whydx:has_phenotype> :2 ; <urn:whydx:semantic_type> "Disease or Syndrome" .
-    :2 rdfs:label "two" .
+    :2 rdfs:label "two" ; <urn:whydx:may%20be/seen_in> :1 .
     [] a owl:Axiom ; owl:annotatedSource :1 ; owl:annotatedProperty <urn:whydx:has_phenotype> ;
        owl:annotatedTarget :2 ; dct:source "A" ; dct:bibliographicCitation "PMID:1" ; <urn:whydx:frequency> 0.25 .
     [] a owl:Axiom ; owl:annotatedSource :1 ; owl:annotatedProperty <urn:whydx:has_phenotype> ;
        owl:annotatedTarget :2 ; dct:source "B" ."""
     found = list(rdf.read(write(tmp_path, text)))
     relations = sorted((s for s in found if isinstance(s, Relation)), key=lambda r: r.source)
-    assert [(r.source, r.reference, r.frequency) for r in relations] == [("A", "PMID:1", 0.25), ("B", "", None)]
-    assert {(r.subject, r.predicate, r.object) for r in relations} == {("HP:1", "has_phenotype", "HP:2")}
+    assert [(r.source, r.reference, r.frequency) for r in relations] == [
+        ("A", "PMID:1", 0.25),
+        ("B", "", None),
+        ("given", "", None),
+    ]
+    assert [(r.subject, r.predicate, r.object) for r in relations] == [
+        ("HP:1", "has_phenotype", "HP:2"),
+        ("HP:1", "has_phenotype", "HP:2"),
+        ("HP:2", "may be/seen_in", "HP:1"),
+    ]
     assert next(c.semantic_types for c in found if isinstance(c, Concept)) == ("Disease or Syndrome",)
 
 
@@ -213,7 +221,7 @@ def test_damaged_rdf_does_no_more_than_an_input_error(
 ) -> None:
     path = tmp_path / f"plain.{form}"
     if not path.exists():
-        rdflib.Graph().parse(GLASS, format="turtle").serialize(path, format=form)
+        rdflib.Graph().parse(GLASS, format="turtle").serialize(path, format=form, encoding="utf-8")
     data = path.read_bytes()
     for start, length, insert in edits:
         start %= len(data) + 1
