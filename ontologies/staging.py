@@ -80,6 +80,7 @@ class Staging:
             settings["temp_directory"] = f"{path}.spill"
         try:
             self.connection: duckdb.DuckDBPyConnection = duckdb.connect(str(path or ":memory:"), config=settings)
+            self.connection.execute("SET enable_progress_bar = false")  # progress goes through callbacks
             self.connection.execute(_TABLES)
         except (duckdb.ParserException, duckdb.InvalidInputException) as error:
             raise InputError("not a memory limit", value=memory, expected='a size such as "4GB"') from error
