@@ -29,6 +29,7 @@ _FILES = {
     "association": (r"der2_cRefset_Association\w*Snapshot", (*_REFSET, "targetComponentId")),
     "map": (r"der2_iisssccRefset_ExtendedMap\w*Snapshot", (*_REFSET, *_MAP)),
 }
+COLUMNS = {kind: columns for kind, (_, columns) in _FILES.items()}
 _NAMES = {kind: re.compile(f"x?{pattern}.*\\.txt") for kind, (pattern, _) in _FILES.items()}
 _RELEASE = re.compile(r"_([A-Z]{2,3}\d*)_(\d{4})(\d\d)(\d\d)\.txt$")
 _SCTID = re.compile(r"[1-9]\d{5,17}")
@@ -55,7 +56,7 @@ def active_rows(files: tuple[Member, ...], kind: str, report: Report) -> Iterato
     Reported and left out: another number of columns, ids that are no SCTID (UUID in reference sets), active not 0 or 1.
     Raises InputError when a file does not begin with its columns.
     """
-    columns = _FILES[kind][1]
+    columns = COLUMNS[kind]
     ids = [columns.index(name) for name in columns if name.endswith("Id") and (name != "id")]
     if "refsetId" not in columns:
         ids.insert(0, 0)
