@@ -15,7 +15,7 @@ from fusion.calibration import softmax
 from fusion.patients import PublishedCase, in_validation, read_cases, to_case
 from fusion.prior import published_likelihood
 from fusion.scorer import Question, Scorer
-from fusion.workup import WorkupRoom, observations
+from fusion.workup import Case, WorkupRoom, observations
 from kg.graph import KnowledgeGraph
 from kg.ranker import POOL, Ranker
 
@@ -81,13 +81,9 @@ class CaseRanker:
                 loaded.calibration.get(vocab, loaded.calibration["OMIM"]),
             )
 
-    def row(self, published: PublishedCase) -> dict[str, Any]:
-        """{"id", "ranking": at least 50 codes (all there are, if fewer), best first, "probabilities": one a code}.
-
-        With the reasoner the probabilities are calibrated over its shortlist and "none of these", and 0 below it. In
-        the other modes they are a softmax over the pool of the likelihood's first 200.
-        """
-        case, _ = to_case(published, self.graph)
+    def ranked(self, case: Case) -> tuple[list[tuple[str, np.ndarray]], dict[str, float]]:
+        """The best diseases before the reasoner, with their features, at most RANKING_LENGTH, best first; and the
+        probability of each of the pool."""
         seen = observations(case)
         found = self.room.likelihood.candidates(seen, k=POOL, within=self.within)
         names = [self.graph.curie(int(n)) for n in found.nodes]
@@ -97,7 +93,16 @@ class CaseRanker:
             scores = self.ranker.scores(seen, rows, age=case.age, sex=case.sex)
         probability = dict(zip(names, softmax(scores).tolist(), strict=True))
         order = np.argsort(-scores, kind="stable")
-        listed = [listed[i] for i in order[:RANKING_LENGTH]]
+        return [listed[i] for i in order[:RANKING_LENGTH]], probability
+
+    def row(self, published: PublishedCase) -> dict[str, Any]:
+        """{"id", "ranking": at least 50 codes (all there are, if fewer), best first, "probabilities": one a code}.
+
+        With the reasoner the probabilities are calibrated over its shortlist and "none of these", and 0 below it. In
+        the other modes they are a softmax over the pool of the likelihood's first 200.
+        """
+        case, _ = to_case(published, self.graph)
+        listed, probability = self.ranked(case)
         if self.scorer is not None and self.calibration is not None and case.observed:
             workup = self.room.lay_out(case, listed[:SHORTLIST])
             questions = [
