@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
+from itertools import tee
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -14,14 +15,19 @@ from cli.terminal import (
     FormatOption,
     HomeOption,
     OutputOption,
+    Progress,
     home_folder,
+    progress,
     read_text,
     show,
     write,
+    write_parts,
 )
 from errors import InputError
 
 if TYPE_CHECKING:
+    from cli.documents import Text, Texts
+    from ontologies.linker import ConceptMatch, Linker
     from vision.finding import Finding
 
 app = typer.Typer()
@@ -118,17 +124,49 @@ def detect(
 
 @app.command(rich_help_panel=_PANEL)
 def link(
-    text: Annotated[str, typer.Argument(metavar="TEXT|@FILE|-", help="The text; - reads stdin.")],
-    layout: FormatOption = "table",
+    sources: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="TEXT|@FILE|FILE...|FOLDER|-", help="A text, files, a folder of .txt and .pubtator files, or stdin."
+        ),
+    ],
+    vocab: Annotated[
+        str | None,
+        typer.Option("--vocab", metavar="SYSTEM", help="Only concepts with a code in this system, e.g. HP."),
+    ] = None,
+    all_spans: Annotated[
+        bool, typer.Option("--all-spans", help="Also the mentions that stand inside longer ones.")
+    ] = False,
+    lines: Annotated[
+        bool, typer.Option("--lines", help="Every line is a text; so it is for stdin as jsonl or pubtator.")
+    ] = False,
+    layout: Annotated[
+        Literal["table", "json", "jsonl", "pubtator"], typer.Option("--format", help="For a reader, or for a program.")
+    ] = "table",
     output: OutputOption = None,
     home: HomeOption = None,
 ) -> None:
-    """Find the concepts that a text mentions: present, absent or uncertain."""
-    content = read_text(text, "text")
-    from ontologies.linker import Linker
-    from reports.listing import matches
+    """Find the concepts that texts mention: present, absent or uncertain, where, how large, how changed."""
+    from cli import documents
 
-    show(Linker.open(home_folder(home) / "linker").link(content), matches, layout, output)
+    many = layout in ("jsonl", "pubtator")
+    read = documents.read(sources, lines=lines or (many and list(sources) == ["-"]))
+    from ontologies.linker import Linker
+    from reports.listing import matches, texts
+
+    linker = Linker.open(home_folder(home) / "linker")
+    systems = None if vocab is None else (vocab,)
+    with progress() as advance:
+        found = _matches(linker, read, systems, all_spans, advance)
+        if many:
+            write_parts((_rendered(text, matches, layout, vocab) for text, matches in found), output)
+            return
+        rows = [{"id": text.identifier, "matches": matches} for text, matches in found]
+    reader: Any = layout  # table or json
+    if read.single:
+        show(rows[0]["matches"], matches, reader, output)
+    else:
+        show(rows, texts, reader, output)
 
 
 @app.command(rich_help_panel=_PANEL)
@@ -221,6 +259,28 @@ def cases(
     from reports.cohort import table_file
 
     write(table_file(found, export), output)
+
+
+def _matches(
+    linker: Linker, read: Texts, systems: Collection[str] | None, nested: bool, advance: Progress | None
+) -> Iterator[tuple[Text, tuple[ConceptMatch, ...]]]:
+    """Each text with its matches, as they are read."""
+    given, read_ahead = tee(read.texts)
+    found = linker.link_all((text.text for text in read_ahead), systems=systems, nested=nested)
+    for done, (text, matches) in enumerate(zip(given, found, strict=True), 1):
+        if advance:
+            advance("link", done, read.total or 0)
+        yield text, matches
+
+
+def _rendered(text: Text, matches: Sequence[ConceptMatch], layout: str, vocab: str | None) -> str:
+    if layout == "jsonl":
+        from reports.json import dump_lines
+
+        return dump_lines([{"id": text.identifier, "matches": matches}])
+    from ontologies.pubtator import render
+
+    return render(text.identifier, text.text, matches, vocab)
 
 
 def _mentioned(linker: Any, text: str) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ import contextlib
 import os
 import secrets
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -78,23 +78,38 @@ def read_text(source: str, what: str) -> str:
 
 def write(content: str | bytes, output: Path | None) -> None:
     """Write ``content`` to stdout (``output`` None or "-") or to a file, beside and then renamed."""
-    data = content.encode("utf-8") if isinstance(content, str) else content
+    write_parts([content], output)
+
+
+def write_parts(parts: Iterable[str | bytes], output: Path | None) -> None:
+    """``write`` for content that comes in parts; a file appears when all of them are written."""
+    data = (part.encode("utf-8") if isinstance(part, str) else part for part in parts)
     if output is None or str(output) == "-":
         sys.stdout.flush()
-        sys.stdout.buffer.write(data)
+        for chunk in data:
+            sys.stdout.buffer.write(chunk)
         sys.stdout.buffer.flush()
         return
-    part = output.with_name(f".{output.name}.{secrets.token_hex(4)}.part")
+    beside = output.with_name(f".{output.name}.{secrets.token_hex(4)}.part")
     try:
-        part.write_bytes(data)
-        part.replace(output)
+        with _cannot_write(output), beside.open("wb") as file:
+            for chunk in data:
+                file.write(chunk)
+        with _cannot_write(output):
+            beside.replace(output)
+    finally:
+        with contextlib.suppress(OSError):
+            beside.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _cannot_write(output: Path) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
         raise InputError(
             f"cannot write ({error.strerror})", value=output, expected="a file in a folder that can be written"
         ) from error
-    finally:
-        with contextlib.suppress(OSError):
-            part.unlink(missing_ok=True)
 
 
 def show(value: Any, draw: Callable[[Any, Console], None], layout: Layout, output: Path | None) -> None:

@@ -64,6 +64,7 @@ def matches(found: Sequence[ConceptMatch], console: Console) -> None:
         ("mention", "wrap"),
         ("at", "left"),
         ("presence", "left"),
+        ("where and how", "wrap"),
         ("concept", "wrap"),
         ("CURIE", "left"),
         ("score", "right"),
@@ -74,12 +75,28 @@ def matches(found: Sequence[ConceptMatch], console: Console) -> None:
             Text(match.mention),
             f"{match.start}–{match.end}",
             Text(match.presence, style={"present": "green", "absent": "red"}.get(match.presence, "yellow")),
+            Text(modifiers(match)),
             Text(match.concept.name),
             match.concept.curie,
             f"{match.score:.2f}",
             Text(codes(match.concept, ("SNOMEDCT", "ICD10CM", "HP", "UMLS")), style="dim"),
         )
     _table(table, console)
+
+
+def modifiers(match: ConceptMatch) -> str:
+    """What is said of a mention, in words: "small, 12 mm, right upper lobe, new; indication"."""
+    size = " × ".join(f"{diameter:g}" for diameter in match.size_mm)
+    side = match.laterality if not any((match.laterality or "") in place for place in match.locations) else None
+    said = (match.extent, size and f"{size} mm", side, *match.locations, match.change)
+    return "; ".join(filter(None, (", ".join(filter(None, said)), match.context)))
+
+
+def texts(rows: Sequence[Mapping[str, Any]], console: Console) -> None:
+    """The mentions of several texts: ``rows`` are {"id", "matches"}."""
+    for row in rows:
+        heading(row["id"], console)
+        matches(row["matches"], console)
 
 
 def walks(found: Sequence[KGPath], console: Console) -> None:

@@ -66,6 +66,8 @@ def desk(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
     write_phantom(tmp_path / "phantom.dcm")
     (tmp_path / "note.txt").write_text("dyspnea, subjective fevers\n", encoding="utf-8")
+    (tmp_path / "notes").mkdir()
+    (tmp_path / "notes" / "first.txt").write_text("small left pleural effusion\n", encoding="utf-8")
     (tmp_path / "my.obo").write_text(OBO, encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("WHYDX_HOME", str(home))
