@@ -174,17 +174,33 @@ def paths(
     finding: Annotated[str, typer.Argument(metavar="FINDING", help="CURIE or name of a finding, e.g. HP:0002202.")],
     disease: Annotated[str, typer.Argument(metavar="DISEASE", help="CURIE or name of a disease, e.g. ICD10CM:I50.9.")],
     k: CountOption = 5,
-    layout: FormatOption = "table",
-    output: OutputOption = None,
+    max_hops: Annotated[int, typer.Option("--max-hops", min=1, max=6, help="At most so many edges.")] = 4,
+    layout: Annotated[
+        Literal["table", "json", "turtle", "graphml"], typer.Option("--format", help="For a reader, or for a program.")
+    ] = "table",
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", help="Write to this file; .png or .svg is a picture.", show_default=False),
+    ] = None,
     home: HomeOption = None,
 ) -> None:
-    """Explain by paths through the knowledge graph how a finding hangs together with a disease."""
+    """Explain by paths through the knowledge graph how a finding hangs together with a disease, or any two concepts."""
+    from cli.ontology import rendered
+    from kg import picture, views
     from kg.graph import KnowledgeGraph
-    from kg.paths import explain
+    from kg.paths import PathFinder
     from reports.listing import walks
 
     graph = KnowledgeGraph.open(home_folder(home) / "graph")
-    show(explain(graph, graph.find(finding), graph.find(disease), k), walks, layout, output)
+    start, goal = graph.find(finding), graph.find(disease)
+    found = PathFinder(graph).find(start, goal, k, max_hops)
+    drawn = next((f for f in picture.FORMATS if output is not None and output.suffix.lower() == f".{f}"), None)
+    if drawn:
+        write(picture.draw(graph, found, start, goal, drawn), output)
+    elif layout in ("turtle", "graphml"):
+        write(rendered(views.of_paths(graph, found), layout), output)
+    else:
+        show(found, walks, "json" if layout == "json" else "table", output)
 
 
 @app.command(rich_help_panel=_PANEL)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from cli import ontology
 from cli.terminal import (
     FormatOption,
     HomeOption,
@@ -42,10 +43,9 @@ ThreadsOption = Annotated[int | None, typer.Option("--threads", min=1, help="CPU
 
 app = typer.Typer()
 data = typer.Typer(no_args_is_help=True, help="The open sources: fetch them, list them.")
-ontology = typer.Typer(no_args_is_help=True, help="The ontologies: add your own, list them, show a concept.")
 index = typer.Typer(no_args_is_help=True, help="The graph, the linker and the indexes: build, show, verify them.")
 train = typer.Typer(no_args_is_help=True, help="Train the networks.")
-for name, group in (("data", data), ("ontology", ontology), ("index", index), ("train", train)):
+for name, group in (("data", data), ("ontology", ontology.app), ("index", index), ("train", train)):
     app.add_typer(group, name=name, rich_help_panel=_PANEL)
 
 
@@ -77,55 +77,15 @@ def data_list(
     show(status(home_folder(home), verify=verify), sources, layout, output)
 
 
-@ontology.command("add")
-def ontology_add(
-    path: Annotated[Path, typer.Argument(metavar="FILE", help="An OBO file, HPO annotations, or SSSOM mappings.")],
-    kind: Annotated[
-        str | None, typer.Option("--kind", help="obo, hpoa or sssom.", show_default="told by its content")
-    ] = None,
-    home: HomeOption = None,
-) -> None:
-    """Register an ontology of your own; the next `whydx index build` takes it in."""
-    from ontologies.registry import add
-
-    entry = add(home_folder(home), path, kind)
-    say(f"added {entry.name}; run: whydx index build")
-
-
-@ontology.command("list")
-def ontology_list(layout: FormatOption = "table", output: OutputOption = None, home: HomeOption = None) -> None:
-    """List the ontologies that the next build takes in."""
-    from ontologies.registry import entries
-    from reports.json import plain
-    from reports.listing import records
-
-    show([plain(entry) for entry in entries(home_folder(home))], records, layout, output)
-
-
-@ontology.command("show")
-def ontology_show(
-    curie: Annotated[str, typer.Argument(metavar="CURIE", help="A code of any source or a name, e.g. HP:0002202.")],
-    layout: FormatOption = "table",
-    output: OutputOption = None,
-    home: HomeOption = None,
-) -> None:
-    """Show a concept: its codes in every system, its definition, its edges with their sources."""
-    from kg.graph import KnowledgeGraph
-    from reports.listing import concept
-
-    graph = KnowledgeGraph.open(home_folder(home) / "graph")
-    known = graph.find(curie)
-    edges = (*graph.triples(known), *graph.triples(known, inverse=True))
-    value = {"concept": graph.concept(known), "information_content": graph.information_content(known), "triples": edges}
-    show(value, concept, layout, output)
-
-
 @index.command("build")
 def index_build(
     parts: Annotated[
         list[Part] | None,
         typer.Argument(metavar="[PART]...", help="|".join(Part), show_default="all that are out of date"),
     ] = None,
+    memory: Annotated[
+        str, typer.Option("--memory", metavar="SIZE", help="What merging may take; beyond it, it goes to disk.")
+    ] = "4GB",
     home: HomeOption = None,
 ) -> None:
     """Build the graph, the linker and the indexes from the fetched sources; what is up to date is left alone."""
@@ -134,7 +94,10 @@ def index_build(
     started = monotonic()
     with progress() as advance:
         built = build(
-            home_folder(home), tuple(part.value for part in Part if not parts or part in parts), progress=advance
+            home_folder(home),
+            tuple(part.value for part in Part if not parts or part in parts),
+            memory=memory,
+            progress=advance,
         )
     if built:
         say(f"built {', '.join(built)} in {monotonic() - started:.0f} s")

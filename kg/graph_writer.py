@@ -61,7 +61,7 @@ def write(
         _write_strings(merged, folder, "reference", "SELECT reference FROM reference_number ORDER BY number")
         subject = _write_edges(merged, folder, m)
         report("graph: hierarchy", 3, 6)
-        _write_hierarchy(folder, n, subject)
+        write_hierarchy(folder, n, subject)
         report("graph: tables", 4, 6)
         for table in ("concepts", "terms", "relations", "conflicts"):
             _write_parquet(merged.batches(table), folder / f"{table}.parquet")
@@ -136,7 +136,7 @@ def _write_edges(merged: Merged, folder: Path, m: int) -> np.ndarray:
     return subject
 
 
-def _write_hierarchy(folder: Path, n: int, subject: np.ndarray) -> None:
+def write_hierarchy(folder: Path, n: int, subject: np.ndarray) -> None:
     """What follows from the edges: where each node's begin, the closure of is_a, information content, annotations."""
     from scipy.sparse import csr_array
 

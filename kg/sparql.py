@@ -50,7 +50,6 @@ def of_graph(graph: KnowledgeGraph, folder: Path, progress: Progress | None = No
             store = pyoxigraph.Store(str(beside))
             store.bulk_extend(_whole(graph, progress))
             store.flush()
-            store.optimize()
             del store
         for old in folder.iterdir():
             if old != path and old.is_dir():
@@ -115,14 +114,8 @@ def _quads(view: Subgraph, first_edge: int = 0) -> Iterator[pyoxigraph.Quad]:
         yield pyoxigraph.Quad(pyoxigraph.NamedNode(subject), pyoxigraph.NamedNode(predicate), value)
 
 
-def _whole(graph: KnowledgeGraph, progress: Progress | None, size: int = 1_000) -> Iterator[pyoxigraph.Quad]:
-    """The quads of the whole graph, worked out ``size`` concepts at a time."""
+def _whole(graph: KnowledgeGraph, progress: Progress | None) -> Iterator[pyoxigraph.Quad]:
     numbered = 0
-    for first in range(0, len(graph), size):
-        nodes = range(first, min(first + size, len(graph)))
-        concepts = tuple(graph.concept(graph.curie(n)) for n in nodes)
-        triples = tuple(t for c in concepts for t in graph.triples(c.curie))
-        yield from _quads(Subgraph(concepts=concepts, triples=triples), numbered)
-        numbered += len(triples)
-        if progress:
-            progress("sparql", nodes.stop, len(graph))
+    for view in views.pieces(graph, progress):
+        yield from _quads(view, numbered)
+        numbered += len(view.triples)

@@ -9,8 +9,10 @@ known of an edge hangs on an ``owl:Axiom`` (OWL 2 section 10.2).
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Iterator, Sequence
+import json
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote
 
@@ -47,6 +49,7 @@ PREFIXES = {
     "whydx": OWN,
 }
 LARGEST = 50_000
+Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -251,9 +254,11 @@ def to_rdf(view: Subgraph) -> rdflib.Graph:
     for prefix, namespace in PREFIXES.items():
         made.bind(prefix, namespace)
     for subject, predicate, obj in statements(view):
-        value: rdflib.URIRef | rdflib.Literal = rdflib.URIRef(obj)
+        value: rdflib.URIRef | rdflib.Literal
         if isinstance(obj, Text):
             value = rdflib.Literal(str(obj), datatype=rdflib.XSD.double if isinstance(obj, Number) else None)
+        else:
+            value = rdflib.URIRef(obj)
         made.add((rdflib.URIRef(subject), rdflib.URIRef(predicate), value))
     return made
 
@@ -313,3 +318,40 @@ def _own(name: str, base: str = OWN) -> rdflib.URIRef:
     import rdflib
 
     return rdflib.URIRef(base + name)
+
+
+def write_triples(graph: KnowledgeGraph, path: Path, progress: Progress | None = None) -> None:
+    """Write the whole graph as N-Triples (which is Turtle), a line a statement, beside and then renamed."""
+    beside = path.with_name(f".{path.name}.part")
+    numbered = 0
+    try:
+        with beside.open("w", encoding="utf-8") as lines:
+            for view in pieces(graph, progress):
+                lines.writelines(_line(*statement) for statement in statements(view, numbered))
+                numbered += len(view.triples)
+        beside.replace(path)
+    except OSError as error:
+        raise InputError(
+            f"cannot write ({error.strerror})", value=path, expected="a file that can be written"
+        ) from error
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def pieces(graph: KnowledgeGraph, progress: Progress | None = None, size: int = 1_000) -> Iterator[Subgraph]:
+    """The whole graph, ``size`` concepts at a time with the edges from them."""
+    for first in range(0, len(graph), size):
+        nodes = range(first, min(first + size, len(graph)))
+        concepts = tuple(graph.concept(graph.curie(n)) for n in nodes)
+        yield Subgraph(concepts=concepts, triples=tuple(t for c in concepts for t in graph.triples(c.curie)))
+        if progress:
+            progress("graph", nodes.stop, len(graph))
+
+
+def _line(subject: str, predicate: str, obj: str) -> str:
+    value = f"<{obj}>"
+    if isinstance(obj, Text):
+        # JSON escapes what N-Triples does, and the same way.
+        value = json.dumps(str(obj), ensure_ascii=False)
+        value += "^^<http://www.w3.org/2001/XMLSchema#double>" if isinstance(obj, Number) else ""
+    return f"<{subject}> <{predicate}> {value} .\n"

@@ -163,6 +163,55 @@ def concept(value: Mapping[str, Any], console: Console) -> None:
         console.print(edges)
 
 
+def conflicts(value: Mapping[str, Any], console: Console) -> None:
+    """How many of each kind, then the first of them."""
+    records([{"kind": kind, "number": number} for kind, number in value["counts"].items()], console)
+    if value["conflicts"]:
+        console.print()
+        records(value["conflicts"], console)
+
+
+def answer(value: Mapping[str, Any], console: Console) -> None:
+    """What SPARQL answers: rows, true or false, or Turtle."""
+    if "rows" in value:
+        records(value["rows"], console)
+    else:
+        console.print(Text(str(value.get("turtle", value.get("answer"))).strip()))
+
+
+def difference(value: Mapping[str, Any], console: Console) -> None:
+    """The counts, the first of each list, and the diagnoses that moved: {"counts", "concepts_added", …, "cases"}."""
+    records([{"what": name.replace("_", " "), "number": n} for name, n in value["counts"].items()], console)
+    for name, n in value["counts"].items():
+        if n:
+            heading(name.replace("_", " ").capitalize(), console)
+            records([_plain_edge(row) for row in value[name]], console)
+            if n > len(value[name]):
+                console.print(Text(f"… and {n - len(value[name])} more", style="dim"))
+    if "cases" in value:
+        cases = value["cases"]
+        heading(f"{cases['moved_cases']} of {cases['cases']} cases moved", console)
+        records([_plain_move(row) for row in cases["moves"]], console)
+
+
+def _plain_edge(row: Mapping[str, Any]) -> Mapping[str, Any]:
+    if "predicate" not in row:
+        return row
+    frequency = " → ".join(
+        "not stated" if row[key] is None else percent(row[key]) for key in ("old_frequency", "frequency") if key in row
+    )
+    edge = f"{row['subject_name']} {row['predicate']} {row['object_name']}"
+    source = " ".join(filter(None, (row["source"], row["reference"])))
+    return {"edge": edge, "frequency": frequency, "source": source}
+
+
+def _plain_move(row: Mapping[str, Any]) -> Mapping[str, Any]:
+    edge = row["edge"]
+    why = "" if edge is None else f"{edge['change']}: {_plain_edge(edge)['edge']} ({edge['share']:.0%})"
+    rank = f"{row['old_rank'] or '–'} → {row['new_rank'] or '–'}"
+    return {"case": row["case"], "diagnosis": row["name"], "rank": rank, "score": row["score_change"], "edge": why}
+
+
 def metrics(values: Mapping[str, Any], console: Console) -> None:
     """Nested metrics, one a line, names joined by dots."""
     table = grid(("metric", "wrap"), ("", "right"))
