@@ -94,7 +94,14 @@ def build(
         elif part == "linker":
             known = Saved(folders["graph"])
             relations = known.relations()
-            Linker.build(known.concepts(), known.terms(), folders[part], relations=relations, progress=progress)
+            Linker.build(
+                known.concepts(),
+                known.terms(),
+                folders[part],
+                relations=relations,
+                source=graph_digest,
+                progress=progress,
+            )
         elif part == "literature":
             graph = KnowledgeGraph.open(folders["graph"])
             linker = Linker.open(folders["linker"])

@@ -143,7 +143,8 @@ def canonical_json(value: object) -> bytes:
 
 
 def open_index(path: Path) -> LinkerIndex:
-    """Open the folder ``path``. Raises ArtifactError when it is missing, damaged, empty or compiled by other rules.
+    """Open the folder ``path``. Raises ArtifactError when it is missing, damaged, empty, compiled by other rules or
+    from another graph than the one beside it.
 
     Sizes are always checked; contents too when the dictionary has less than 256 MB (HPO's: a few hundredths of a
     second).
@@ -177,6 +178,14 @@ def open_index(path: Path) -> LinkerIndex:
             raise ArtifactError("the linker's dictionary is damaged", value=file, run=REBUILD)
     if not all(counts):
         raise ArtifactError("the linker's dictionary is empty", value=path, run=REBUILD)
+    source, graph = manifest.get("source", ""), _graph_beside(path)
+    if source and graph and source != graph:
+        raise ArtifactError(
+            "the linker's dictionary is stale: the graph was built anew since",
+            value=path,
+            expected=f"names of graph {graph[:12]}, not {source[:12]}",
+            run=REBUILD,
+        )
     # As plain arrays over the same mapped memory: the memmap class is slow at small reads.
     loaded = {
         name: np.load(path / f"{name}.npy", mmap_mode="r", allow_pickle=False).view(np.ndarray) for name in ARRAYS
@@ -186,6 +195,14 @@ def open_index(path: Path) -> LinkerIndex:
         for name in ("terms", "concepts")
     }
     return LinkerIndex(path=path, manifest=manifest, **loaded, **blobs)
+
+
+def _graph_beside(path: Path) -> str:
+    """The hash of what the graph beside the dictionary was built from, as the home records it; "" when it does not."""
+    try:
+        return str(json.loads((path.parent / "built.json").read_bytes())["graph"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""
 
 
 def fingerprint(index: LinkerIndex) -> str:

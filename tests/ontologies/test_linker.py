@@ -270,6 +270,17 @@ def test_a_dictionary_of_other_rules_is_stale(folder: Path, tmp_path: Path) -> N
         Linker.open(tmp_path / "copy")
 
 
+def test_a_dictionary_of_another_graph_is_stale(tmp_path: Path) -> None:
+    Linker.build(_concepts(), _terms(), tmp_path / "linker", source="a1")
+    assert Linker.open(tmp_path / "linker").concepts
+    for graph in ("a1", "b2"):
+        (tmp_path / "built.json").write_text(json.dumps({"graph": graph}))
+        if graph == "a1":
+            assert Linker.open(tmp_path / "linker").concepts
+    with pytest.raises(ArtifactError, match="stale"):
+        Linker.open(tmp_path / "linker")
+
+
 def test_nothing_to_compile_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(ArtifactError):
         Linker.build(_concepts(), [], tmp_path / "empty")
