@@ -1,8 +1,8 @@
 """Files read where they are: alone, in a folder, in .gz, .zip, .tar or .tar.gz, in the .nlm archives of a UMLS release.
 
 What holds a file is told by its first bytes, not by its name. Nothing is unpacked to disk. An archive is refused when
-it could do harm if it were unpacked (a member that is absolute, climbs with "..", or is a link or a device) or when it
-unpacks to more than ``Limits`` allow; the second is checked on the bytes that come out, whatever the archive declares.
+it could do harm if it were unpacked (a member that is absolute, climbs with "..", or is a link, a device or sparse), or
+when it unpacks to more than ``Limits`` allow; that is checked on the bytes that come out.
 """
 
 from __future__ import annotations
@@ -218,7 +218,7 @@ def _tarred(path: Path, zipped: bool, limits: Limits) -> Iterator[Member]:
                 raise InputError(f"{path.name} is refused: too many files", expected=f"≤ {limits.members}")
             if item.isdir():
                 continue
-            _safe(path.name, item.name, link=not item.isreg())
+            _safe(path.name, item.name, link=not item.isreg() or item.issparse())
             yield _tar_member(path, item.name, zipped, limits)
 
 
@@ -269,7 +269,7 @@ def _safe(archive: str, name: str, *, link: bool) -> None:
     if not parts or parts[0] == "/" or ".." in parts or "\0" in name or _DRIVE.match(name):
         raise InputError(f"{archive} is refused: a member leaves its folder", value=name, expected="relative paths")
     if link:
-        raise InputError(f"{archive} is refused: a member is a link or a device", value=name, expected="plain files")
+        raise InputError(f"{archive} is refused: a member is a link, a device or sparse", value=name, expected="files")
 
 
 def _check(name: str, out: int, packed: int, limits: Limits, *, most: int | None = None) -> None:

@@ -20,6 +20,7 @@ _RDF = b"http://www.w3.org/1999/02/22-rdf-syntax-ns#"
 _TURTLE = re.compile(rb"^\s*(@prefix|@base|PREFIX|BASE)\s", re.MULTILINE | re.IGNORECASE)
 _TRIPLE = re.compile(rb"^\s*(<[^<>\s]+>|_:\S+)\s+<[^<>\s]+>\s+\S.*\.\s*(#.*)?$", re.MULTILINE)
 _LONGEST_ENTITY = 512
+_DEEPEST = 1000  # elements; RDF/XML as it is written has a dozen
 _HEAD = 1 << 16
 
 
@@ -94,9 +95,9 @@ def _syntax_of(file: Member) -> Syntax:
 
 
 def check(file: Member) -> None:
-    """Raise InputError when the file is not RDF, and of XML when it is not well formed, or declares an external DTD or
-    an entity that is external or could multiply (a reference in its value, or a long value). Short entities, which OWL
-    editors use for namespaces, may stay. ``triples`` itself would forgive XML that is cut off.
+    """Raise InputError when the file is not RDF, and of XML when it is not well formed, is nested too deep, or declares
+    an external DTD or an entity that is external or could multiply (a reference in its value, or a long value). Short
+    entities, which OWL editors use for namespaces, may stay. ``triples`` itself would forgive XML that is cut off.
     """
     if _syntax_of(file) != "xml":
         return
@@ -119,7 +120,20 @@ def check(file: Member) -> None:
         if system or public:
             refuse("an external DTD", system or public or name)
 
+    depth = 0
+
+    def start(name: str, attributes: object) -> None:
+        nonlocal depth
+        depth += 1
+        if depth > _DEEPEST:
+            refuse("nested too deep", name)
+
+    def end(name: str) -> None:
+        nonlocal depth
+        depth -= 1
+
     parser.EntityDeclHandler, parser.StartDoctypeDeclHandler = entity, doctype
+    parser.StartElementHandler, parser.EndElementHandler = start, end
     try:
         with file.open() as stream:
             parser.ParseFile(stream)

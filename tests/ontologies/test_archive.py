@@ -99,13 +99,15 @@ def test_a_member_that_leaves_its_folder_is_refused(tmp_path: Path, kind: str, n
     assert os.listdir(tmp_path) == [path.name]
 
 
-@pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.CHRTYPE, tarfile.FIFOTYPE])
-def test_links_and_devices_in_a_tar_are_refused(tmp_path: Path, kind: bytes) -> None:
+@pytest.mark.parametrize(
+    "kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.CHRTYPE, tarfile.FIFOTYPE, tarfile.GNUTYPE_SPARSE]
+)
+def test_links_devices_and_sparse_files_in_a_tar_are_refused(tmp_path: Path, kind: bytes) -> None:
     with tarfile.open(tmp_path / "x.tar", "w") as opened:
         item = tarfile.TarInfo("a.obo")
         item.type, item.linkname = kind, "/etc/passwd"
         opened.addfile(item)
-    with pytest.raises(InputError, match="refused: a member is a link or a device"):
+    with pytest.raises(InputError, match="refused: a member is a link, a device or sparse"):
         members(tmp_path / "x.tar")
 
 
@@ -114,7 +116,7 @@ def test_a_symlink_in_a_zip_is_refused(tmp_path: Path) -> None:
         item = zipfile.ZipInfo("a.obo")
         item.external_attr = 0o120777 << 16
         opened.writestr(item, "/etc/passwd")
-    with pytest.raises(InputError, match="refused: a member is a link or a device"):
+    with pytest.raises(InputError, match="refused: a member is a link, a device or sparse"):
         members(tmp_path / "x.zip")
 
 

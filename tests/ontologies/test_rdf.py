@@ -104,6 +104,20 @@ def test_an_external_dtd_is_refused(tmp_path: Path) -> None:
         list(rdf.read(write(tmp_path, text)))
 
 
+@pytest.mark.parametrize(
+    ("start", "nested"),
+    [
+        ((HEADER % "") + "<owl:Class>", "<rdfs:x><owl:Class>"),
+        ('{"@id": "http://x/a", "@graph": ', "["),
+        ("@prefix a: <http://a/> . a:b a:c ", "( [ a:d "),
+        ("@prefix a: <http://a/> . a:b a:c ", "<< a:d a:e "),
+    ],
+)
+def test_deep_nesting_is_an_input_error(tmp_path: Path, start: str, nested: str) -> None:
+    with pytest.raises(InputError):
+        list(rdf.read(write(tmp_path, start + nested * 100_000)))
+
+
 def test_remote_contexts_are_not_fetched(tmp_path: Path) -> None:
     text = '{"@context": "http://127.0.0.1:9/context.jsonld", "@id": "http://example.org/a", "label": "a"}'
     with pytest.raises(InputError, match="not valid RDF"):
