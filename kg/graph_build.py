@@ -31,8 +31,10 @@ def build_graph(
     """Build the graph folder ``path`` from what ``stage`` stages (each source in a ``Staging.once``), and open it.
 
     ``inputs`` names everything that the graph depends on, with hashes. ``memory`` limits DuckDB ("4GB"). A second build
-    of the same graph waits for the first.
+    of the same graph waits for the first. Raises ArtifactError when memory or disk do not suffice; what was finished is
+    kept.
     """
+    import duckdb
     from filelock import FileLock
 
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -40,11 +42,16 @@ def build_graph(
     with FileLock(path.with_name(f".{path.name}.lock")):
         digest = hashlib.sha256(json.dumps(dict(inputs), sort_keys=True).encode()).hexdigest()
         staging = _staging(part / f"{digest}.duckdb", memory)
-        with staging:
-            stage(staging)
-            graph = KnowledgeGraph.build(
-                merge(staging, progress=progress), path, inputs=dict(inputs), progress=progress
-            )
+        try:
+            with staging:
+                stage(staging)
+                merged = merge(staging, progress=progress)
+                graph = KnowledgeGraph.build(merged, path, inputs=dict(inputs), progress=progress)
+        except duckdb.OutOfMemoryException as error:
+            more = "whydx index build --memory SIZE"
+            raise ArtifactError("not enough memory to merge", value=memory, expected="more", run=more) from error
+        except duckdb.IOException as error:
+            raise ArtifactError("cannot write the staging file", value=error, expected="space on the disk") from error
         shutil.rmtree(part)
     return graph
 
