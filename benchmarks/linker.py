@@ -1,0 +1,343 @@
+"""Concept recognition side by side: ``python -m benchmarks.linker [--data FOLDER] [--obo hp.obo] [--json]``.
+
+Every tool runs in a process of its own, one after the other, over the names of the same HPO below "Phenotypic
+abnormality" (FastHPOCR brings its own index of HPO). Columns: document-level F1 on the three development sets, with
+retired identifiers brought up to date; texts per second of processor time on abstracts that the tool has not seen
+(PubMedQA), after the development sets have warmed it up; seconds to build and to load; resident memory at its peak.
+All times are of one processor, so that what else the machine does counts for little.
+
+The tools: whydx's dictionary; FastHPOCR; gilda's annotator; scispaCy's
+candidate generator, which needs mentions: every run of up to five words that neither starts nor ends with a stop word,
+longest and nearest first, at the similarity that is best on the development sets. A tool that is not installed, or has
+no index here, is named with the reason. ``pip install -e '.[peers]'`` installs them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gzip
+import importlib.util
+import json
+import resource
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice, pairwise
+from pathlib import Path
+from time import process_time
+from typing import Any
+
+from benchmarks.machine import stamp
+from ontologies import obo
+from ontologies.concept import Concept, Relation, Term
+from ontologies.evaluate import Mention, read_pubtator, score
+
+SETS = ("gscplus_dev", "id68", "genereviews")
+ABSTRACTS = 1000
+_INDEX = "peers/fasthpocr_0.1.4_hpo_2025-01-16.index.gz"
+_SLOW_SECONDS = 30.0  # the speed of a slow tool is measured on as many abstracts as it reads in this time
+_ALIKE = frozenset(["preferred", "exact", "layperson", "abbreviation"])
+
+Annotate = Callable[[Sequence[str]], Iterator[list[Mention]]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Vocabulary:
+    """HPO below "Phenotypic abnormality"; ``primary`` maps retired identifiers to those in use."""
+
+    concepts: list[Concept]
+    terms: list[Term]
+    relations: list[Relation]
+    primary: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tool:
+    """An opened tool: ``annotate`` gives (start, end, HPO identifier) for each text; ``note`` says what is special."""
+
+    annotate: Annotate
+    build_s: float | None
+    load_s: float
+    note: str = ""
+
+
+def vocabulary(path: Path) -> Vocabulary:
+    """Read hp.obo."""
+    concepts, terms, relations = [], [], []
+    primary: dict[str, str] = {}
+    for statement in obo.read(path):
+        if isinstance(statement, Concept):
+            concepts.append(statement)
+        elif isinstance(statement, Term):
+            terms.append(statement)
+        elif statement.predicate == "alias":
+            primary[statement.subject] = statement.object
+        else:
+            relations.append(statement)
+    return Vocabulary(concepts=concepts, terms=terms, relations=relations, primary=primary)
+
+
+def _timed(work: Callable[[], Any]) -> tuple[Any, float]:
+    started = process_time()
+    return work(), round(process_time() - started, 2)
+
+
+def whydx(known: Vocabulary, data: Path, scratch: Path) -> Tool:
+    """The linker, compiled from the names."""
+    from ontologies.linker import Linker
+
+    path = scratch / "linker"
+    _, build_s = _timed(lambda: Linker.build(known.concepts, known.terms, path, relations=known.relations))
+    linker, load_s = _timed(lambda: Linker.open(path))
+
+    def annotate(texts: Sequence[str]) -> Iterator[list[Mention]]:
+        for matches in linker.link_all(texts, systems=("HP",), assess=False):
+            yield [(m.start, m.end, f"HP:{m.concept.code('HP')}") for m in matches]
+
+    return Tool(annotate=annotate, build_s=build_s, load_s=load_s)
+
+
+def fasthpocr(known: Vocabulary, data: Path, scratch: Path) -> Tool:
+    """FastHPOCR 0.1.4 with its index of HPO, which takes its authors' code 34 minutes to build."""
+    from FastHPOCR.HPOAnnotator import HPOAnnotator
+
+    index = scratch / "fasthpocr.index"
+    index.write_bytes(gzip.decompress((data / _INDEX).read_bytes()))
+    annotator, load_s = _timed(lambda: HPOAnnotator(str(index)))
+
+    def annotate(texts: Sequence[str]) -> Iterator[list[Mention]]:
+        for text in texts:
+            yield [(a.getStartOffset(), a.getEndOffset(), a.getHPOUri()) for a in annotator.annotate(text)]
+
+    return Tool(annotate=annotate, build_s=None, load_s=load_s, note="own index of HPO 2025-01-16, not built here")
+
+
+def gilda(known: Vocabulary, data: Path, scratch: Path) -> Tool:
+    """gilda's annotator with a grounder over the same names; sentences end at a full stop before a space."""
+    import re
+
+    from gilda.grounder import Grounder
+    from gilda.ner import annotate as gilda_annotate
+    from gilda.process import normalize
+    from gilda.term import Term as GildaTerm
+
+    def build() -> Any:
+        inside = _below(known)
+        name_of = {c.curie: c.name for c in known.concepts}
+        terms = []
+        for term in known.terms:
+            text = normalize(term.text)
+            if term.curie in inside and term.kind in _ALIKE and text.strip():
+                status = "name" if term.kind == "preferred" else "synonym"
+                terms.append(GildaTerm(text, term.text, "HP", term.curie, name_of[term.curie], status, "hpo"))
+        grounder = Grounder(terms)
+        # its models for ambiguous genes and short forms are downloads
+        grounder.gilda_disambiguators, grounder.adeft_disambiguators = {}, {}
+        return grounder
+
+    grounder, build_s = _timed(build)
+
+    def sentences(text: str) -> Iterable[tuple[int, int]]:
+        ends = [match.end() for match in re.finditer(r"[.!?](?=\s|$)", text)]
+        bounds = [0, *(end for end in ends if end < len(text)), len(text)]
+        return list(pairwise(bounds))
+
+    def annotate(texts: Sequence[str]) -> Iterator[list[Mention]]:
+        for text in texts:
+            found = gilda_annotate(text, grounder=grounder, sent_split_fun=sentences)
+            yield [(a.start, a.end, a.matches[0].term.id) for a in found]
+
+    return Tool(annotate=annotate, build_s=build_s, load_s=build_s, note="kept in memory, built at each start")
+
+
+def _below(known: Vocabulary) -> frozenset[str]:
+    """What lies below "Phenotypic abnormality"."""
+    parents: dict[str, list[str]] = {}
+    for relation in known.relations:
+        if relation.predicate == "is_a":
+            parents.setdefault(relation.subject, []).append(relation.object)
+    return obo.below(parents, ("HP:0000118",)) - {"HP:0000118"}
+
+
+def scispacy(known: Vocabulary, data: Path, scratch: Path) -> Tool:
+    """scispaCy's candidate generator over the same names, its index made with its own parameters.
+
+    Its own builder wants scipy < 1.11 for storing half-precision vectors; the vectors here are single precision.
+    """
+    import re
+
+    import nmslib
+    import numpy as np
+    from scispacy.candidate_generation import CandidateGenerator
+    from scispacy.linking_utils import Entity, KnowledgeBase
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
+    from ontologies.normalize import STOP_WORDS
+
+    inside = _below(known)
+    names: dict[str, list[str]] = {}
+    for term in known.terms:
+        if term.curie in inside and term.kind in _ALIKE:
+            names.setdefault(term.curie, []).append(term.text)
+    kb = KnowledgeBase()
+    for curie, texts in sorted(names.items()):
+        kb.cui_to_entity[curie] = Entity(curie, texts[0], texts, [], None)
+        for text in texts:
+            kb.alias_to_cuis[text].add(curie)
+    aliases = list(kb.alias_to_cuis)
+
+    def build() -> Any:
+        vectorizer = TfidfVectorizer(analyzer="char_wb", ngram_range=(3, 3), min_df=10, dtype=np.float32)
+        vectors = vectorizer.fit_transform(aliases)
+        filled = np.flatnonzero(np.asarray(vectors.sum(axis=1)).ravel())
+        index = nmslib.init(method="hnsw", space="cosinesimil_sparse", data_type=nmslib.DataType.SPARSE_VECTOR)
+        index.addDataPointBatch(vectors[filled])
+        index.createIndex({"M": 100, "indexThreadQty": 1, "efConstruction": 2000, "post": 0}, print_progress=False)
+        index.setQueryTimeParams({"efSearch": 200})
+        return CandidateGenerator(index, vectorizer, [aliases[i] for i in filled], kb)
+
+    generator, build_s = _timed(build)
+    word = re.compile(r"\w+(?:[-'/]\w+)*")
+
+    def spans(text: str) -> list[tuple[int, int]]:
+        tokens = [match.span() for match in word.finditer(text)]
+        found = []
+        for i, (start, first_end) in enumerate(tokens):
+            if text[start:first_end].lower() in STOP_WORDS:
+                continue
+            for j in range(i, min(i + 5, len(tokens))):
+                if j > i and not text[tokens[j - 1][1] : tokens[j][0]].isspace():
+                    break
+                if text[slice(*tokens[j])].lower() not in STOP_WORDS:
+                    found.append((start, tokens[j][1]))
+        return found
+
+    def annotate(texts: Sequence[str]) -> Iterator[list[Mention]]:
+        for text in texts:
+            asked = spans(text)
+            ranked = []
+            for (start, end), candidates in zip(asked, generator([text[a:b] for a, b in asked], 5), strict=True):
+                best = max(candidates, key=lambda c: max(c.similarities), default=None)
+                if best is not None and max(best.similarities) >= annotate.threshold:  # type: ignore[attr-defined]
+                    ranked.append((start, end, best.concept_id, max(best.similarities)))
+            kept: list[Mention] = []
+            for start, end, curie, _ in sorted(ranked, key=lambda r: (-(r[1] - r[0]) * r[3], r)):
+                if all(end <= a or b <= start for a, b, _ in kept):
+                    kept.append((start, end, curie))
+            yield kept
+
+    annotate.threshold = 0.9  # type: ignore[attr-defined]
+    return Tool(annotate=annotate, build_s=build_s, load_s=build_s, note="mentions: all runs of up to five words")
+
+
+TOOLS: dict[str, tuple[str, Callable[[Vocabulary, Path, Path], Tool]]] = {
+    "whydx dictionary": ("ontologies", whydx),
+    "FastHPOCR": ("FastHPOCR", fasthpocr),
+    "gilda": ("gilda", gilda),
+    "scispaCy": ("nmslib", scispacy),
+}
+
+
+def abstracts(data: Path) -> list[str]:
+    """Abstracts that no set annotates, in the order of their file."""
+    with (data / "pubmedqa_beir" / "corpus.jsonl").open(encoding="utf-8") as lines:
+        return [json.loads(line)["text"] for line in islice(lines, ABSTRACTS)]
+
+
+def measure(name: str, data: Path, hpo: Path) -> dict[str, Any]:
+    """The figures of one tool, in this process."""
+    known = vocabulary(hpo)
+    with tempfile.TemporaryDirectory() as scratch:
+        tool = TOOLS[name][1](known, data, Path(scratch))
+        f1, mention_f1 = {}, {}
+        for part in SETS:
+            texts, gold = read_pubtator(data / "hpo_recognition" / f"{part}.pubtator")
+            found = dict(zip(texts, map(set, tool.annotate(list(texts.values()))), strict=True))
+            metrics = score(_current(gold, known.primary), _current(found, known.primary))
+            f1[part], mention_f1[part] = metrics["document"]["f1"], metrics["overlap"]["f1"]
+        docs, characters, started = 0, 0, process_time()
+        unread = abstracts(data)
+        for text, _ in zip(unread, tool.annotate(unread), strict=True):
+            docs, characters = docs + 1, characters + len(text)
+            if process_time() - started > _SLOW_SECONDS:
+                break
+        seconds = process_time() - started
+    return {
+        "f1": f1,
+        "overlap_f1": mention_f1,
+        "docs_per_s": round(docs / seconds, 1),
+        "characters_per_doc": round(characters / docs),
+        "build_s": tool.build_s,
+        "load_s": tool.load_s,
+        "rss_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
+        "note": tool.note,
+    }
+
+
+def _current(mentions: dict[str, set[Mention]], primary: dict[str, str]) -> dict[str, set[Mention]]:
+    return {doc: {(a, b, primary.get(code, code)) for a, b, code in found} for doc, found in mentions.items()}
+
+
+def _missing(name: str, data: Path) -> str:
+    """Why a tool cannot run here, or ""."""
+    package = TOOLS[name][0]
+    if importlib.util.find_spec(package) is None:
+        return f"{package} is not installed"
+    if name == "FastHPOCR" and not (data / _INDEX).is_file():
+        return f"no index at {_INDEX}"
+    return ""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--data", type=Path, default=Path("../shared/data"))
+    parser.add_argument("--obo", type=Path, help="hp.obo; default: the fetched one of --home")
+    parser.add_argument("--home", type=Path)
+    parser.add_argument("--tool", choices=TOOLS, action="append", help="only this one; may be repeated")
+    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--here", action="store_true", help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    hpo = arguments.obo or _fetched(arguments.home)
+    if arguments.here:
+        print(json.dumps(measure(arguments.tool[0], arguments.data, hpo)))
+        return
+    results: dict[str, Any] = {}
+    for name in arguments.tool or TOOLS:
+        if reason := _missing(name, arguments.data):
+            results[name] = {"missing": reason}
+            continue
+        command = [sys.executable, "-m", "benchmarks.linker", "--here", "--tool", name]
+        command += ["--data", str(arguments.data), "--obo", str(hpo)]
+        run = subprocess.run(command, capture_output=True, text=True, check=False)
+        last = run.stdout.strip().splitlines()[-1:] or [""]
+        if run.returncode:
+            results[name] = {"missing": f"failed: {(run.stderr.strip().splitlines() or ['no message'])[-1]}"}
+        else:
+            results[name] = json.loads(last[0])
+    print(json.dumps({"measured": stamp(), **results}) if arguments.json else table(results))
+
+
+def _fetched(home: Path | None) -> Path:
+    from cli.terminal import home_folder
+
+    return home_folder(home) / "sources" / "hpo" / "hp.obo"
+
+
+def table(results: dict[str, Any]) -> str:
+    """The figures as a Markdown table."""
+    lines = [stamp(), "", f"| tool | {' | '.join(f'{part} F1' for part in SETS)} | docs/s | build s | load s | MB |"]
+    lines.append("|---|" + "---|" * 7)
+    for name, row in results.items():
+        if "missing" in row:
+            lines.append(f"| {name} | {row['missing']} | | | | | | |")
+        else:
+            built = "–" if row["build_s"] is None else row["build_s"]
+            scores = " | ".join(f"{row['f1'][part]:.3f}" for part in SETS)
+            lines.append(f"| {name} | {scores} | {row['docs_per_s']} | {built} | {row['load_s']} | {row['rss_mb']} |")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    main()
