@@ -81,7 +81,12 @@ def ontology_list(layout: FormatOption = "table", output: OutputOption = None, h
     from reports.json import plain
     from reports.listing import records
 
-    show([plain(entry) for entry in entries(home_folder(home))], records, layout, output)
+    rows = [plain(entry) for entry in entries(home_folder(home))]
+    for row in rows:
+        del row["stamp"]  # of use to the registry only
+        if layout == "table":
+            row["sha256"] = row["sha256"][:12]
+    show(rows, records, layout, output)
 
 
 @app.command("remove")
