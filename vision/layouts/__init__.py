@@ -1,0 +1,1 @@
+"""The on-disk layouts of public data sets, one file each: read(root) → labelled images."""
