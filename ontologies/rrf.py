@@ -7,12 +7,14 @@ those of the manual's tables; a release names them in MRFILES.RRF and MRCOLS.RRF
 from __future__ import annotations
 
 import os
+import re
 import tempfile
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from errors import WhydxError
 from ontologies.archive import Member
 from ontologies.problem import Problem
 from ontologies.staging import Staging
@@ -59,8 +61,6 @@ def scan(staging: Staging, file: Member) -> Iterator[str]:
 
 def report_identifiers(staging: Staging, file: Member, columns: Sequence[str]) -> None:
     """Report the rows of ``file`` that have no CUI in one of ``columns``; this reads all of it again."""
-    import re
-
     names = COLUMNS[file.base].split()
     places = [names.index(column) for column in columns]
     with file.open() as stream:
@@ -82,8 +82,8 @@ def report_identifiers(staging: Staging, file: Member, columns: Sequence[str]) -
 
 @contextmanager
 def _path(file: Member) -> Iterator[Path]:
-    """A path that DuckDB can read the file's bytes from: its own, or a named pipe."""
-    if file.plain is not None:
+    """A path for DuckDB to read the file from: its own, or a named pipe (also where it would be a pattern)."""
+    if file.plain is not None and not set(str(file.plain)) & set("*?[{"):
         yield file.plain
         return
     failed: list[Exception] = []
@@ -95,7 +95,7 @@ def _path(file: Member) -> Iterator[Path]:
                     sink.write(block)
         except BrokenPipeError:
             pass  # the query failed and says why
-        except Exception as error:
+        except (OSError, WhydxError) as error:
             failed.append(error)
 
     with tempfile.TemporaryDirectory(prefix="whydx-") as folder:

@@ -171,7 +171,7 @@ def _stage_names(staging: Staging) -> None:
     """)
     connection.execute(f"""
         INSERT INTO term
-            SELECT DISTINCT 'UMLS:' || CUI, STR,
+            SELECT 'UMLS:' || CUI, STR,
                    CASE WHEN STR = p.name THEN 'preferred' WHEN TTY IN ({abbreviations}) THEN 'abbreviation'
                         WHEN SAB = '{_LAYPERSON}' THEN 'layperson' ELSE 'exact' END,
                    coalesce(VSAB, SAB)

@@ -118,6 +118,22 @@ def test_compressed_releases_read_the_same(release: Path, tmp_path: Path, whole:
             assert listing(staging) == listing(whole)
 
 
+def test_an_empty_file_and_a_path_like_a_pattern(release: Path, tmp_path: Path) -> None:
+    odd = release.rename(tmp_path / "UMLS [2099] *")
+    (odd / "MRDEF.RRF").write_bytes(b"")
+    with staged(odd) as staging:
+        assert {c.definition for c in merge(staging).concepts()} == {""}
+
+
+def test_a_damaged_archive_is_an_error(release: Path) -> None:
+    path = release / "MRREL.RRF"
+    packed = gzip.compress(path.read_bytes())
+    path.with_name("MRREL.RRF.gz").write_bytes(packed[: len(packed) // 2])
+    path.unlink()
+    with Staging() as staging, pytest.raises(InputError, match="MRREL"):
+        umls.stage(members(release), staging)
+
+
 def test_only_mrconso_is_needed(release: Path) -> None:
     for path in release.iterdir():
         if path.name != "MRCONSO.RRF":
