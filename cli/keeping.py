@@ -158,9 +158,10 @@ def train_detector(
     ],
     output: RunOption,
     epochs: Annotated[
-        int | None, typer.Option("--epochs", min=1, help="Passes over the images.", show_default="18")
+        int | None, typer.Option("--epochs", min=1, help="Passes over the images.", show_default="12")
     ] = None,
     limit: Annotated[int | None, typer.Option("--limit", min=1, help="Only so many images of each set.")] = None,
+    members: Annotated[int, typer.Option("--members", min=1, help="Networks to train and average.")] = 2,
     threads: ThreadsOption = None,
     resume: Annotated[
         bool, typer.Option("--resume/--no-resume", help="Go on from a checkpoint, or start over.")
@@ -171,7 +172,17 @@ def train_detector(
     from vision.train import train_detector as fit
 
     with progress() as advance:
-        fit(data, output, epochs=epochs, limit=limit, seed=seed, resume=resume, threads=threads, progress=advance)
+        fit(
+            data,
+            output,
+            epochs=epochs,
+            limit=limit,
+            members=members,
+            seed=seed,
+            resume=resume,
+            threads=threads,
+            progress=advance,
+        )
     say(f"wrote {output / 'detector.safetensors'}")
 
 

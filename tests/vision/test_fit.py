@@ -41,12 +41,13 @@ def test_other_settings_do_not_continue_a_run(miniature: Path, tmp_path: Path) -
 def test_train_detector_writes_an_artifact_that_opens(miniature: Path, tmp_path: Path) -> None:
     seen: list[tuple[str, int, int]] = []
     manifest = train_detector(
-        [f"nih:{miniature}"], tmp_path, epochs=1, limit=12, settings=QUICK, side=64, date="2026-01-01",
+        [f"nih:{miniature}"], tmp_path, epochs=1, limit=12, members=2, settings=QUICK, side=64, date="2026-01-01",
         progress=lambda *a: seen.append(a),
     )  # fmt: skip
     assert manifest is not None
     assert manifest["date"] == "2026-01-01"
     assert "--epochs 1" in manifest["command"]
+    assert manifest["members"] == 2
     assert str(miniature.parent) not in json.dumps(manifest)
     detector = Detector.open(tmp_path)
     record = read(miniature)[0]
@@ -85,21 +86,20 @@ def test_wrong_arguments_are_input_errors(miniature: Path, tmp_path: Path) -> No
 
 
 def test_augmentation_moves_boxes_with_the_picture() -> None:
-    from vision.finding import BoundingBox
-
     pixels = np.full((128, 128), 40, np.uint8)
     pixels[32:64, 80:112] = 220
-    box = BoundingBox(x=80, y=32, width=32, height=32)
-    agree = []
-    for seed in range(12):
-        x, boxes = augment(pixels, [box], 64, np.random.default_rng(seed))
+    agree, mirrored = [], []
+    for seed in range(16):
+        x, boxes = augment(pixels, [(80 / 128, 32 / 128, 0.25, 0.25)], 64, np.random.default_rng(seed))
         assert x.shape == (64, 64)
         assert np.abs(x).max() <= 1
         if boxes:
             left, top, width, height = (v * 64 for v in boxes[0])
             inside = x[int(top) + 2 : int(top + height) - 1, int(left) + 2 : int(left + width) - 1]
             agree.append(np.median(inside) > np.median(x))
-    assert sum(agree) >= 10
+            mirrored.append(left + width / 2 < 32)
+    assert sum(agree) >= 13
+    assert 0 < sum(mirrored) < len(mirrored)
 
 
 def test_coverage_counts_partial_patches() -> None:
