@@ -19,7 +19,8 @@ from packaging.version import Version
 REPOSITORY = Path(__file__).resolve().parent.parent
 PROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 RUN_TIME = {canonicalize_name(Requirement(text).name): Requirement(text) for text in PROJECT["dependencies"]}
-DEV = {canonicalize_name(Requirement(text).name): Requirement(text) for text in PROJECT["optional-dependencies"]["dev"]}
+_EXTRAS = PROJECT["optional-dependencies"]
+DEV = {canonicalize_name(Requirement(text).name): Requirement(text) for text in _EXTRAS["dev"] + _EXTRAS["peers"]}
 STAGES = ("cli", "reports", "fusion", "vision", "retrieval", "kg", "indexes", "ontologies", "errors")
 OWN = {*STAGES, "benchmarks", "tests", "conftest"}
 NOT_IMPORTED = {
