@@ -70,11 +70,20 @@ def published(home: Path, cases: Path, limit: int) -> Iterator[Laid]:
 
 def simulated(pipeline: Pipeline, limit: int) -> Iterator[Laid]:
     """Simulated chest patients over every annotated disease, as ``diagnose`` lays them out."""
+    curriculum = chest_patients(pipeline)
+    for i in range(limit):
+        drawn = curriculum.draw(i, "chest")
+        if drawn is not None:
+            yield laid(curriculum.lay_out(drawn, curriculum.shortlist(drawn)), drawn.truth)
+
+
+def chest_patients(pipeline: Pipeline) -> Curriculum:
+    """Draws simulated chest patients that training did not see, with image regions of held-out patients."""
     graph, room = pipeline.graph, pipeline.room
     annotated = set(room.likelihood.annotations.disease.tolist())
     named = [graph.resolve(d.id) for d in chest.load().diseases if d.commonness != "group"]
     _, imaging = imaged_cases(graph, training_cases.read(), held_out=True)
-    curriculum = Curriculum(
+    return Curriculum(
         room,
         room,
         cases=None,
@@ -84,10 +93,6 @@ def simulated(pipeline: Pipeline, limit: int) -> Iterator[Laid]:
         validation=True,
         seed=SEED,
     )
-    for i in range(limit):
-        drawn = curriculum.draw(i, "chest")
-        if drawn is not None:
-            yield laid(curriculum.lay_out(drawn, curriculum.shortlist(drawn)), drawn.truth)
 
 
 def laid(workup: Workup, disease: str) -> Laid:

@@ -152,7 +152,7 @@ class Explainer:
 
     def _interactions(self, diagnosis: Diagnosis) -> tuple[Interaction, ...]:
         pairs = list(itertools.combinations(diagnosis.evidence[:_PAIRED], 2))
-        without = self.pipeline.scorer.scores([self._without(diagnosis.concept.curie, pair) for pair in pairs])
+        without = self.pipeline.scorer.scores([self.without(diagnosis.concept.curie, pair) for pair in pairs])
         found = []
         for (one, two), score in zip(pairs, without, strict=True):
             together, apart = diagnosis.score - float(score), one.weight + two.weight
@@ -160,8 +160,8 @@ class Explainer:
                 found.append(Interaction(first=one.text, second=two.text, together=together, apart=apart))
         return tuple(sorted(found, key=lambda i: (-abs(i.together - i.apart), i.first, i.second)))
 
-    def _without(self, disease: str, pieces: Sequence[Evidence]) -> Question:
-        """The disease without several pieces at once."""
+    def without(self, disease: str, pieces: Sequence[Evidence]) -> Question:
+        """The disease (canonical CURIE) without several pieces of its evidence at once."""
         case = self.case
         for piece in pieces:
             case = case.without(piece.reference) if piece.kind == "finding" else case

@@ -1,0 +1,77 @@
+"""Is the evidence shown what counts? ``python -m benchmarks.evidence [--home DIR] [--limit 500] [--json]``.
+
+For simulated chest patients (as in benchmarks.knowledge_ablation): every piece of evidence of the first diagnosis is
+taken away anew, from a case laid out without it, and the change of the score compared with the weight shown. Then the
+three most supporting pieces are taken away together, and three at random of the same evidence: the share of reports in
+which the first lowers the score more. Reports with fewer than six pieces do not count there.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.knowledge_ablation import SEED, chest_patients
+from benchmarks.machine import stamp
+from cli.terminal import home_folder
+from fusion.explain import Explainer, Recalled
+from fusion.pipeline import Pipeline
+from fusion.workup import observations
+
+LEAST_PIECES = 6
+TAKEN = 3
+# Batching changes the last bits of a score.
+CLOSE = 1e-4
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--home", type=Path)
+    parser.add_argument("--limit", type=int, default=500, help="reports")
+    parser.add_argument("--json", action="store_true")
+    arguments = parser.parse_args()
+    pipeline = Pipeline.open(home_folder(arguments.home))
+    curriculum = chest_patients(pipeline)
+    pieces = wrong = reports = compared = lower = 0
+    for i in range(arguments.limit):
+        print(f"\rreport {i + 1} of {arguments.limit}", end="", file=sys.stderr)
+        drawn = curriculum.draw(i, "chest")
+        if drawn is None or not observations(drawn.case):
+            continue
+        reports += 1
+        explainer = Explainer(pipeline, Recalled(case=drawn.case, embedding=None, warnings=()))
+        diagnosis = explainer.why().diagnosis
+        evidence, disease = diagnosis.evidence, diagnosis.concept.curie
+        questions = [explainer.without(disease, [piece]) for piece in evidence]
+        rng = np.random.default_rng([SEED, i])
+        enough = len(evidence) >= LEAST_PIECES
+        if enough:
+            top = sorted(evidence, key=lambda e: (-e.weight, e.reference))[:TAKEN]
+            at_random = [evidence[n] for n in rng.choice(len(evidence), TAKEN, replace=False)]
+            questions += [explainer.without(disease, top), explainer.without(disease, at_random)]
+        scores = pipeline.scorer.scores(questions)
+        for piece, score in zip(evidence, scores, strict=False):
+            weight = diagnosis.score - float(score)
+            wrong += abs(weight - piece.weight) > CLOSE or (weight > 0) != (piece.stance == "supports")
+        pieces += len(evidence)
+        if enough and {id(e) for e in top} != {id(e) for e in at_random}:
+            compared += 1
+            lower += scores[-2] < scores[-1]
+    print(file=sys.stderr)
+    result = {
+        "measured": stamp(),
+        "reports": reports,
+        "pieces": pieces,
+        "pieces whose weight differs": int(wrong),
+        "reports compared": compared,
+        "top three lower it more": round(lower / max(compared, 1), 4),
+    }
+    print(json.dumps(result) if arguments.json else "\n".join(f"{name}: {value}" for name, value in result.items()))
+
+
+if __name__ == "__main__":
+    main()
