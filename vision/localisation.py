@@ -9,6 +9,7 @@ from vision.finding import BoundingBox, Laterality
 
 NO_SIDE = frozenset(("Cardiomegaly", "Hernia"))
 _FINE = 64
+_SMOOTH = 1.0  # patches
 _LEAST_SHARE = 0.012
 _MIDLINE = 0.06
 _OTHER_SIDE = 0.4
@@ -23,8 +24,13 @@ def upsample(heatmap: NDArray[np.float32], side: int = _FINE) -> NDArray[np.floa
 
 
 def peak(heatmap: NDArray[np.float32], width: int, height: int) -> tuple[float, float]:
-    """The pixel (x, y) of the input image where the map is highest; the first in reading order among ties."""
-    fine = upsample(heatmap)
+    """The pixel (x, y) of the input image where the map, smoothed over a patch, is highest; the first in reading order
+    among ties. A single patch can spike beside a lesion, at an edge or a marker; the lesion is where its neighbours
+    agree.
+    """
+    from scipy.ndimage import gaussian_filter
+
+    fine = upsample(gaussian_filter(heatmap, _SMOOTH))
     row, column = divmod(int(fine.argmax()), fine.shape[1])
     return (column + 0.5) / fine.shape[1] * width, (row + 0.5) / fine.shape[0] * height
 
