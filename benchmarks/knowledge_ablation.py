@@ -197,7 +197,7 @@ def main() -> None:
     groups = {"chest": list(simulated(pipeline, arguments.limit))}
     if arguments.cases:
         groups["published"] = list(published(home, arguments.cases, arguments.limit))
-    result = {"measured": stamp(), "reasoner": pipeline.checkpoint.fingerprint}
+    result: dict[str, Any] = {"measured": stamp(), "reasoner": pipeline.checkpoint.fingerprint}
     result |= {name: run(pipeline.scorer, cases, words) for name, cases in groups.items()}
     if arguments.json:
         print(json.dumps(result))
