@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +34,30 @@ def test_a_killed_run_resumes_to_the_same_losses(miniature: Path, tmp_path: Path
     assert resumed.losses == whole.losses
     assert all(torch.equal(resumed.weights[k], v) for k, v in whole.weights.items())
     assert list((tmp_path / "whole" / "tensorboard").iterdir())
+
+
+def test_the_command_trains_is_killed_and_resumes_to_the_same_losses(miniature: Path, tmp_path: Path) -> None:
+    """``whydx train detector --data nih:PATH --epochs 1 --limit 64``, killed by SIGKILL in its second network."""
+    command = [sys.executable, "-c", "from cli import main; main()", "train", "detector", "--data", f"nih:{miniature}"]
+    command += ["--epochs", "1", "--limit", "64", "--members", "2", "--threads", "1", "-o"]
+    process = subprocess.Popen([*command, str(tmp_path / "killed")], stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 120
+    while not (tmp_path / "killed" / "member_1").exists() and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+    assert not (tmp_path / "killed" / "detector.json").exists()
+    for name in ("killed", "whole"):
+        subprocess.run([*command, str(tmp_path / name)], check=True, stderr=subprocess.DEVNULL)
+    losses = [
+        json.loads((tmp_path / name / member / "checkpoint" / "state.json").read_text())["losses"]
+        for name in ("killed", "whole")
+        for member in ("member_0", "member_1")
+    ]
+    assert losses[0]
+    assert losses[:2] == losses[2:]
+    weights = [(tmp_path / name / "detector.safetensors").read_bytes() for name in ("killed", "whole")]
+    assert weights[0] == weights[1]
 
 
 def test_other_settings_do_not_continue_a_run(miniature: Path, tmp_path: Path) -> None:
