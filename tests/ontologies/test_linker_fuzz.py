@@ -26,8 +26,9 @@ NAMES = {
 }
 _VOCABULARY = (
     "pleural effusion effusions lung lungs opacity opacities calcified granuloma left right upper lobe base 5 mm 1.2 x "
-    "cm small stable new enlarged heart fever renal cyst cysts no not without and or cannot exclude is are has resolved "
-    "normal ? history of mother INDICATION: FINDINGS: ( ) , . ; : \n - / İ ﬁ µ \u0301 \u200b \ud800 😀 (PE) PE vs."
+    "cm small stable new enlarged heart fever renal cyst cysts no not without and or cannot exclude is are has "
+    "resolved normal ? history of mother INDICATION: FINDINGS: ( ) , . ; : \n - / İ ﬁ µ \u0301 \u200b \ud800 "
+    "😀 (PE) PE vs."
 )
 _WORDS = _VOCABULARY.split(" ")
 _TEXTS = st.one_of(
