@@ -7,10 +7,10 @@ says what is in them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, get_args
 
 import numpy as np
 
@@ -18,7 +18,10 @@ from indexes import manifest
 from kg.annotations import AnnotationMatrix
 from kg.hierarchy import information_content, is_a_closure
 from kg.string_table import StringTableWriter
-from ontologies.knowledge import KINDS, PREDICATES, Merged
+from ontologies.knowledge import KINDS, PREDICATES, Merged, Table
+
+if TYPE_CHECKING:
+    import pyarrow
 
 KIND, VERSION = "graph", 2
 Progress = Callable[[str, int, int], None]
@@ -63,7 +66,7 @@ def write(
         report("graph: hierarchy", 3, 6)
         write_hierarchy(folder, n, subject)
         report("graph: tables", 4, 6)
-        for table in ("concepts", "terms", "relations", "conflicts"):
+        for table in get_args(Table):
             _write_parquet(merged.batches(table), folder / f"{table}.parquet")
         report("graph: checksums", 5, 6)
         counts = {"concepts": n, "relations": m, "names": labels, "conflicts": merged.staging.count("conflict")}
@@ -164,23 +167,21 @@ def _indptr(sorted_rows: np.ndarray, n: int) -> np.ndarray:
     return indptr
 
 
-def _write_parquet(batches: Iterator[Any], path: Path) -> None:
+def _write_parquet(reader: pyarrow.RecordBatchReader, path: Path) -> None:
     """Write the batches in row groups of one size, so that the bytes do not depend on how the rows arrived."""
     import pyarrow
     from pyarrow import parquet
 
-    writer, waiting, rows = None, [], 0
-    for batch in batches:
-        if writer is None:
-            writer = parquet.ParquetWriter(path, batch.schema, compression="zstd")
-        waiting.append(batch)
-        rows += batch.num_rows
-        if rows >= _ROWS:
-            table = pyarrow.Table.from_batches(waiting)
-            whole = rows - rows % _ROWS
-            writer.write_table(table.slice(0, whole), row_group_size=_ROWS)
-            waiting, rows = table.slice(whole).to_batches(), rows - whole
-    if writer is not None:
+    waiting: list[pyarrow.RecordBatch] = []
+    rows = 0
+    with parquet.ParquetWriter(path, reader.schema, compression="zstd") as writer:
+        for batch in reader:
+            waiting.append(batch)
+            rows += batch.num_rows
+            if rows >= _ROWS:
+                table = pyarrow.Table.from_batches(waiting)
+                whole = rows - rows % _ROWS
+                writer.write_table(table.slice(0, whole), row_group_size=_ROWS)
+                waiting, rows = table.slice(whole).to_batches(), rows - whole
         if rows:
             writer.write_table(pyarrow.Table.from_batches(waiting))
-        writer.close()

@@ -6,11 +6,14 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from errors import ArtifactError
 from ontologies.concept import Concept, Relation, Term
 from ontologies.staging import Staging
+
+if TYPE_CHECKING:
+    import pyarrow
 
 KINDS = ("preferred", "exact", "abbreviation", "layperson", "narrow", "broad", "related")
 # Predicates that reasoning knows; a source may bring others, which come after these, in alphabetical order.
@@ -108,12 +111,12 @@ class Merged(Knowledge):
 
     staging: Staging
 
-    def batches(self, table: Table) -> Iterator[Any]:
+    def batches(self, table: Table) -> pyarrow.RecordBatchReader:
         return self.query(_QUERIES[table])
 
-    def query(self, query: str, rows: int = _ROWS) -> Iterator[Any]:
-        """The answer to a query over the tables, in its order, as Arrow record batches. One at a time."""
-        yield from self.staging.connection.sql(query).to_arrow_reader(rows)
+    def query(self, query: str, rows: int = _ROWS) -> pyarrow.RecordBatchReader:
+        """The answer to a query over the tables, in its order; it must be read before the next query is asked."""
+        return self.staging.connection.sql(query).to_arrow_reader(rows)
 
     def canonical(self) -> dict[str, str]:
         """{any CURIE: canonical CURIE}, sorted; the whole of it in memory."""
