@@ -49,14 +49,18 @@ _TYPES = {
     "person": "Population Group",
     "environment": "Spatial Concept",
 }
+# Tags of what describes the terminology, not patients; attributes among them, which name relations.
+_METADATA = frozenset({"attribute", "link assertion", "linkage concept", "metadata", "namespace concept"})
+_METADATA |= {f"{kind} metadata concept" for kind in ("core", "foundation", "OWL")}
 
 
 def read(path: Path, *, language: str = "en", report: Report = stop) -> Iterator[Statement]:
     """Stream the active part of a release: concepts with their codes, then terms, relations, maps and old ids.
 
     - Concept: "SNOMEDCT:id", named by the preferred term of the first dialect that has one (for English: US, then GB;
-      for other languages the language reference sets in the order of their ids), else by the fully specified name
-      without its tag. The tag gives the semantic type; the text definition is the definition.
+      for other languages the language reference sets in the order of their ids), else by the English fully
+      specified name without its tag. The tag gives the semantic type, the text definition the definition. Concepts that
+      describe the terminology itself are left out.
     - Term: descriptions in ``language`` that a dialect prefers or accepts (all, when the release has no language
       reference set): the name "preferred", others "exact", the fully specified name without its tag too.
     - Relation: inferred relationships between active concepts: "is_a", and attributes by their name ("Finding site" →
@@ -64,7 +68,7 @@ def read(path: Path, *, language: str = "en", report: Report = stop) -> Iterator
       ICD-10 and ICD-10-CM maps: "xref" when the map says exact, unconditionally, and one to one, else "related_to".
       "alias" from an inactive concept to the one that replaced it or is the same as it.
 
-    Takes a few hundred MB for an international release. Raises InputError when there is no snapshot, a file has other
+    Takes about 1 GB for an international release. Raises InputError when there is no snapshot, a file has other
     columns, or (by default) at a malformed row; with ``report`` such a row is reported and left out.
     """
     files = snapshot_files(members(path))
@@ -90,7 +94,8 @@ class _Release:
     language: str
     report: Report
     source: str = ""
-    names: dict[str, _Names] = field(default_factory=dict)
+    names: dict[str, _Names] = field(default_factory=dict)  # of the concepts
+    metadata: dict[str, _Names] = field(default_factory=dict)
     ranks: dict[str, int] = field(default_factory=dict)
 
     def statements(self) -> Iterator[Statement]:
@@ -99,6 +104,8 @@ class _Release:
         self.names = {row["id"]: _Names() for row in self._active("concept", self.report)}
         self._accept()
         self._name()
+        for code in [code for code, names in self.names.items() if _split(names.full)[1] in _METADATA]:
+            self.metadata[code] = self.names.pop(code)
         yield from self._concepts()
         yield from self._terms()
         yield from self._relations()
@@ -124,11 +131,18 @@ class _Release:
                     self.ranks[row["referencedComponentId"]] = value
 
     def _described(self, report: Report) -> Iterator[Row]:
-        """Active descriptions, in the language, of active concepts, that a dialect does not leave out."""
+        """Active descriptions of active concepts: fully specified names, in English, which every release has; others in
+        the language, unless no dialect accepts them."""
         for row in self._active("description", report):
-            if row["conceptId"] in self.names and row["languageCode"] == self.language and row["term"].strip():
-                if row["typeId"] == _SYNONYM and self.ranks and row["id"] not in self.ranks:
-                    continue
+            spoken = row["languageCode"].split("-")[0]
+            if row["conceptId"] not in self.names or not row["term"].strip():
+                continue
+            if row["typeId"] == _FULLY_SPECIFIED:
+                wanted = spoken == "en"
+            else:
+                accepted = row["typeId"] != _SYNONYM or not self.ranks or row["id"] in self.ranks
+                wanted = spoken == self.language and accepted
+            if wanted:
                 yield row
 
     def _name(self) -> None:
@@ -160,7 +174,7 @@ class _Release:
             names = self.names[code]
             if row["typeId"] == _FULLY_SPECIFIED:
                 text = _split(text)[0]
-                if text == names.preferred:
+                if self.language != "en" or text == names.preferred:
                     continue
                 first = not names.preferred and text == _split(names.full)[0]
             elif row["typeId"] == _SYNONYM:
@@ -172,7 +186,7 @@ class _Release:
     def _predicate(self, attribute: str) -> str:
         if attribute == IS_A:
             return "is_a"
-        names = self.names.get(attribute, _Names())
+        names = self.metadata.get(attribute) or self.names.get(attribute, _Names())
         name = names.preferred or _split(names.full)[0]
         return re.sub(r"\W+", "_", name.lower()).strip("_") or "related_to"
 

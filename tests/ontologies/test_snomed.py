@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 from errors import InputError
 from ontologies import snomed
 from ontologies.concept import Concept, Relation, Statement, Term
-from ontologies.merge import merge
 from ontologies.problem import Problem, stop
 from ontologies.snomed_owl import axiom_relations
+
+from .listing import merge
 
 RELEASE = Path(__file__).parent / "snomed_release"  # invented content in the layout of an international release
 GLASS, MOULD, CHEST = "SNOMEDCT:131999999106", "SNOMEDCT:141999999103", "SNOMEDCT:121999999108"
@@ -66,6 +67,13 @@ def test_the_dialect_names_a_concept_and_both_dialects_are_known() -> None:
 def test_another_language() -> None:
     found = list(snomed.read(RELEASE, language="es"))
     assert [s.text for s in found if isinstance(s, Term)] == [], "no Spanish dialect accepts it"
+    assert names(found)[GLASS] == "Glass lung"
+
+
+def test_metadata_name_relations_and_are_no_concepts() -> None:
+    found = list(snomed.read(RELEASE))
+    assert "SNOMEDCT:191999999105" not in names(found)
+    assert "sits_in" in {s.predicate for s in found if isinstance(s, Relation)}
 
 
 def test_without_language_reference_sets_every_description_counts(release: Path) -> None:
