@@ -28,10 +28,13 @@ _TOKEN = re.compile(r"[^\W_]+(?:['’][^\W_]+)?|[^\w\s]")
 _TRIGGERS = Path(__file__).parent / "data" / "assertion_triggers.tsv"
 _LONGEST_SENTENCE = 2000
 _FARTHEST = 60  # words between a trigger and a mention
+_NOW = frozenset(["now", "currently", "today", "presents", "presenting"])
 _MARKS = frozenset(["?", "normal"])
 _ALONE = frozenset(
     ["absent", "negative", "resolved", "cleared", "unremarkable", "suspected", "questioned", "questionable", "denied"]
 )
+# Phrases of doubt that a list follows: "differential includes atelectasis, aspiration and pneumonia".
+_LISTING = frozenset(["differential", "ddx", "evaluate", "evaluation", "eval", "assess", "assessment", "rule"])
 _BE = frozenset(["is", "are", "was", "were", "has", "have", "had", "appears", "appear", "remains", "remain", "seems"])
 # A heading starts a line; inside one it is in capitals.
 _HEADING = re.compile(r"(?:^[ \t]*([A-Z][A-Za-z /&-]{1,40})|(?<=[.;?!] )([A-Z][A-Z /&-]{3,40})):", re.MULTILINE)
@@ -64,6 +67,8 @@ class Assertion(NamedTuple):
     context: Context | None = None
 
 
+_SILENT = frozenset(["nothing", "except", "end"])  # say nothing of a mention by themselves
+_ENDS = frozenset(["except", "end"])
 _PRESENT, _ABSENT, _UNCERTAIN = Assertion("present"), Assertion("absent"), Assertion("uncertain")
 _THEN: dict[str, Assertion] = {
     "history": Assertion("not assessed", "history"),
@@ -74,7 +79,7 @@ _THEN: dict[str, Assertion] = {
 
 @dataclass(frozen=True, slots=True)
 class _Trigger:
-    effect: str  # "absent", "uncertain", "history", "family", "not now", "nothing" or "end"
+    effect: str  # "absent", "uncertain", "history", "family", "not now", "nothing", "except" or "end"
     before: bool = False  # acts on mentions after it
     after: bool = False  # acts on mentions before it
     at_end: bool = False  # … only at the end of a clause
@@ -134,7 +139,7 @@ def assertions(text: str, spans: Sequence[tuple[int, int]]) -> list[Assertion]:
         for i in inside:
             start, end = spans[i]
             section = next((kind for a, b, kind in sections if a <= start < b), None)
-            if section in _THEN:
+            if section in _THEN and not _today(tokens, start):
                 result[i] = _THEN[section]
                 continue
             result[i] = _assertion(tokens, hits, start, end, question)
@@ -143,9 +148,14 @@ def assertions(text: str, spans: Sequence[tuple[int, int]]) -> list[Assertion]:
     return result
 
 
+def _today(tokens: list[tuple[int, int, str]], mention: int) -> bool:
+    """Whether a sentence comes back to the present before a mention: "PMH: COPD. Now cough"."""
+    return any(end <= mention and word in _NOW for _, end, word in tokens)
+
+
 def _speak(words: list[str], hits: list[_Hit]) -> bool:
     """Whether a sentence holds anything that makes a mention other than present."""
-    return not _MARKS.isdisjoint(words) or any(hit.trigger.effect not in ("nothing", "end") for hit in hits)
+    return not _MARKS.isdisjoint(words) or any(hit.trigger.effect not in _SILENT for hit in hits)
 
 
 def _sections(text: str) -> list[tuple[int, int, str]]:
@@ -223,9 +233,13 @@ def _assertion(tokens: list[tuple[int, int, str]], hits: list[_Hit], start: int,
     words = [word for *_, word in tokens]
     acting: list[tuple[int, _Hit]] = []
     hits = [hit for hit in hits if first - _FARTHEST <= hit.first <= last + _FARTHEST]
+    # "except for scoliosis, the examination is unremarkable"
+    excepted = any(hit.trigger.effect == "except" and 0 <= first - hit.last <= 3 for hit in hits)
     for hit in hits:
         if hit.trigger.before and hit.last <= first and _reaches(words, hits, hit, first):
             acting.append((first - hit.last, hit))
+        elif excepted:
+            continue
         elif hit.trigger.after and hit.first >= last and _reaches_back(words, hits, hit, last):
             acting.append((hit.first - last, hit))
     if (
@@ -252,14 +266,15 @@ def _assertion(tokens: list[tuple[int, int, str]], hits: list[_Hit], start: int,
         return _THEN[effect]
     if effect == "uncertain":
         nearest = acting[0][1]
-        # "no findings to suggest": the suspicion itself is denied
+        # "no findings to suggest": the suspicion itself is denied; so is each "suspicious opacity" of a denied list
+        adjective = words[nearest.first : nearest.last] == ["suspicious"]
         for _, hit in acting[1:]:
             if (
                 hit.trigger.effect == "absent"
                 and hit.trigger.before
                 and nearest.trigger.before
                 and hit.last <= nearest.first
-            ) and not {",", "or", "and", ":"} & set(words[hit.last : nearest.first]):
+            ) and (adjective or not {",", "or", "and", ":"} & set(words[hit.last : nearest.first])):
                 return _ABSENT
         return _UNCERTAIN
     return _ABSENT
@@ -269,7 +284,7 @@ def _reaches(words: list[str], hits: list[_Hit], hit: _Hit, mention: int) -> boo
     """Whether a trigger acts on a mention that starts at token ``mention`` after it."""
     effect = hit.trigger.effect
     for other in hits:
-        if hit.last <= other.first < mention and other.trigger.effect == "end":
+        if hit.last <= other.first < mention and other.trigger.effect in _ENDS:
             return False
     between = words[hit.last : mention]
     if words[hit.first : hit.last] == ["not"] and len(between) > 4:
@@ -289,9 +304,15 @@ def _reaches(words: list[str], hits: list[_Hit], hit: _Hit, mention: int) -> boo
     if effect == "absent" and "with" in between and words[hit.first] not in ("without", "not"):
         return False
     listed = any(word in ("or", "nor") for word in words[hit.last : mention + _FARTHEST])
+    lists = words[hit.first] in _LISTING
     for i, word in enumerate(between):
         following = words[hit.last + i + 1] if hit.last + i + 1 < len(words) else ""
-        if word == "," and effect == "uncertain" and following not in ("or", "and", "versus", "vs"):
+        if (
+            word == ","
+            and effect == "uncertain"
+            and following not in ("or", "and", "versus", "vs")
+            and (following in _NEW_ITEM or not (listed or lists))
+        ):
             return False
         if (
             word in (",", "and")
@@ -299,7 +320,7 @@ def _reaches(words: list[str], hits: list[_Hit], hit: _Hit, mention: int) -> boo
             and not (listed and word == "," and "or" in words[hit.last + i : mention + _FARTHEST])
         ):
             return False
-        if word == "and" and effect == "uncertain":
+        if word == "and" and effect == "uncertain" and not lists:
             return False
         if word in (",", "and", "/") and effect != "absent" and following in _TABLE and effect not in _THEN:
             return False
@@ -310,13 +331,14 @@ def _reaches_back(words: list[str], hits: list[_Hit], hit: _Hit, mention_end: in
     """Whether a trigger acts on a mention that ends before token ``mention_end`` before it."""
     if hit.trigger.at_end and hit.last < len(words) and words[hit.last] not in (".", ",", ";", "?", "!", ")", "but"):
         return False
-    if len(words[hit.first : hit.last]) == 1 and words[hit.first] in ("no", "none", "nil"):
+    if len(words[hit.first : hit.last]) == 1 and words[hit.first] in ("no", "none", "nil", "absent", "negative"):
         # as in a form: "Effusion: none."
-        return words[mention_end : hit.first] in ([":"], ["-"], ["="]) and (
-            hit.last == len(words) or not words[hit.last].isalnum()
-        )
+        if words[mention_end : hit.first] in ([":"], ["-"], ["="]):
+            return hit.last == len(words) or not words[hit.last].isalnum()
+        if words[hit.first] in ("no", "none", "nil"):
+            return False
     for other in hits:
-        if mention_end <= other.first < hit.first and other.trigger.effect == "end":
+        if mention_end <= other.first < hit.first and other.trigger.effect in _ENDS:
             return False
     between = words[mention_end : hit.first]
     if len(words[hit.first : hit.last]) == 1 and words[hit.first] in _ALONE:
