@@ -1,6 +1,6 @@
 """What is said of the findings of radiology reports: ``python -m benchmarks.assertion [--home DIR] [--json]``.
 
-Three measures, the first two of which need only the code and the home's fetched sources:
+Three measures; ``--peer`` adds negspacy's NegEx rules to the first:
 
 - the invented sentences of tests/ontologies/assertions.tsv: expected × given presence;
 - Open-i's reports that its readers indexed "normal" and nothing else: the share of the mentions of findings and
@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from benchmarks.machine import stamp
-from errors import InputError
+from errors import DependencyError, InputError
 from kg.graph import KnowledgeGraph
 from ontologies import chest
 from ontologies.assertion import assertions
@@ -79,6 +79,33 @@ def confusion(table: Iterable[Sentence]) -> dict[Presence, dict[Presence, int]]:
         given = [said.presence for said in assertions(sentence.text, sentence.spans)]
         counts.update(zip(sentence.expected, given, strict=True))
     return {e: {g: counts[e, g] for g in get_args(Presence)} for e in get_args(Presence)}
+
+
+def negspacy_right(table: Sequence[Sentence]) -> dict[str, int]:
+    """Of the mentions, those for which "absent or not" is right: by our rules, by negspacy's for clinical English with
+    the same mentions and spaCy's sentence splitter. DependencyError when negspacy is not installed."""
+    try:
+        import negspacy.negation  # noqa: F401
+        import spacy
+    except ImportError as error:
+        raise DependencyError("negspacy is not installed", run="pip install negspacy") from error
+    nlp = spacy.blank("en")
+    nlp.add_pipe("sentencizer")
+    nlp.add_pipe("negex")
+    negex = nlp.get_pipe("negex")
+    right = Counter[str]()
+    for sentence in table:
+        doc = nlp.get_pipe("sentencizer")(nlp.make_doc(sentence.text))
+        spans = [doc.char_span(*span, label="FINDING", alignment_mode="expand") for span in sentence.spans]
+        doc.set_ents([span for span in spans if span is not None])
+        negex(doc)
+        ours = assertions(sentence.text, sentence.spans)
+        for span, said, expected in zip(spans, ours, sentence.expected, strict=True):
+            denied = expected == "absent"
+            right["mentions"] += 1
+            right["whydx"] += (said.presence == "absent") == denied
+            right["negspacy"] += (span is not None and bool(span._.negex)) == denied
+    return dict(right)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -213,6 +240,8 @@ def _print(figures: dict[str, Any], listed: int) -> None:
     print(f"{'expected':<14}" + "".join(f"{name:>14}" for name in names))
     for name in names:
         print(f"{name:<14}" + "".join(f"{sentences_['confusion'][name][given]:>14}" for given in names))
+    if "absent_or_not" in figures:
+        print("\nAbsent or not: " + ", ".join(f"{name} {n}" for name, n in figures["absent_or_not"].items()))
     print(f"\nOpen-i, {normal['reports']} normal reports, {normal['mentions']} mentions:")
     print(
         ", ".join(f"{name} {normal[name]}" for name in names) + f"; {normal['asserted_present']:.1%} asserted present"
@@ -234,12 +263,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.assertion", description=__doc__.split("\n")[0])
     parser.add_argument("--home", type=Path)
     parser.add_argument("--json", action="store_true", help="one object; no report text in it")
+    parser.add_argument("--peer", action="store_true", help="also negspacy's rules")
     parser.add_argument("--list", type=int, default=20, help="how many concepts of normal reports to show")
     parser.add_argument("--missed", metavar="HEADING", help="show the reports in which a heading was missed")
     arguments = parser.parse_args()
     from cli.terminal import home_folder
 
     figures = measure(home_folder(arguments.home))
+    if arguments.peer:
+        figures["absent_or_not"] = negspacy_right(sentences())
     missed = figures["openi_findings"].pop("missed")
     if arguments.missed:
         print("\n".join(missed.get(arguments.missed, ())))
