@@ -7,11 +7,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from errors import InputError
-from ontologies import biomappings, hpoa, icd10cm, obo
-from ontologies.concept import Relation, Statement
-from ontologies.problem import Problem
+from ontologies import biomappings, hpoa, icd10cm, obo, rdf, snomed
+from ontologies.concept import Concept, Relation, Statement, Term
+from ontologies.problem import Problem, stop
 
 OBO = """format-version: 1.2
 
@@ -88,3 +90,19 @@ def test_a_term_keeps_what_is_right_about_it(tmp_path: Path) -> None:
     found = [repr(s) for s in obo.read(tmp_path / "x.obo", report=lambda problem: None)]
     assert any("'ok'" in line for line in found)
     assert not any("lost" in line or "odd" in line or "no id" in line for line in found)
+
+
+@settings(deadline=None, max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.sampled_from([obo.read, hpoa.read, biomappings.read, icd10cm.read, rdf.read, snomed.read]),
+    st.sampled_from(["", OBO, HPOA, SSSOM, ICD, "@prefix : <http://x/> .\n", '<r xmlns="', '{"@id": ']),
+    st.binary(max_size=200),
+)
+def test_any_bytes_give_statements_or_an_input_error(tmp_path: Path, read: Reader, start: str, data: bytes) -> None:
+    (tmp_path / "given").write_bytes(start.encode() + data)
+    for report in (stop, lambda problem: None):
+        try:
+            for statement in read(tmp_path / "given", report=report):
+                assert isinstance(statement, Concept | Term | Relation)
+        except InputError as error:
+            assert "\n" not in str(error)  # noqa: PT017
