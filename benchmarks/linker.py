@@ -171,7 +171,7 @@ def scispacy(known: Vocabulary, data: Path, scratch: Path) -> Tool:
     import nmslib
     import numpy as np
     from scispacy.candidate_generation import CandidateGenerator
-    from scispacy.linking_utils import Entity, KnowledgeBase
+    from scispacy.linking_utils import KnowledgeBase
     from sklearn.feature_extraction.text import TfidfVectorizer
 
     from ontologies.normalize import STOP_WORDS
@@ -181,11 +181,12 @@ def scispacy(known: Vocabulary, data: Path, scratch: Path) -> Tool:
     for term in known.terms:
         if term.curie in inside and term.kind in _ALIKE:
             names.setdefault(term.curie, []).append(term.text)
-    kb = KnowledgeBase()
-    for curie, texts in sorted(names.items()):
-        kb.cui_to_entity[curie] = Entity(curie, texts[0], texts, [], None)
-        for text in texts:
-            kb.alias_to_cuis[text].add(curie)
+    listed = scratch / "names.jsonl"
+    with listed.open("w", encoding="utf-8") as out:
+        for curie, texts in sorted(names.items()):
+            row = {"concept_id": curie, "canonical_name": texts[0], "aliases": texts, "types": []}
+            out.write(json.dumps(row) + "\n")
+    kb = KnowledgeBase(str(listed))
     aliases = list(kb.alias_to_cuis)
 
     def build() -> Any:
