@@ -199,6 +199,14 @@ def ontology_diff(
         Path | None,
         typer.Option("--cases", metavar="JSONL", help="Rank these cases with both; rows as for `whydx eval diagnose`."),
     ] = None,
+    vocab: Annotated[
+        str | None,
+        typer.Option(
+            "--vocab",
+            help="Rank only diseases with a code in this system, e.g. OMIM, as published rare patients.",
+            show_default="all, as patients with a chest image",
+        ),
+    ] = None,
     k: CountOption = 20,
     layout: FormatOption = "table",
     output: OutputOption = None,
@@ -212,7 +220,7 @@ def ontology_diff(
         from fusion.diff import moved
 
         with progress() as advance:
-            value["cases"] = moved(_graph_folder(old), _graph_folder(new), cases, k, progress=advance)
+            value["cases"] = moved(_graph_folder(old), _graph_folder(new), cases, k, vocab=vocab, progress=advance)
     show(value, difference, layout, output)
 
 

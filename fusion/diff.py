@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from fusion.patients import PublishedCase, read_cases, to_case
-from fusion.prior import published_likelihood
+from fusion.prior import chest_prior, published_likelihood
 from fusion.workup import observations
 from kg.diff import changed_edges
 from kg.graph import KnowledgeGraph
@@ -25,48 +27,68 @@ _TRIED = 12
 
 @dataclass(frozen=True, slots=True)
 class _Ranking:
-    """{canonical CURIE: (rank from 1, score)} of every annotated disease for one case."""
+    """{canonical CURIE: (rank from 1, score)} of every disease in question for one case."""
 
     places: Mapping[str, tuple[int, float]]
-
-    @classmethod
-    def of(cls, model: LikelihoodModel, case: PublishedCase) -> _Ranking:
-        found = model.candidates(observations(to_case(case, model.graph)[0]), k=None)
-        rows = zip(found.nodes.tolist(), found.scores.tolist(), strict=True)
-        return cls({model.graph.curie(node): (rank, score) for rank, (node, score) in enumerate(rows, 1)})
 
     def first(self) -> list[str]:
         return [curie for curie, (rank, _) in self.places.items() if rank <= FIRST]
 
 
-def moved(old: Path, new: Path, cases: Path, k: int, *, progress: Progress | None = None) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class _Model:
+    """A graph, and how diseases are ranked over it."""
+
+    graph: KnowledgeGraph
+    vocab: str | None
+    likelihood: LikelihoodModel
+    within: np.ndarray | None
+
+    @classmethod
+    def of(cls, graph: KnowledgeGraph, vocab: str | None) -> _Model:
+        if vocab is not None:
+            likelihood = published_likelihood(graph)
+            return cls(graph, vocab, likelihood, likelihood.rows_with_code(vocab))
+        prior = chest_prior(graph)
+        return cls(graph, vocab, LikelihoodModel(graph, prior=prior.by_node, default_prior=prior.default), None)
+
+    def ranking(self, case: PublishedCase) -> _Ranking:
+        found = self.likelihood.candidates(observations(to_case(case, self.graph)[0]), k=None, within=self.within)
+        rows = zip(found.nodes.tolist(), found.scores.tolist(), strict=True)
+        return _Ranking({self.graph.curie(node): (rank, score) for rank, (node, score) in enumerate(rows, 1)})
+
+
+def moved(
+    old: Path, new: Path, cases: Path, k: int, *, vocab: str | None = None, progress: Progress | None = None
+) -> dict[str, Any]:
     """What the difference between two graph folders does to the diagnoses of some cases.
 
     {"cases", "moved_cases", "moves": the first ``k``}: a move is a diagnosis that is among the first ten with either
     graph and has another rank with the other, the largest change of score first, ties by case and CURIE. Its "edge" is
     the changed edge that, put back as it was in the new graph, takes most of the change of score back, with the
-    "share" of the change that it takes; None when no edge does, as when the diagnosis was only overtaken. Cases are
-    ranked by the likelihood for published patients. Raises InputError for unreadable cases, ArtifactError for graphs
-    that cannot be opened.
+    "share" of the change that it takes; None when no edge does, as when the diagnosis was only overtaken.
+
+    All annotated diseases are ranked by the likelihood, with the prior of patients who have a chest image; with
+    ``vocab`` only the diseases that have a code in it, none more common than another, as for published patients of rare
+    diseases. Raises InputError for unreadable cases, ArtifactError for graphs that cannot be opened.
     """
     before, after = KnowledgeGraph.open(old), KnowledgeGraph.open(new)
-    models = published_likelihood(before), published_likelihood(after)
+    models = _Model.of(before, vocab), _Model.of(after, vocab)
     rows = list(read_cases(cases))
     moves: list[dict[str, Any]] = []
     for done, case in enumerate(rows, 1):
-        moves += _moves(case, before, after, models)
+        moves += _moves(case, *models)
         if progress:
             progress("cases", done, len(rows))
     moves.sort(key=lambda m: (-abs(m["score_change"] or 0.0), m["case"], m["disease"]))
     shown = moves[:k]
-    _name_edges(shown, {c.case_id: c for c in rows}, after, changed_edges(old, new), progress)
+    _name_edges(shown, {c.case_id: c for c in rows}, models[1], changed_edges(old, new), progress)
     return {"cases": len(rows), "moved_cases": len({m["case"] for m in moves}), "moves": shown}
 
 
-def _moves(
-    case: PublishedCase, before: KnowledgeGraph, after: KnowledgeGraph, models: tuple[LikelihoodModel, LikelihoodModel]
-) -> list[dict[str, Any]]:
-    old, new = (_Ranking.of(model, case) for model in models)
+def _moves(case: PublishedCase, old_model: _Model, new_model: _Model) -> list[dict[str, Any]]:
+    old, new = old_model.ranking(case), new_model.ranking(case)
+    before, after = old_model.graph, new_model.graph
     pairs: set[tuple[str | None, str | None]] = {(curie, _same(before, curie, after)) for curie in old.first()}
     named = {other for _, other in pairs}
     pairs |= {(_same(after, curie, before), curie) for curie in new.first() if curie not in named}
@@ -103,7 +125,7 @@ def _same(graph: KnowledgeGraph, curie: str, other: KnowledgeGraph) -> str | Non
 def _name_edges(
     moves: Sequence[dict[str, Any]],
     cases: Mapping[str, PublishedCase],
-    graph: KnowledgeGraph,
+    new: _Model,
     edges: Sequence[dict[str, Any]],
     progress: Progress | None,
 ) -> None:
@@ -111,13 +133,13 @@ def _name_edges(
     tried: dict[int, list[dict[str, Any]]] = {}
     for move in moves:
         if move["score_change"]:
-            for number in _in_question(move, cases[move["case"]], graph, edges)[:_TRIED]:
+            for number in _in_question(move, cases[move["case"]], new.graph, edges)[:_TRIED]:
                 tried.setdefault(number, []).append(move)
     for done, (number, concerned) in enumerate(sorted(tried.items()), 1):
         with tempfile.TemporaryDirectory() as scratch:
-            model = published_likelihood(without_change(graph, edges[number], Path(scratch) / "graph"))
+            model = _Model.of(without_change(new.graph, edges[number], Path(scratch) / "graph"), new.vocab)
             for move in concerned:
-                place = _Ranking.of(model, cases[move["case"]]).places.get(move["disease"])
+                place = model.ranking(cases[move["case"]]).places.get(move["disease"])
                 taken_back = move["new_score"] - place[1] if place else move["score_change"]
                 share = round(taken_back / move["score_change"], 4)
                 if share > 0 and share > (move["edge"] or {"share": 0.0})["share"]:

@@ -48,7 +48,7 @@ IS_A = [("HP:1", "HP:0"), ("HP:2", "HP:0"), ("HP:3", "HP:0")]
 def test_the_annotation_that_moved_a_diagnosis_is_named(tmp_path: Path, cases: Path) -> None:
     old = built(tmp_path / "old", {k: f for k, f in FREQUENCY.items() if k != ("OMIM:2", "HP:1")}, IS_A)
     new = built(tmp_path / "new", FREQUENCY | {("OMIM:2", "HP:3"): 0.45}, IS_A)
-    told = moved(old.path, new.path, cases, 50)
+    told = moved(old.path, new.path, cases, 50, vocab="OMIM")
     assert told["cases"] == 2
     move = next(m for m in told["moves"] if (m["case"], m["disease"]) == ("a", "OMIM:2"))
     assert (move["old_rank"], move["new_rank"]) == (5, 1)
@@ -62,7 +62,7 @@ def test_the_annotation_that_moved_a_diagnosis_is_named(tmp_path: Path, cases: P
 def test_a_hierarchy_edge_that_moved_a_diagnosis_is_named(tmp_path: Path, cases: Path) -> None:
     old = built(tmp_path / "old", FREQUENCY, IS_A)
     new = built(tmp_path / "new", FREQUENCY, [*IS_A, ("HP:2", "HP:3")])
-    told = moved(old.path, new.path, cases, 50)
+    told = moved(old.path, new.path, cases, 50, vocab="OMIM")
     move = next(m for m in told["moves"] if (m["case"], m["disease"]) == ("b", "OMIM:1"))
     # what shows HP:2 now shows HP:3
     assert move["new_rank"] < move["old_rank"]
@@ -72,4 +72,4 @@ def test_a_hierarchy_edge_that_moved_a_diagnosis_is_named(tmp_path: Path, cases:
 
 def test_nothing_moves_between_equal_graphs(tmp_path: Path, cases: Path) -> None:
     graph = built(tmp_path / "graph", FREQUENCY, IS_A)
-    assert moved(graph.path, graph.path, cases, 50) == {"cases": 2, "moved_cases": 0, "moves": []}
+    assert moved(graph.path, graph.path, cases, 50, vocab="OMIM") == {"cases": 2, "moved_cases": 0, "moves": []}

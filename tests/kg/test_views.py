@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import astuple
+from pathlib import Path
 from typing import Any
 
 import networkx
@@ -13,7 +14,8 @@ from kg import views
 from kg.graph import KnowledgeGraph
 from kg.triple import Triple
 from kg.views import Subgraph
-from ontologies.concept import Concept
+from ontologies import rdf
+from ontologies.concept import Concept, Relation
 
 TEXT = st.text(
     st.characters(exclude_categories=("Cs", "Cc"), exclude_characters="|"), min_size=1, max_size=12
@@ -104,3 +106,21 @@ def test_a_neighbourhood_is_what_networkx_finds(small_graph: KnowledgeGraph) -> 
         assert {c.curie for c in view.concepts} == set(near)
         inside = {(s, o) for s, o in everything.edges() if s in near and o in near}
         assert {(t.subject, t.object) for t in view.triples} == inside
+
+
+def test_what_was_exported_reads_as_an_ontology(small_graph: KnowledgeGraph, tmp_path: Path) -> None:
+    view = views.spanned(small_graph, [small_graph.curie(n) for n in range(len(small_graph))])
+    path = tmp_path / "all.ttl"
+    path.write_bytes(views.to_turtle(view))
+    lines = tmp_path / "all.nt"
+    views.write_triples(small_graph, lines)
+    for file in (path, lines):
+        rows = list(rdf.read(file))
+        assert {(r.curie, r.name) for r in rows if isinstance(r, Concept)} == {(c.curie, c.name) for c in view.concepts}
+        read = {
+            (r.subject, r.predicate, r.object, r.source, r.frequency, r.reference)
+            for r in rows
+            if isinstance(r, Relation) and r.predicate != "xref"
+        }
+        known = ((t.subject, t.predicate, t.object, t.source, t.frequency, t.reference) for t in view.triples)
+        assert read == set(known)
