@@ -11,7 +11,11 @@ REFUSALS = {
     "wrong_modality": "the header says this is not a projection radiograph",
     "wrong_body_part": "the header says this is not the chest",
     "lateral_view": "the header says this is a lateral or oblique view; only PA and AP are read",
+    "inverted": "the image looks like a radiograph whose greys are inverted",
+    "rotated": "the image looks like a chest radiograph turned by a quarter or half",
+    "cropped": "the image looks like a part of a chest radiograph",
     "not_a_chest_radiograph": "the image does not look like a frontal chest radiograph",
+    "unreadable": "the file cannot be read as one grey image (in a folder of many; alone it is an error)",
 }
 """Reason code → what it means. The codes are stable; they stand in predictions and reports."""
 
