@@ -81,9 +81,9 @@ class Size:
 
 def size(scale: float) -> Size:
     return Size(
-        concepts=max(int(CONCEPTS * scale), 200),
-        names=max(int(NAMES * scale), 1_000),
-        relation_rows=max(int(RELATION_ROWS * scale) // 2, 2_000) * 2,
+        concepts=max(round(CONCEPTS * scale), 200),
+        names=max(round(NAMES * scale), 1_000),
+        relation_rows=max(round(RELATION_ROWS * scale / 2), 2_000) * 2,
     )
 
 
