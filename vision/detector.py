@@ -23,12 +23,13 @@ from vision.intensity import resize, standardise
 from vision.quality import cautions, refusal
 
 if TYPE_CHECKING:
+    from vision.probe import Probe
     from vision.vit import HybridViT
 
 EMBEDDING_DIM = 256
 OUTLIER_DIM = 48
 WEIGHTS = Path(__file__).resolve().parent / "weights"
-FORMAT = 2
+FORMAT = 3
 _RETRAIN = "whydx train detector"
 
 
@@ -68,12 +69,14 @@ class Raw:
 
 class Detector:
     """Shipped weights with their manifest: a few networks of one shape, trained from different seeds, whose logits and
-    maps are averaged. Embeddings and features are the first network's. ``fingerprint`` changes when either file does.
+    maps are averaged, and a probe whose logits are added. Embeddings and features are the first network's.
+    ``fingerprint`` changes when any file does.
     """
 
     def __init__(
         self,
         members: Sequence[HybridViT],
+        probe: Probe | None,
         manifest: Mapping[str, Any],
         outlier: Mapping[str, NDArray],
         fingerprint: str,
@@ -81,7 +84,7 @@ class Detector:
         import torch
 
         self._members = [m.to(memory_format=torch.channels_last) for m in members]  # type: ignore[call-overload]
-        self.manifest, self._outlier, self.fingerprint = manifest, outlier, fingerprint
+        self._probe, self.manifest, self._outlier, self.fingerprint = probe, manifest, outlier, fingerprint
 
     @classmethod
     def open(cls, folder: Path | None = None) -> Detector:
@@ -92,17 +95,13 @@ class Detector:
         from safetensors import SafetensorError
         from safetensors.torch import load as load_tensors
 
+        from vision.probe import Probe
         from vision.vit import HybridViT
 
         folder = folder or WEIGHTS
         manifest, text = read_manifest(folder)
-        try:
-            data = (folder / "detector.safetensors").read_bytes()
-        except OSError as error:
-            raise ArtifactError("the detector's weights are missing", value=folder, run=_RETRAIN) from error
-        if hashlib.sha256(data).hexdigest() != manifest["sha256"]:
-            message = "the detector's weights do not match their manifest"
-            raise ArtifactError(message, value=folder / "detector.safetensors", expected=manifest["sha256"][:12] + "…")
+        data = _read(folder / "detector.safetensors", manifest["sha256"])
+        reading = _read(folder / "probe.safetensors", manifest["probe_sha256"])
         members = [HybridViT(len(LABELS) + 1) for _ in range(manifest["members"])]
         try:
             tensors = {k: t.float() if t.is_floating_point() else t for k, t in load_tensors(data).items()}
@@ -112,11 +111,12 @@ class Detector:
                     {k.removeprefix(f"{i}/"): t for k, t in tensors.items() if k.startswith(f"{i}/")}
                 )
                 member.eval()
-        except (SafetensorError, RuntimeError, KeyError) as error:
+            probe = Probe.of(load_tensors(reading), len(LABELS) + 1)
+        except (SafetensorError, RuntimeError, KeyError, ValueError) as error:
             raise ArtifactError("the detector's weights do not fit this network", value=folder, run=_RETRAIN) from error
         if {k: v.shape for k, v in outlier.items()} != _outlier_shapes(members[0].width):
             raise ArtifactError("the detector's outlier model does not fit this network", value=folder, run=_RETRAIN)
-        return cls(members, manifest, outlier, hashlib.sha256(data + text.encode()).hexdigest()[:16])
+        return cls(members, probe, manifest, outlier, hashlib.sha256(data + text.encode()).hexdigest()[:16])
 
     def detect(self, image: ImageInstance) -> Detection:
         """Findings on one image. A refused image gives ``refused`` and no findings; nothing is raised."""
@@ -153,7 +153,9 @@ class Detector:
                 out = member(mirrored)
                 logits.append(out.logits)
                 maps.append(out.maps.flip(3))
-            logit, patch = torch.stack(logits).mean(0), torch.stack(maps).mean(0)  # (n, 15), (n, 15, g, g)
+            logit, patch = torch.stack(logits).mean(0).numpy(), torch.stack(maps).mean(0)  # (n, 15), (n, 15, g, g)
+            if self._probe:
+                logit = logit + self._probe.logits(straight)
             n, _, grid, _ = patch.shape
             share = patch[:, : len(LABELS)].reshape(n, len(LABELS), grid * grid).softmax(2)  # by the patch's odds
             pooled = [self._members[0].embed_region(first.tokens, share[:, i]) for i in range(len(LABELS))]
@@ -161,7 +163,7 @@ class Detector:
             features = torch.cat((first.tokens.mean(1), first.tokens.std(1)), 1)
         return [
             Raw(
-                logits=logit[i].numpy(),
+                logits=logit[i],
                 maps=patch[i].numpy(),
                 embedding=first.embedding[i].numpy(),
                 regions=regions[i].numpy(),
@@ -251,6 +253,18 @@ def sigmoid(x: NDArray) -> NDArray:
     return 1 / (1 + np.exp(-np.clip(x, -60, 60)))
 
 
+def _read(file: Path, sha256: str) -> bytes:
+    """The bytes of a weights file. Raises ArtifactError when it is missing or its hash is another."""
+    try:
+        data = file.read_bytes()
+    except OSError as error:
+        raise ArtifactError("the detector's weights are missing", value=file, run=_RETRAIN) from error
+    if hashlib.sha256(data).hexdigest() != sha256:
+        message = "the detector's weights do not match their manifest"
+        raise ArtifactError(message, value=file, expected=sha256[:12] + "…")
+    return data
+
+
 def _outlier_shapes(width: int) -> dict[str, tuple[int, ...]]:
     size = 2 * width
     return {"mean": (size,), "scale": (size,), "basis": (size, OUTLIER_DIM), "spread": (OUTLIER_DIM,), "residual": (1,)}
@@ -269,6 +283,7 @@ def read_manifest(folder: Path) -> tuple[dict[str, Any], str]:
     needed = {
         "format",
         "members",
+        "probe_sha256",
         "sha256",
         "labels",
         "thresholds",

@@ -9,7 +9,7 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +23,7 @@ from vision.fit import Trained
 from vision.intensity import resize, standardise
 
 if TYPE_CHECKING:
+    from vision.stem import EfficientNetLite0
     from vision.vit import HybridViT
 
 SIDE = 256
@@ -43,7 +44,7 @@ def release(
     date: str | None = None,
     progress: Callable[[str, int, int], None] | None = None,
 ) -> dict[str, Any]:
-    """Write detector.safetensors, detector.json, cases.safetensors and cases.json into ``folder``; returns the
+    """Write detector.safetensors, probe.safetensors, detector.json, cases.* into ``folder``; returns the
     manifest.
 
     Probabilities are calibrated and thresholds set on the calibration fold (training patients that were never fitted
@@ -51,6 +52,8 @@ def release(
     """
     import torch
     from safetensors.torch import save
+
+    from vision.probe import imagenet_stem, pooled
 
     folder.mkdir(parents=True, exist_ok=True)
     half = {
@@ -61,14 +64,21 @@ def release(
     records = [r for where in data for r in read(where, split="train")]
     members = [_member(half, i) for i in range(len(trained))]
     held = np.array([in_calibration(r.patient_id) for r in records])
-    bare = Detector(members, {"side": side}, {}, "")
+    bare = Detector(members, None, {"side": side}, {}, "")
+    stem = imagenet_stem()
     raws: list[Raw] = []
+    features: list[NDArray[np.float32]] = []
     for start in range(0, len(records), 16):
         batch = records[start : start + 16]
-        raws += bare.raw(np.stack([standardise(resize(load_grey(r.path) / np.float32(255), side)) for r in batch]))
+        inputs = np.stack([standardise(resize(load_grey(r.path) / np.float32(255), side)) for r in batch])
+        raws += bare.raw(inputs)
+        features.append(pooled(stem, torch.from_numpy(inputs)[:, None]))
         if progress:
             progress("measuring the training images", len(raws), len(records))
-    logits, y = np.stack([r.logits for r in raws]), truth(records)
+    y = truth(records)
+    probe, reading = fit_probe(stem, np.concatenate(features), y, ~held)
+    raws = [replace(raw, logits=raw.logits + z) for raw, z in zip(raws, reading, strict=True)]
+    logits = np.stack([r.logits for r in raws])
     sets = np.array([r.source for r in records])
     judged = held if held.any() else ~held  # a tiny data set may have no patient in the calibration fold
     calibration = fit_calibration(logits[judged], y[judged])
@@ -80,6 +90,7 @@ def release(
     manifest: dict[str, Any] = {
         "format": FORMAT,
         "sha256": hashlib.sha256(payload).hexdigest(),
+        "probe_sha256": hashlib.sha256(probe).hexdigest(),
         "labels": list(LABELS),
         "members": len(members),
         "side": side,
@@ -97,15 +108,28 @@ def release(
         "images": {"fitted": int((~held).sum()), "calibration": int(held.sum())},
         "losses": [{"first_20_steps": _mean(t.losses[:20]), "last_20_steps": _mean(t.losses[-20:])} for t in trained],
     }
-    detector = Detector(members, manifest, outlier, "")
+    detector = Detector(members, None, manifest, outlier, "")
     manifest["thresholds"] = operating_point(detector.probabilities(logits[judged]), y[judged], sets[judged])
     distances = [detector.distance(r.features) for r, h in zip(raws, judged, strict=True) if h]
     manifest["outlier_limit"] = round(float(np.quantile(distances, _OUTLIER_QUANTILE)) * _OUTLIER_SLACK, 4)
     manifest["box_cut"] = fit_box_cut(detector, records, raws)
     _write(folder / "detector.safetensors", payload)
+    _write(folder / "probe.safetensors", probe)
     _write(folder / "detector.json", (json.dumps(manifest, indent=1) + "\n").encode())
     write_cases(folder, records, raws, held)
     return manifest
+
+
+def fit_probe(
+    stem: EfficientNetLite0, features: NDArray[np.float32], y: NDArray[np.bool_], fitted: NDArray[np.bool_]
+) -> tuple[bytes, NDArray[np.float32]]:
+    """The bytes of probe.safetensors, fitted on the rows ``fitted``, and its logits of all rows."""
+    from safetensors.torch import save
+
+    from vision.probe import Probe, regress
+
+    weight, offset = regress(features[fitted], y[fitted])
+    return save(Probe(stem, weight, offset).tensors()), np.asarray(features @ weight + offset, dtype=np.float32)
 
 
 def _member(weights: dict[str, Any], index: int) -> HybridViT:

@@ -82,7 +82,7 @@ def test_the_same_image_gives_the_same_answer_alone_and_in_a_batch(detector: Det
 
 
 def copy_weights(tmp_path: Path) -> Path:
-    for name in ("detector.safetensors", "detector.json"):
+    for name in ("detector.safetensors", "probe.safetensors", "detector.json"):
         shutil.copy(WEIGHTS / name, tmp_path / name)
     return tmp_path
 
