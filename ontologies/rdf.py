@@ -75,7 +75,7 @@ _NO_CONCEPT = frozenset(
     }
 )
 _GENERAL = (_RDF, _RDFS, _OWL, _SKOS, _OIO, *_DC)
-_WORD = re.compile(r"[A-Z]?[a-z0-9]+|[A-Z]+(?![a-z])")
+_CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
 
 def read(path: Path | Member, *, language: str = "en", report: Report = stop) -> Iterator[Statement]:
@@ -121,6 +121,7 @@ class _Document:
     report: Report
     source: str = ""
     names: dict[str, tuple[int, int, str]] = field(default_factory=dict)  # IRI → (language, property, label)
+    labels: dict[str, str] = field(default_factory=dict)  # of what is left out; properties name relations
     definitions: dict[str, str] = field(default_factory=dict)
     types: dict[str, list[str]] = field(default_factory=dict)  # semantic types, where the file states them
     left_out: set[str] = field(default_factory=set)  # deprecated, or no concept
@@ -179,8 +180,8 @@ class _Document:
                 self.roles.append((subject, restrictions[node][0], restrictions[node][1]))
         stem = Path(self.file.base).stem
         self.source = ontology_name(ontology.rstrip("/#") or stem, version) if ontology else stem
-        for subject in self.left_out:
-            self.names.pop(subject, None)
+        for subject in self.left_out & self.names.keys():
+            self.labels[subject] = self.names.pop(subject)[2]
 
     def _rank(self, value: Value) -> int:
         """0 for a literal in the language, 1 for one without, 2 for others."""
@@ -280,8 +281,8 @@ class _Document:
     def _predicate(self, property_: str) -> str:
         if property_.startswith(_OWN):  # as ``kg.views`` writes them
             return unquote(property_.removeprefix(_OWN))
-        name = self.names[property_][2] if property_ in self.names else _local(property_)
-        return "_".join(_WORD.findall(name)).lower() or "related_to"
+        name = self.labels.get(property_) or _CAMEL.sub("_", _local(property_))
+        return re.sub(r"\W+", "_", name.lower()).strip("_") or "related_to"
 
 
 def _local(iri: str) -> str:
