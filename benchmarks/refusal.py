@@ -202,7 +202,7 @@ def count(named: Sequence[tuple[str, Picture]], model: Frontal, *, read: bool = 
         "n": len(named),
         "refused": sum(codes.values()),
         "codes": dict(sorted(codes.items())),
-        "read": read_all[:12],
+        "wrong": wrong[:12],
     }
 
 

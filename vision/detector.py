@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from errors import ArtifactError
+from errors import ArtifactError, InputError
 from ontologies.concept import Presence
 from vision import localisation
 from vision.finding import LABELS, BoundingBox, Finding
@@ -23,11 +23,11 @@ from vision.intensity import resize, standardise
 from vision.quality import cautions, refusal
 
 if TYPE_CHECKING:
+    from vision.frontal import Frontal
     from vision.probe import Probe
     from vision.vit import HybridViT
 
 EMBEDDING_DIM = 256
-OUTLIER_DIM = 48
 WEIGHTS = Path(__file__).resolve().parent / "weights"
 FORMAT = 3
 _RETRAIN = "whydx train detector"
@@ -57,20 +57,19 @@ class Detection:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Raw:
-    """The network's arrays for one image: logits (15,), maps (15, g, g), embedding (D,), regions (14, D), and features
-    (2 C,), the tokens' mean and spread, by which outliers are told."""
+    """The network's arrays for one image: logits (15,), maps (15, g, g), embedding (D,), regions (14, D)."""
 
     logits: NDArray[np.float32]
     maps: NDArray[np.float32]
     embedding: NDArray[np.float32]
     regions: NDArray[np.float32]
-    features: NDArray[np.float32]
 
 
 class Detector:
     """Shipped weights with their manifest: a few networks of one shape, trained from different seeds, whose logits and
-    maps are averaged, and a probe whose logits are added. Embeddings and features are the first network's.
-    ``fingerprint`` changes when any file does.
+    maps are averaged, and a probe whose logits are added. Embeddings are the first network's. ``frontal`` tells what
+    is no frontal chest radiograph; without it only headers and blank images are refused. ``fingerprint`` changes when
+    any file does.
     """
 
     def __init__(
@@ -78,26 +77,33 @@ class Detector:
         members: Sequence[HybridViT],
         probe: Probe | None,
         manifest: Mapping[str, Any],
-        outlier: Mapping[str, NDArray],
         fingerprint: str,
+        *,
+        frontal: Frontal | None = None,
+        device: str = "cpu",
     ) -> None:
         import torch
 
-        self._members = [m.to(memory_format=torch.channels_last) for m in members]  # type: ignore[call-overload]
-        self._probe, self.manifest, self._outlier, self.fingerprint = probe, manifest, outlier, fingerprint
+        self.members = [m.to(device).to(memory_format=torch.channels_last) for m in members]  # type: ignore[call-overload]
+        self.manifest, self.fingerprint = manifest, fingerprint
+        self._probe, self._frontal, self._device = probe, frontal, device
 
     @classmethod
-    def open(cls, folder: Path | None = None) -> Detector:
+    def open(cls, folder: Path | None = None, *, device: str = "cpu") -> Detector:
         """Load ``folder``/detector.safetensors (default: the packaged weights) after checking it against detector.json.
 
-        Raises ArtifactError when a file is missing or damaged, or when its hash, label order or shapes do not match.
+        ``device`` is "cpu", "cuda" or "mps". The refusal model is the folder's own when it has one, else the packaged
+        one. Raises ArtifactError when a file is missing or damaged, or when its hash, label order or shapes do not
+        match, and InputError for a device that is not there.
         """
         from safetensors import SafetensorError
         from safetensors.torch import load as load_tensors
 
+        from vision.frontal import NAME, Frontal
         from vision.probe import Probe
         from vision.vit import HybridViT
 
+        _check_device(device)
         folder = folder or WEIGHTS
         manifest, text = read_manifest(folder)
         data = _read(folder / "detector.safetensors", manifest["sha256"])
@@ -105,7 +111,6 @@ class Detector:
         members = [HybridViT(len(LABELS) + 1) for _ in range(manifest["members"])]
         try:
             tensors = {k: t.float() if t.is_floating_point() else t for k, t in load_tensors(data).items()}
-            outlier = {k.removeprefix("outlier/"): t.numpy() for k, t in tensors.items() if k.startswith("outlier/")}
             for i, member in enumerate(members):
                 member.load_state_dict(
                     {k.removeprefix(f"{i}/"): t for k, t in tensors.items() if k.startswith(f"{i}/")}
@@ -114,9 +119,9 @@ class Detector:
             probe = Probe.of(load_tensors(reading), len(LABELS) + 1)
         except (SafetensorError, RuntimeError, KeyError, ValueError) as error:
             raise ArtifactError("the detector's weights do not fit this network", value=folder, run=_RETRAIN) from error
-        if {k: v.shape for k, v in outlier.items()} != _outlier_shapes(members[0].width):
-            raise ArtifactError("the detector's outlier model does not fit this network", value=folder, run=_RETRAIN)
-        return cls(members, probe, manifest, outlier, hashlib.sha256(data + text.encode()).hexdigest()[:16])
+        frontal = Frontal.open(folder if (folder / f"{NAME}.json").is_file() else WEIGHTS)
+        identity = hashlib.sha256(data + text.encode() + frontal.manifest["sha256"].encode()).hexdigest()[:16]
+        return cls(members, probe, manifest, identity, frontal=frontal, device=device)
 
     def detect(self, image: ImageInstance) -> Detection:
         """Findings on one image. A refused image gives ``refused`` and no findings; nothing is raised."""
@@ -125,6 +130,10 @@ class Detector:
     def detect_batch(self, images: list[ImageInstance]) -> list[Detection]:
         """As ``detect`` for several images at once, in order."""
         reasons = [refusal(image) for image in images]
+        if self._frontal is not None:
+            asked = [i for i, reason in enumerate(reasons) if reason is None]
+            for i, reason in zip(asked, self._frontal.reasons([images[i].pixels for i in asked]), strict=True):
+                reasons[i] = reason
         good = [image for image, reason in zip(images, reasons, strict=True) if reason is None]
         raw = iter(self.raw(np.stack([self.prepare(i) for i in good])) if good else ())
         return [
@@ -141,33 +150,33 @@ class Detector:
         import torch
 
         with torch.inference_mode():
-            straight = torch.from_numpy(inputs)[:, None].contiguous(memory_format=torch.channels_last)  # (n, 1, S, S)
+            x = torch.from_numpy(inputs)[:, None].contiguous(memory_format=torch.channels_last)  # (n, 1, S, S)
+            straight = x.to(self._device)
             mirrored = straight.flip(3)
-            first = self._members[0](straight)
+            first = self.members[0](straight)
             logits, maps = [first.logits], [first.maps]
-            for member in self._members:
-                if member is not self._members[0]:
+            for member in self.members:
+                if member is not self.members[0]:
                     out = member(straight)
                     logits.append(out.logits)
                     maps.append(out.maps)
                 out = member(mirrored)
                 logits.append(out.logits)
                 maps.append(out.maps.flip(3))
-            logit, patch = torch.stack(logits).mean(0).numpy(), torch.stack(maps).mean(0)  # (n, 15), (n, 15, g, g)
+            logit = torch.stack(logits).mean(0).cpu().numpy()  # (n, 15)
+            patch = torch.stack(maps).mean(0)  # (n, 15, g, g)
             if self._probe:
-                logit = logit + self._probe.logits(straight)
+                logit = logit + self._probe.logits(x)
             n, _, grid, _ = patch.shape
             share = patch[:, : len(LABELS)].reshape(n, len(LABELS), grid * grid).softmax(2)  # by the patch's odds
-            pooled = [self._members[0].embed_region(first.tokens, share[:, i]) for i in range(len(LABELS))]
+            pooled = [self.members[0].embed_region(first.tokens, share[:, i]) for i in range(len(LABELS))]
             regions = torch.stack(pooled, 1)
-            features = torch.cat((first.tokens.mean(1), first.tokens.std(1)), 1)
         return [
             Raw(
                 logits=logit[i],
-                maps=patch[i].numpy(),
-                embedding=first.embedding[i].numpy(),
-                regions=regions[i].numpy(),
-                features=features[i].numpy(),
+                maps=patch[i].cpu().numpy(),
+                embedding=first.embedding[i].cpu().numpy(),
+                regions=regions[i].cpu().numpy(),
             )
             for i in range(n)
         ]
@@ -180,25 +189,11 @@ class Detector:
         )
         return sigmoid(logits * slope + offset)
 
-    def distance(self, features: NDArray[np.float32]) -> float:
-        """How far an image's mean features lie from the training radiographs: Mahalanobis distance on principal axes
-        plus the residual off them, in units of the training images' own spread."""
-        centred = (features - self._outlier["mean"]) / self._outlier["scale"]
-        along = centred @ self._outlier["basis"]
-        residual = centred - along @ self._outlier["basis"].T
-        return float(
-            np.sqrt(
-                np.mean((along / self._outlier["spread"]) ** 2) + np.mean(residual**2) / self._outlier["residual"][0]
-            )
-        )
-
     def _refused(self, image: ImageInstance, reason: str) -> Detection:
         zeros = np.zeros(EMBEDDING_DIM, dtype=np.float32)
         return Detection(findings=(), embedding=zeros, refused=reason, warnings=cautions(image))
 
     def _describe(self, image: ImageInstance, raw: Raw) -> Detection:
-        if self.distance(raw.features) > self.manifest["outlier_limit"]:
-            return self._refused(image, "not_a_chest_radiograph")
         probability = self.probabilities(raw.logits)
         slope, offset = (
             np.array(self.manifest["calibration"]["slope"]),
@@ -248,6 +243,14 @@ class Detector:
         return "uncertain" if odds >= self.manifest["uncertain_odds"] * threshold / (1 - threshold) else "absent"
 
 
+def _check_device(device: str) -> None:
+    import torch
+
+    there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if not there.get(device, False):
+        raise InputError("this device is not there", value=device, expected=", ".join(k for k, v in there.items() if v))
+
+
 def sigmoid(x: NDArray) -> NDArray:
     """1 / (1 + exp(−x)), without overflow."""
     return 1 / (1 + np.exp(-np.clip(x, -60, 60)))
@@ -263,11 +266,6 @@ def _read(file: Path, sha256: str) -> bytes:
         message = "the detector's weights do not match their manifest"
         raise ArtifactError(message, value=file, expected=sha256[:12] + "…")
     return data
-
-
-def _outlier_shapes(width: int) -> dict[str, tuple[int, ...]]:
-    size = 2 * width
-    return {"mean": (size,), "scale": (size,), "basis": (size, OUTLIER_DIM), "spread": (OUTLIER_DIM,), "residual": (1,)}
 
 
 def read_manifest(folder: Path) -> tuple[dict[str, Any], str]:
@@ -289,7 +287,6 @@ def read_manifest(folder: Path) -> tuple[dict[str, Any], str]:
         "thresholds",
         "calibration",
         "side",
-        "outlier_limit",
         "box_cut",
         "uncertain_odds",
     }

@@ -1,6 +1,4 @@
-"""From a finished training run to the shipped artifact: calibration, thresholds, outlier model, weights, manifest,
-cases.
-"""
+"""From a finished training run to the shipped artifact: calibration, thresholds, weights, manifest, cases."""
 
 from __future__ import annotations
 
@@ -17,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vision.datasets import Record, fingerprint, in_calibration, load_grey, read, truth
-from vision.detector import FORMAT, OUTLIER_DIM, Detector, Raw, sigmoid
+from vision.detector import FORMAT, Detector, Raw, sigmoid
 from vision.finding import LABELS
 from vision.fit import Trained
 from vision.intensity import resize, standardise
@@ -48,7 +46,7 @@ def release(
     manifest.
 
     Probabilities are calibrated and thresholds set on the calibration fold (training patients that were never fitted
-    on); the outlier model and the cases come from the training images.
+    on); the cases come from the training images.
     """
     import torch
     from safetensors.torch import save
@@ -64,7 +62,7 @@ def release(
     records = [r for where in data for r in read(where, split="train")]
     members = [_member(half, i) for i in range(len(trained))]
     held = np.array([in_calibration(r.patient_id) for r in records])
-    bare = Detector(members, None, {"side": side}, {}, "")
+    bare = Detector(members, None, {"side": side}, "")
     stem = imagenet_stem()
     raws: list[Raw] = []
     features: list[NDArray[np.float32]] = []
@@ -84,8 +82,6 @@ def release(
     calibration = fit_calibration(logits[judged], y[judged])
     if not held.any():
         calibration["fitted_on"] = f"{len(logits)} fitted images: too few patients for a calibration fold"
-    outlier = fit_outliers(np.stack([r.features for r in raws]))
-    half |= {f"outlier/{k}": torch.from_numpy(v) for k, v in outlier.items()}
     payload = save({k: v.contiguous() for k, v in sorted(half.items())})
     manifest: dict[str, Any] = {
         "format": FORMAT,
@@ -97,7 +93,6 @@ def release(
         "calibration": calibration,
         "operating_point": f"any finding in at most {FALSE_ALARMS:.0%} of each set's normal calibration images",
         "thresholds": {},
-        "outlier_limit": 0.0,
         "box_cut": 0.5,
         "uncertain_odds": UNCERTAIN_ODDS,
         "command": command,
@@ -108,10 +103,8 @@ def release(
         "images": {"fitted": int((~held).sum()), "calibration": int(held.sum())},
         "losses": [{"first_20_steps": _mean(t.losses[:20]), "last_20_steps": _mean(t.losses[-20:])} for t in trained],
     }
-    detector = Detector(members, None, manifest, outlier, "")
+    detector = Detector(members, None, manifest, "")
     manifest["thresholds"] = operating_point(detector.probabilities(logits[judged]), y[judged], sets[judged])
-    distances = [detector.distance(r.features) for r, h in zip(raws, judged, strict=True) if h]
-    manifest["outlier_limit"] = round(float(np.quantile(distances, _OUTLIER_QUANTILE)) * _OUTLIER_SLACK, 4)
     manifest["box_cut"] = fit_box_cut(detector, records, raws)
     _write(folder / "detector.safetensors", payload)
     _write(folder / "probe.safetensors", probe)
@@ -218,21 +211,6 @@ def operating_point(p: NDArray[np.float64], y: NDArray[np.bool_], sets: NDArray[
 def _up(values: NDArray[np.float64]) -> NDArray[np.float64]:
     """Rounded up to four digits, and below 1."""
     return np.minimum(np.ceil(values * 1e4) / 1e4, 0.9999)
-
-
-def fit_outliers(features: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
-    """Mean, scale and principal axes of the training images' features, for Detector.distance."""
-    mean, scale = features.mean(0), features.std(0) + 1e-4
-    centred = (features - mean) / scale
-    _, _, axes = np.linalg.svd(centred, full_matrices=False)
-    basis = np.zeros((features.shape[1], OUTLIER_DIM))
-    basis[:, : min(OUTLIER_DIM, len(axes))] = axes[:OUTLIER_DIM].T
-    along = centred @ basis
-    residual = centred - along @ basis.T
-    spread = np.maximum(along.std(0), 1e-3)
-    share = np.array([np.mean(residual**2) + 1e-3])
-    parts = {"mean": mean, "scale": scale, "basis": basis, "spread": spread, "residual": share}
-    return {k: np.ascontiguousarray(v, dtype=np.float32) for k, v in parts.items()}
 
 
 def fit_box_cut(detector: Detector, records: Sequence[Record], raws: Sequence[Raw]) -> float:
