@@ -49,6 +49,7 @@ _LUNG = re.compile(
     r"(?:supra|infra|juxta)hilar|mid ?lungs?|(?:sub)?segmental|hemithorax|costophrenic|RUL|RML|RLL|LUL|LLL)\b",
     re.IGNORECASE,
 )
+_LOBE = re.compile(r"\b(?:upper|middle|lower) lobes?\b|\b(?:RUL|RML|RLL|LUL|LLL)\b")
 _LUNG_IN_A_REPORT = re.compile(
     r"\b(?:bases?|basilar|basal|apex|apices|apical|biapical|zones?|hilum|hilar|chest|thorax|parenchymal|fissures?|"
     r"airspace|interstitial|hemidiaphragm)\b",
@@ -78,9 +79,11 @@ _FIRST = frozenset(key[0] for key in _SHORTHAND)
 _LONGEST = max(map(len, _SHORTHAND))
 
 
-def is_report(pieces: Sequence[str]) -> bool:
-    """Whether the words speak of the chest in at least two different ways, as a report on a chest image does."""
-    return len({piece.lower() for piece in _REPORT.intersection(pieces)}) >= _LEAST_TERMS
+def is_report(text: str, pieces: Sequence[str]) -> bool:
+    """Whether ``text``, split into ``pieces``, speaks of the chest in two different ways at least, as a report on
+    a chest image does."""
+    terms = {piece.lower() for piece in _REPORT.intersection(pieces)}
+    return len(terms) >= _LEAST_TERMS or (bool(terms) and _LOBE.search(text) is not None)
 
 
 def shows_on_images(concept: Concept) -> bool:
@@ -107,7 +110,7 @@ class ReportReader:
         stands for a longer name replaces what the dictionary has for that word. Other texts: ``found`` as it is."""
         if not len(words.content) or _NEAR_LUNGS.isdisjoint(words.pieces):
             return found
-        report = is_report(words.pieces)
+        report = is_report(text, words.pieces)
         more = self._interrupted(words, allowed) if report else []
         short = self._shorthand(text, words, report, allowed)
         if not (more or short):

@@ -36,6 +36,7 @@ CASES = [
     ("Scarring, nodules in the RUL", [("nodules", "HP:0033608", "shorthand")]),
     ("The lungs are clear. No effusion.", [("effusion", "HP:0002202", "shorthand")]),
     ("No pneumothorax. Heart normal. Mild edema. The lungs are clear.", [("edema", "HP:0100598", "shorthand")]),
+    ("Right upper lobe clear. No effusion.", [("effusion", "HP:0002202", "shorthand")]),
     ("edema of both legs", [("edema", "HP:0000969", "exact")]),
     ("Chest: lungs clear. Leg edema", [("edema", "HP:0000969", "exact")]),
     ("a corneal opacity", []),
