@@ -106,14 +106,14 @@ def _fill(staging: Staging, table: str, file: Member | None, columns: str, where
             )
 
 
-def _check(staging: Staging, table: str, file: Member | None, column: str = "CUI") -> None:
+def _check(staging: Staging, table: str, file: Member | None) -> None:
     """Take the rows without a CUI out of ``table`` and report them with their lines."""
     if file is not None:
         deleted = staging.connection.execute(
-            f"DELETE FROM {table} WHERE NOT regexp_full_match({column}, '{CUI}') RETURNING 1"
+            f"DELETE FROM {table} WHERE NOT regexp_full_match(CUI, '{CUI}') RETURNING 1"
         ).fetchall()
         if deleted:
-            report_identifiers(staging, file, [column])
+            report_identifiers(staging, file, ["CUI"])
 
 
 def _versions(staging: Staging, file: Member | None) -> None:
@@ -126,7 +126,7 @@ def _ranks(staging: Staging, file: Member | None) -> None:
 
 
 def _names(staging: Staging, file: Member, languages: Sequence[str]) -> None:
-    """``umls_name``: the names that count, and ``umls_code``: the codes of each concept."""
+    """``umls_name``: the names in these languages that are not suppressible."""
     chosen = ", ".join("'" + language.replace("'", "''") + "'" for language in languages)
     _fill(
         staging,
