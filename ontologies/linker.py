@@ -236,16 +236,16 @@ def resolve(found: list[Candidate], *, nested: bool = False) -> list[Candidate]:
     kept: list[Candidate] = []
     covered: set[int] = set()
     for candidate in found:
-        words = set(candidate.words)
         if candidate.method == "coordination":
             continue
         if nested:
+            words = set(candidate.words)
             clash = any(words == other or (words & other and not words < other) for other in taken)
+            taken += [words] * (not clash)
         else:
-            clash = bool(words & covered)
+            clash = not covered.isdisjoint(candidate.words)
         if not clash:
-            taken.append(words)
-            covered |= words
+            covered.update(candidate.words)
             kept.append(candidate)
     for candidate in found:
         if candidate.method == "coordination" and not covered.intersection(candidate.own):

@@ -39,6 +39,18 @@ class Passage:
         self.gaps: list[int] = gaps.tolist()
         self.hashes: list[int] = hashes.tolist()
         self.lights: list[int] = np.concatenate([words.lights for words in texts]).tolist()
+        self.hyphens = self._beside_hyphens()
+
+    def _beside_hyphens(self) -> frozenset[int]:
+        """The words that a bare hyphen touches; few, so that most names need no second look."""
+        found: set[int] = set()
+        for words, first in zip(self.texts, self.firsts, strict=False):
+            if "-" in words.pieces:
+                at = [i for i, piece in enumerate(words.pieces) if piece == "-"]
+                following = np.searchsorted(words.content, at).tolist()
+                found.update(first + i for i in following)
+                found.update(first + i - 1 for i in following)
+        return frozenset(found)
 
     def _where(self, word: int) -> tuple[int, int]:
         text = bisect_right(self.firsts, word) - 1
@@ -66,6 +78,8 @@ class Passage:
         "SARS" of "SARS-CoV", "Tooth" of "Charcot-Marie-Tooth", "S4" of "L5-S4", "cell" of "C-cell", "seizure" of
         "seizure-free".
         """
+        if first not in self.hyphens and last not in self.hyphens:
+            return False
         text, at = self._where(first)
         words = self.texts[text]
         pieces, left, right = words.pieces, int(words.content[at]), int(words.content[at + last - first])

@@ -276,8 +276,9 @@ class Recognizer:
 def _put(candidate: Candidate, view: Passage, found: list[list[Candidate]]) -> None:
     """Add a candidate to its text's, with its words counted from the start of that text."""
     text, first = view.text_of(candidate.words[0])
-    candidate.words = tuple(word - first for word in candidate.words)
-    candidate.own = tuple(word - first for word in candidate.own)
+    if first:
+        candidate.words = tuple([word - first for word in candidate.words])
+        candidate.own = tuple([word - first for word in candidate.own])
     for rival in candidate.rivals:
         rival.words, rival.own = candidate.words, candidate.own
     found[text].append(candidate)
