@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -33,7 +34,7 @@ from vision.phantom import KINDS, Kind, Lesion, radiograph
 if TYPE_CHECKING:
     from vision.vit import HybridViT
 
-STEPS, SIDE, TEST_SIDE, BATCH, WARM_STEPS, PHANTOMS = 230, 128, 160, 24, 100, 120
+STEPS, SIDE, TEST_SIDE, BATCH, WARM_STEPS, PHANTOMS = 140, 128, 160, 24, 60, 60
 MEASURES = ("nih_cxr mean", "among abnormal", "64 px No Finding", "64 px mean", "pointing")
 SHOWS: dict[Kind, str] = {
     "consolidation": "Consolidation",
@@ -191,7 +192,10 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         scratch = Path(folder)
-        rows = {c.name: run(c, options.data, scratch) for c in cells(options.data, scratch)}
+        rows = {}
+        for cell in cells(options.data, scratch):
+            rows[cell.name] = run(cell, options.data, scratch)
+            print(cell.name, rows[cell.name], file=sys.stderr, flush=True)
     if options.json:
         print(json.dumps({"measured": stamp(), "steps": STEPS, "cells": rows}, indent=1))
         return
