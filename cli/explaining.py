@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from cli.terminal import FormatOption, HomeOption, OutputOption, home_folder, read_text, show
-from errors import InputError, UnknownConceptError
+from errors import InputError
 
 if TYPE_CHECKING:
     from fusion.explain import Explainer
@@ -125,13 +125,9 @@ def _explainer(case: str, images: list[Path] | None, note: str | None, home: Pat
 
 
 def _finding(explainer: Explainer, name: str) -> str:
-    """The canonical CURIE of a finding: one of the case whose name holds ``name``, or a CURIE or name of the graph."""
+    """The canonical CURIE of a finding: the one of the case whose name holds ``name``, else a CURIE or name of the
+    graph."""
     graph = explainer.graph
-    try:
-        return graph.find(name)
-    except UnknownConceptError:
-        named = {o.curie: graph.name(graph.node(o.curie)) for o in explainer.case.observed}
-        held = sorted(c for c, full in named.items() if name.casefold() in full.casefold())
-        if len(held) != 1:
-            raise
-        return held[0]
+    named = {o.curie: graph.name(graph.node(o.curie)).casefold() for o in explainer.case.observed}
+    held = [curie for curie, full in named.items() if name.casefold() in full]
+    return held[0] if len(held) == 1 else graph.find(name)

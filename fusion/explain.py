@@ -35,6 +35,7 @@ _TYPICAL = 0.3
 _MOST_EXPECTED = 6
 # Two names are alike from this share of letters in common on (difflib's ratio).
 _SIMILAR = 0.75
+_MOST_SIMILAR = 3
 _RUNNERS_UP = 3
 _BEST_SINGLES = 6
 _MOST_FLIPS = 3
@@ -198,6 +199,7 @@ class Explainer:
                 disease=concept,
                 first=first,
                 candidates=len(everyone),
+                suggestions=self._similar(disease),
                 sources=built_from,
                 warnings=self.warnings,
             )
@@ -243,10 +245,13 @@ class Explainer:
         return tuple(sorted(rows, key=lambda r: (r.weight - r.weight_for_first, r.finding)))
 
     def _similar(self, name: str) -> tuple[str, ...]:
-        """Names of annotated diseases that are spelt much like ``name``, the nearest first; () when none is."""
+        """Names of annotated diseases that hold ``name`` (the shortest first), else those spelt much like it (the
+        nearest first); at most three, () when there is none."""
+        wanted = name.casefold()
         names = {self.graph.name(int(n)).casefold(): int(n) for n in self.pipeline.room.likelihood.annotations.disease}
-        near = difflib.get_close_matches(name.casefold(), sorted(names), n=3, cutoff=_SIMILAR)
-        return tuple(self.graph.name(names[n]) for n in near)
+        near = sorted((n for n in names if wanted in n), key=lambda n: (len(n), n))
+        near = near or difflib.get_close_matches(wanted, sorted(names), n=_MOST_SIMILAR, cutoff=_SIMILAR)
+        return tuple(self.graph.name(names[n]) for n in near[:_MOST_SIMILAR])
 
     def _excluding(self, disease: str) -> tuple[Triple, ...]:
         """Annotations that say the disease never shows what the case has (or something above it)."""
