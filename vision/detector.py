@@ -120,7 +120,7 @@ class Detector:
         except (SafetensorError, RuntimeError, KeyError, ValueError) as error:
             raise ArtifactError("the detector's weights do not fit this network", value=folder, run=_RETRAIN) from error
         frontal = Frontal.open(folder if (folder / f"{NAME}.json").is_file() else WEIGHTS)
-        identity = hashlib.sha256(data + text.encode() + frontal.manifest["sha256"].encode()).hexdigest()[:16]
+        identity = hashlib.sha256(data + text.encode() + json.dumps(frontal.manifest).encode()).hexdigest()[:16]
         return cls(members, probe, manifest, identity, frontal=frontal, device=device)
 
     def detect(self, image: ImageInstance) -> Detection:
