@@ -59,23 +59,24 @@ def detections(rows: Sequence[Mapping[str, Any]], console: Console) -> None:
 
 
 def matches(found: Sequence[ConceptMatch], console: Console) -> None:
-    """A row a mention, in the order of the text."""
+    """A row a mention, in the order of the text; under it where it is, how large, how changed."""
     table = grid(
         ("mention", "wrap"),
         ("at", "left"),
         ("presence", "left"),
-        ("where and how", "wrap"),
         ("concept", "wrap"),
         ("CURIE", "left"),
         ("score", "right"),
         ("codes", "wrap"),
     )
     for match in found:
+        mention = Text(match.mention)
+        if said := modifiers(match):
+            mention.append(f"\n{said}", style="dim")
         table.add_row(
-            Text(match.mention),
+            mention,
             f"{match.start}–{match.end}",
             Text(match.presence, style={"present": "green", "absent": "red"}.get(match.presence, "yellow")),
-            Text(modifiers(match)),
             Text(match.concept.name),
             match.concept.curie,
             f"{match.score:.2f}",
