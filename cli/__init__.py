@@ -14,7 +14,7 @@ from typing import Annotated
 
 import typer
 
-from cli import daily, explaining, keeping, measuring
+from cli import daily, detecting, explaining, keeping, measuring
 from errors import WhydxError
 
 app = typer.Typer(
@@ -26,7 +26,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for commands in (daily.app, explaining.app, keeping.app, measuring.app):
+for commands in (daily.app, detecting.app, explaining.app, keeping.app, measuring.app):
     app.add_typer(commands)
 
 

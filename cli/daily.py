@@ -1,9 +1,8 @@
-"""The verbs of every day: diagnose, detect, link, paths, search, cases."""
+"""The verbs of every day: diagnose, link, paths, search, cases."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import replace
 from itertools import tee
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -28,7 +27,6 @@ from errors import InputError
 if TYPE_CHECKING:
     from cli.documents import Text, Texts
     from ontologies.linker import ConceptMatch, Linker
-    from vision.finding import Finding
 
 app = typer.Typer()
 _PANEL = "Every day"
@@ -77,49 +75,6 @@ def diagnose(
         images or (), note=text, present=finding or (), absent=absent or (), age=age, sex=sex, k=k
     )
     show(report, render, layout, output)
-
-
-@app.command(rich_help_panel=_PANEL)
-def detect(
-    images: Annotated[list[Path], typer.Argument(metavar="IMAGE", help="DICOM, PNG or JPEG.")],
-    overlay: Annotated[
-        Path | None,
-        typer.Option("--overlay", metavar="PNG", help="Also draw heat maps and boxes of what is present (one image)."),
-    ] = None,
-    layout: FormatOption = "table",
-    output: OutputOption = None,
-    home: HomeOption = None,
-) -> None:
-    """Look for the 14 ChestX-ray14 findings, with probability, cut-off, side and box."""
-    if overlay is not None and len(images) != 1:
-        raise typer.BadParameter("takes exactly one image", param_hint="--overlay")
-    for path in images:
-        _readable(path)
-    from reports.listing import detections
-    from vision.detector import Detector
-    from vision.image import load_image
-
-    detector = None
-    rows, refused = [], []
-    for path in images:
-        image = load_image(path)
-        detector = detector or Detector.open()
-        seen = detector.detect(image)
-        if seen.refused:
-            refused.append(_refusal(path, seen.refused))
-            if len(images) == 1:
-                break
-        findings = _linked(seen.findings, home_folder(home))
-        row = {"image": str(path), "refused": seen.refused, "warnings": seen.warnings, "no_finding": seen.no_finding}
-        rows.append(row | {"findings": findings})
-        if overlay is not None:
-            from reports.overlay import draw
-
-            write(draw(image.pixels, findings, seen.heatmaps), overlay)
-    if rows:
-        show(rows, detections, layout, output)
-    if refused:
-        raise refused[0]
 
 
 @app.command(rich_help_panel=_PANEL)
@@ -302,17 +257,6 @@ def _rendered(text: Text, matches: Sequence[ConceptMatch], layout: str, vocab: s
 def _mentioned(linker: Any, text: str) -> tuple[str, ...]:
     """The CURIEs of the concepts that ``text`` states as present, sorted."""
     return tuple(sorted({match.concept.curie for match in linker.link(text) if match.presence == "present"}))
-
-
-def _linked(findings: Sequence[Finding], home: Path) -> tuple[Finding, ...]:
-    """The findings with their concepts from the graph; as they are when no graph is built."""
-    if not (home / "graph").exists():
-        return tuple(findings)
-    from kg.graph import KnowledgeGraph
-    from vision.finding import LABEL_CURIES
-
-    graph = KnowledgeGraph.open(home / "graph")
-    return tuple(replace(finding, concept=graph.concept(LABEL_CURIES[finding.label])) for finding in findings)
 
 
 def _refusal(path: Path, reason: str) -> InputError:

@@ -41,6 +41,11 @@ class Part(StrEnum):
 RunOption = Annotated[Path, typer.Option("-o", "--output", "--out", help="Folder of checkpoints, curves and weights.")]
 ThreadsOption = Annotated[int | None, typer.Option("--threads", min=1, help="CPU threads.", show_default="all")]
 
+LabelledOption = Annotated[
+    list[str],
+    typer.Option("--data", metavar="LAYOUT:FOLDER", help="nih, rsna, chexpert, vindr or mimic; may be repeated."),
+]
+
 app = typer.Typer()
 data = typer.Typer(no_args_is_help=True, help="The open sources: fetch them, list them.")
 index = typer.Typer(no_args_is_help=True, help="The graph, the linker and the indexes: build, show, verify them.")
@@ -153,9 +158,7 @@ def _manifests(home: Path, verify: Verify) -> Iterator[tuple[str, Manifest]]:
 
 @train.command("detector")
 def train_detector(
-    data: Annotated[
-        list[str], typer.Option("--data", metavar="nih:FOLDER", help="Folder with annotations.jsonl; may be repeated.")
-    ],
+    data: LabelledOption,
     output: RunOption,
     epochs: Annotated[
         int | None, typer.Option("--epochs", min=1, help="Passes over the images.", show_default="12")
@@ -184,6 +187,16 @@ def train_detector(
             progress=advance,
         )
     say(f"wrote {output / 'detector.safetensors'}")
+
+
+@train.command("refusal")
+def train_refusal(data: LabelledOption, output: RunOption, seed: SeedOption = 0) -> None:
+    """Fit what tells a frontal chest radiograph from anything else, on the training patients."""
+    from vision.frontal_fit import fit_refusal
+
+    with progress() as advance:
+        fit_refusal(data, output, seed=seed, progress=advance)
+    say(f"wrote {output / 'frontal.safetensors'}")
 
 
 @train.command("reasoner")

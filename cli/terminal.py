@@ -36,6 +36,7 @@ OutputOption = Annotated[
     Path | None, typer.Option("-o", "--output", help="Write to this file instead of stdout.", show_default=False)
 ]
 FormatOption = Annotated[Layout, typer.Option("--format", help="For a reader, or for a program.")]
+DeviceOption = Annotated[Literal["cpu", "cuda", "mps"], typer.Option("--device", help="Where the networks run.")]
 SeedOption = Annotated[int, typer.Option("--seed", min=0, help="Seed of everything random.")]
 
 

@@ -18,8 +18,9 @@ _RED = (255, 64, 32)
 def draw(pixels: np.ndarray, findings: Sequence[Finding], heatmaps: Mapping[str, np.ndarray]) -> bytes:
     """A PNG of ``pixels`` (float32 (H, W) in [0, 1]) with the findings that are present.
 
-    Their ``heatmaps`` (float (h, w), any scale; stretched over the image) are each scaled to [0, 1] and laid over in
-    red, the largest winning; boxes are outlined and named. Nothing present gives the image alone.
+    Their ``heatmaps`` (float (h, w), any scale; stretched over the image) are each scaled to [0, 1]; their upper
+    half is laid over in red, the largest winning, and boxes are outlined and named. Nothing present gives the image
+    alone.
     """
     import numpy as np
     from PIL import Image, ImageDraw
@@ -30,7 +31,7 @@ def draw(pixels: np.ndarray, findings: Sequence[Finding], heatmaps: Mapping[str,
     for finding in present:
         if finding.label in heatmaps:
             scaled = np.asarray(heatmaps[finding.label], np.float32)
-            scaled = (scaled - scaled.min()) / max(float(np.ptp(scaled)), 1e-6)
+            scaled = np.clip(2 * (scaled - scaled.min()) / max(float(np.ptp(scaled)), 1e-6) - 1, 0, 1)
             heat = np.maximum(
                 heat, np.asarray(Image.fromarray(scaled).resize((width, height), Image.Resampling.BILINEAR))
             )
@@ -38,13 +39,13 @@ def draw(pixels: np.ndarray, findings: Sequence[Finding], heatmaps: Mapping[str,
     grey = np.repeat(np.clip(pixels, 0, 1)[..., None] * 255, 3, axis=2)
     image = Image.fromarray((grey * (1 - share) + np.array(_RED, np.float32) * share).round().astype(np.uint8))
     canvas = ImageDraw.Draw(image)
-    for finding in present:
+    for row, finding in enumerate(present):
         if finding.box is not None:
             box = finding.box
             canvas.rectangle(
                 (box.x, box.y, box.x + box.width, box.y + box.height), outline=_RED, width=max(1, width // 400)
             )
-            canvas.text((box.x + 3, box.y + 3), finding.label, fill=_RED)
+            canvas.text((box.x + 3, box.y + 3 + 12 * row), finding.label, fill=_RED)
     data = BytesIO()
     image.save(data, "PNG")
     return data.getvalue()
