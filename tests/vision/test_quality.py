@@ -79,7 +79,7 @@ def not_radiographs() -> list[np.ndarray]:
 def test_pictures_that_are_not_radiographs_are_refused(make_image, detector: Detector) -> None:  # type: ignore[no-untyped-def]
     found = detector.detect_batch([make_image(p) for p in not_radiographs()])
     refused = [d.refused is not None for d in found]
-    assert np.mean(refused) >= 0.75
+    assert np.mean(refused) >= 0.95
     assert all(d.findings == () and not d.embedding.any() for d in found if d.refused)
 
 
