@@ -195,6 +195,13 @@ class KnowledgeGraph:
             found = np.arange(arrays["out_indptr"][node], arrays["out_indptr"][node + 1])
         return found[arrays["out_predicate"][found] == self._predicate(predicate)]
 
+    def edges_from(self, nodes: np.ndarray, predicate: str) -> tuple[np.ndarray, np.ndarray]:
+        """Edges with one of ``nodes`` as subject and this predicate: (edge int64, position in ``nodes`` int64), in the
+        order of ``nodes``."""
+        edge, which = _listed(self._arrays["out_indptr"], nodes)
+        kept = self._arrays["out_predicate"][edge] == self._predicate(predicate)
+        return edge[kept], which[kept]
+
     def neighbours(self, node: int, predicate: str, *, inverse: bool = False) -> np.ndarray:
         """Nodes (int64, ascending, without repeats) at the other end of ``edges``."""
         found = self.edges(node, predicate, inverse=inverse)
@@ -213,13 +220,8 @@ class KnowledgeGraph:
         """Every edge of the nodes, those from a node before those to it: (edge int64, node at its other end int64,
         whether it points to the node bool, position in ``nodes`` int64); all edges from, then all edges to."""
         arrays = self._arrays
-        found = []
-        for indptr in (arrays["out_indptr"], arrays["in_indptr"]):
-            starts, lengths = indptr[nodes], indptr[nodes + 1] - indptr[nodes]
-            ends = np.cumsum(lengths)
-            place = np.arange(ends[-1] if len(ends) else 0) + np.repeat(starts - ends + lengths, lengths)
-            found.append((place, np.repeat(np.arange(len(nodes)), lengths)))
-        (out, out_of), (place, in_of) = found
+        out, out_of = _listed(arrays["out_indptr"], nodes)
+        place, in_of = _listed(arrays["in_indptr"], nodes)
         back = arrays["in_edge"][place]
         return (
             np.concatenate([out, back]),
@@ -313,3 +315,11 @@ def _mapped(path: Path) -> np.ndarray:
         return np.load(path, mmap_mode="r").view(np.ndarray)
     except ValueError:
         return np.load(path)  # an empty array cannot be mapped
+
+
+def _listed(indptr: np.ndarray, nodes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The places [indptr[node], indptr[node + 1]) of each node end to end, and each one's position in ``nodes``."""
+    starts, lengths = indptr[nodes], indptr[nodes + 1] - indptr[nodes]
+    ends = np.cumsum(lengths)
+    places = np.arange(ends[-1] if len(ends) else 0) + np.repeat(starts - ends + lengths, lengths)
+    return places, np.repeat(np.arange(len(nodes)), lengths)

@@ -121,13 +121,11 @@ class PathFinder:
         if disease in self._diseases:
             return self._diseases[disease]
         graph = self.graph
-        related = {disease, *graph.ancestor_nodes(disease).tolist()}
-        related.update(graph.neighbours(disease, "is_a", inverse=True).tolist())
-        by_annotator = {a: graph.edges(a, "has_phenotype") for a in sorted(related)}
-        by_annotator = {a: edges for a, edges in by_annotator.items() if len(edges)}
-        chains = {a: self._chain(a, disease) for a in by_annotator}
-        edge = np.concatenate([np.zeros(0, np.int64), *by_annotator.values()])
-        annotator = np.repeat(np.array(list(by_annotator), np.int64), [len(e) for e in by_annotator.values()])
+        below = graph.neighbours(disease, "is_a", inverse=True)
+        related = np.unique(np.concatenate([[disease], graph.ancestor_nodes(disease), below])).astype(np.int64)
+        edge, which = graph.edges_from(related, "has_phenotype")
+        annotator = related[which]
+        chains = {a: self._chain(a, disease) for a in np.unique(annotator).tolist()}
         term = graph.object_of(edge).astype(np.int64)
         frequency = graph.frequency_of(edge).astype(np.float64)
         frequency = np.maximum(np.where(np.isnan(frequency), UNSTATED_FREQUENCY, frequency), 0.01)
