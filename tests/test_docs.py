@@ -64,7 +64,9 @@ def desk(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with the files that the pages speak of, as the current one; WHYDX_HOME is the tests' home."""
     from vision.phantom import write_phantom
 
-    write_phantom(tmp_path / "phantom.dcm")
+    phantom = write_phantom(tmp_path / "phantom.dcm")
+    (tmp_path / "films").mkdir()
+    (tmp_path / "films" / "first.dcm").write_bytes(phantom.read_bytes())
     (tmp_path / "note.txt").write_text("dyspnea, subjective fevers\n", encoding="utf-8")
     (tmp_path / "notes").mkdir()
     (tmp_path / "notes" / "first.txt").write_text("small left pleural effusion\n", encoding="utf-8")
