@@ -3,12 +3,12 @@ checkpoints.
 
 The reasoner gives embeddings, positions and a mask of its own, and needs nothing else of a BERT. transformers' module
 computes the same (a test compares them), but importing it takes longer than the whole diagnosis. Letters in the shape
-comments: B sequences, L tokens, H hidden width.
+comments: B sequences, L tokens, P tokens of a shared context, H hidden width.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 import torch
@@ -33,18 +33,28 @@ class Embeddings(nn.Module):
 
 
 class SelfAttention(nn.Module):
-    """Multi-head attention; ``mask`` (B, 1, L, L) is added to the logits."""
+    """Multi-head attention of ``x`` (B, L, H) over ``context`` (1, P, H), which every sequence shares, and itself;
+    ``mask`` (B, 1, L, P + L) is added to the logits."""
 
     def __init__(self, config: Mapping[str, Any]) -> None:
         super().__init__()
         hidden, self.heads = config["hidden_size"], config["num_attention_heads"]
         self.query, self.key, self.value = (nn.Linear(hidden, hidden) for _ in range(3))
 
-    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+    def forward(self, x: Tensor, mask: Tensor, context: Tensor | None) -> Tensor:
         b, n, h = x.shape
-        q, k, v = (f(x).view(b, n, self.heads, -1).transpose(1, 2) for f in (self.query, self.key, self.value))
+        q, k, v = (self.split(f(x)) for f in (self.query, self.key, self.value))
+        if context is not None:
+            k, v = (
+                torch.cat([self.split(f(context)).expand(b, -1, -1, -1), own], 2)
+                for f, own in ((self.key, k), (self.value, v))
+            )
         attended = F.scaled_dot_product_attention(q, k, v, attn_mask=mask.to(q.dtype))  # (B, heads, L, H / heads)
         return attended.transpose(1, 2).reshape(b, n, h)
+
+    def split(self, x: Tensor) -> Tensor:
+        """(B, L, H) → (B, heads, L, H / heads)"""
+        return x.view(*x.shape[:2], self.heads, -1).transpose(1, 2)
 
 
 class AddAndNorm(nn.Module):
@@ -69,8 +79,8 @@ class Layer(nn.Module):
         self.intermediate = nn.ModuleDict({"dense": nn.Linear(hidden, inside)})
         self.output = AddAndNorm(inside, config)
 
-    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
-        x = self.attention["output"](self.attention["self"](x, mask), x)
+    def forward(self, x: Tensor, mask: Tensor, context: Tensor | None) -> Tensor:
+        x = self.attention["output"](self.attention["self"](x, mask, context), x)
         return self.output(F.gelu(self.intermediate["dense"](x)), x)
 
 
@@ -86,10 +96,21 @@ class Bert(nn.Module):
         layers = nn.ModuleList(Layer(config) for _ in range(config["num_hidden_layers"]))
         self.encoder = nn.ModuleDict({"layer": layers})
 
-    def forward(self, words: Tensor, positions: Tensor, segments: Tensor, visible: Tensor) -> Tensor:
-        """Hidden states (B, L, H) of word vectors (B, L, H); ``visible`` (B, L, L) bool says who sees whom."""
+    def forward(
+        self,
+        words: Tensor,
+        positions: Tensor,
+        segments: Tensor,
+        visible: Tensor,
+        context: Sequence[Tensor] | None = None,
+    ) -> list[Tensor]:
+        """What enters each layer, and what leaves the last, (B, L, H) each, of word vectors (B, L, H).
+
+        ``visible`` (B, L, P + L) bool says who sees whom. ``context``: the same list for a sequence of P tokens that
+        was read before and that all B sequences may look back at; it does not look at them.
+        """
         mask = torch.zeros(visible.shape, dtype=words.dtype).masked_fill(~visible, torch.finfo(words.dtype).min)
-        x = self.embeddings(words, positions, segments)
-        for layer in cast(nn.ModuleList, self.encoder["layer"]):
-            x = layer(x, mask[:, None])
-        return x
+        states = [self.embeddings(words, positions, segments)]
+        for i, layer in enumerate(cast(nn.ModuleList, self.encoder["layer"])):
+            states.append(layer(states[-1], mask[:, None], None if context is None else context[i]))
+        return states

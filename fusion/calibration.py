@@ -14,19 +14,22 @@ def softmax(scores: np.ndarray, temperature: float = 1.0) -> np.ndarray:
     return powers / powers.sum(-1, keepdims=True)
 
 
-def fit_temperature(scores: Sequence[np.ndarray], truth: Sequence[int]) -> float:
-    """The temperature with the least mean negative log likelihood of the true candidates (Guo et al. 2017), in [0.05,
-    20].
+def fit_gate(base: Sequence[np.ndarray], correction: Sequence[np.ndarray], truth: Sequence[int]) -> tuple[float, float]:
+    """(gate, temperature) with the least mean negative log likelihood of the true candidates under softmax((base + gate
+    × correction) / temperature) (Guo et al. 2017): the gate, in [0, 2], is how far the correction is to be trusted.
 
-    ``scores[i]`` holds the scores of one shortlist (any length), ``truth[i]`` the position of the true candidate in it.
+    ``base[i]`` and ``correction[i]`` belong to one shortlist (any length), ``truth[i]`` is the position of the true
+    candidate in it. The temperature is within [0.05, 20].
     """
-    from scipy.optimize import minimize_scalar
+    from scipy.optimize import minimize
 
-    def loss(log_temperature: float) -> float:
-        t = float(np.exp(log_temperature))
-        return -float(np.mean([np.log(max(softmax(s, t)[i], 1e-12)) for s, i in zip(scores, truth, strict=True)]))
+    def loss(x: np.ndarray) -> float:
+        scores = [(b + x[0] * c) / np.exp(x[1]) for b, c in zip(base, correction, strict=True)]
+        return -float(np.mean([np.log(max(softmax(s)[i], 1e-12)) for s, i in zip(scores, truth, strict=True)]))
 
-    return float(np.exp(minimize_scalar(loss, bounds=(np.log(0.05), np.log(20)), method="bounded").x))
+    bounds = [(0.0, 2.0), (np.log(0.05), np.log(20))]
+    found = minimize(loss, np.array([1.0, 0.0]), method="L-BFGS-B", bounds=bounds).x
+    return float(found[0]), float(np.exp(found[1]))
 
 
 def conformal_threshold(true_probabilities: np.ndarray, coverage: float = 0.9) -> float:

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from errors import ArtifactError
+from fusion.workup import FEATURES
 from indexes.manifest import file_sha256
-from kg.likelihood import FEATURES
 from retrieval.encoder import PACKAGED_FILES, PACKAGED_SHA256, packaged_folder
 
 if TYPE_CHECKING:
@@ -27,11 +27,13 @@ RETRAIN = "whydx train reasoner"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Calibration:
-    """How scores become probabilities over a shortlist: softmax(score / temperature). A conformal set holds every
+    """How scores become probabilities over a shortlist: softmax((graph's score + gate × correction) / temperature). A
+    conformal set holds every
     candidate with a probability of at least ``conformal_threshold`` (coverage 90 % on the patients named by ``on``,
     ``n`` of them)."""
 
     temperature: float
+    gate: float
     conformal_threshold: float
     on: str
     n: int

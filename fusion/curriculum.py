@@ -15,11 +15,12 @@ import numpy as np
 
 from fusion.evidence_search import EvidenceSearch
 from fusion.patients import PatientSimulator, in_validation, read_cases, to_case
-from fusion.workup import Case, Workup, WorkupRoom
+from fusion.workup import Case, Observed, Workup, WorkupRoom
 
 SHORTLIST = 20
-NEGATIVES = 5
+NEGATIVES = 7
 LEFT_OUT = 1 / 8
+NOTED = 0.4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,13 +34,15 @@ class Example:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImagedCase:
-    """A training image of the detector, without its pixels: nodes of its labels, region embeddings by node."""
+    """A training image of the detector, without its pixels: region embeddings by node of its labels, and, where the
+    detector's word on it is honest (it was not trained on it), what the detector says of every node."""
 
     case_id: str
     disease: str
     positive: dict[int, np.ndarray]
     age: float | None
     sex: str | None
+    detected: dict[int, Observed] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +73,7 @@ class Curriculum:
         chest: Sequence[str] = (),
         imaged: Sequence[ImagedCase] = (),
         imaging: dict[int, np.ndarray] | None = None,
+        separation: dict[int, float] | None = None,
         search: EvidenceSearch | None = None,
         validation: bool = False,
         seed: int = 0,
@@ -93,12 +97,12 @@ class Curriculum:
                 case, _ = to_case(row, graph)
                 if any(o.presence == "present" for o in case.observed):
                     self.published.setdefault(graph.resolve(row.disease), []).append(case)
-        self.simulator = PatientSimulator(likelihood, imaging)
+        self.simulator = PatientSimulator(likelihood, imaging, separation)
         shares = {
-            "published": 0.35 * bool(self.published),
-            "rare": 0.2,
-            "chest": 0.3 * bool(len(self.chest)),
-            "imaged": 0.15 * bool(self.imaged),
+            "published": 0.25 * bool(self.published),
+            "rare": 0.1,
+            "chest": 0.45 * bool(len(self.chest)),
+            "imaged": 0.2 * bool(self.imaged),
         }
         total = sum(shares.values())
         self.sources = {name: share / total for name, share in shares.items() if share}
@@ -119,9 +123,10 @@ class Curriculum:
         elif source == "chest":
             row = int(rng.choice(self.chest, p=self.chest_share))
             truth = graph.curie(int(self.disease[row]))
-            case = self.simulator.draw(
-                row, rng, imaged=bool(self.simulator.imaging) and rng.random() < 0.7, others=self.chest
-            )
+            imaged = bool(self.simulator.imaging) and rng.random() < 0.7
+            case = self.simulator.draw(row, rng, imaged=imaged, others=self.chest)
+            if rng.random() < NOTED:
+                case = replace(case, note=self.note(case))
         else:
             image = self.imaged[int(rng.integers(len(self.imaged)))]
             truth, case, leave_out = image.disease, self._image_case(image, rng), (image.case_id,)
@@ -132,18 +137,23 @@ class Curriculum:
         these"."""
         if (drawn := self.draw(i, source)) is None:
             return None
+        chosen, truth = self.choose(drawn, NEGATIVES)
+        return Example(workup=self.lay_out(drawn, chosen), truth=truth)
+
+    def choose(self, drawn: Drawn, most: int) -> tuple[list[tuple[str, np.ndarray]], int]:
+        """At most ``most`` wrong diseases of the shortlist and the true one, with their features, and the position of
+        the right answer: the last of these, or one further, "none of these", when the true disease was left out."""
         wrong = [entry for entry in self.shortlist(drawn) if entry[0] not in self.related(drawn.truth)]
-        # The likelihood's best mistakes are met most often.
-        weights = 1 / np.arange(2, len(wrong) + 2)
         chosen = []
         if wrong:
-            count = min(NEGATIVES, len(wrong))
-            picked = drawn.rng.choice(len(wrong), count, replace=False, p=weights / weights.sum())
+            # The graph's best mistakes are met most often.
+            weights = 1 / np.arange(2, len(wrong) + 2)
+            picked = drawn.rng.choice(len(wrong), min(most, len(wrong)), replace=False, p=weights / weights.sum())
             chosen = [wrong[i] for i in sorted(picked)]
-        if not (left_out := drawn.rng.random() < LEFT_OUT):
-            chosen.append((drawn.truth, self.room_of(drawn).features(drawn.case, [drawn.truth])[0]))
-        workup = self.lay_out(drawn, chosen)
-        return Example(workup=workup, truth=len(workup.candidates) - (1 if left_out else 2))
+        if drawn.rng.random() < LEFT_OUT:
+            return chosen, len(chosen)
+        chosen.append((drawn.truth, self.room_of(drawn).features(drawn.case, [drawn.truth])[0]))
+        return chosen, len(chosen) - 1
 
     def room_of(self, drawn: Drawn) -> WorkupRoom:
         return self.room if drawn.within is None else self.flat
@@ -164,10 +174,24 @@ class Curriculum:
         papers, cases = (found.paper_branches, found.case_branches) if found else (None, None)
         return self.room_of(drawn).lay_out(drawn.case, chosen, papers=papers, cases=cases)
 
+    def note(self, case: Case) -> str:
+        """What was stated of the patient, as a note would say it: a detector's findings are not in it."""
+        said = {
+            presence: [
+                self.room.graph.name(self.room.graph.node(o.curie)).lower()
+                for o in case.observed
+                if o.presence == presence and o.odds_ratio is None
+            ]
+            for presence in ("present", "absent")
+        }
+        sentences = [", ".join(said["present"]), "no " + " or ".join(said["absent"]) if said["absent"] else ""]
+        return ". ".join(filter(None, sentences))
+
     def _image_case(self, image: ImagedCase, rng: np.random.Generator) -> Case:
         observed = []
         for node in sorted(self.simulator.imaging):
-            seen = self.simulator.detect(node, node in image.positive, rng)
+            shown = node in image.positive
+            seen = image.detected[node] if image.detected else self.simulator.detect(node, shown, rng)
             own = image.positive.get(node)
             observed.append(replace(seen, region=own) if seen.presence == "present" and own is not None else seen)
         return Case(observed=tuple(observed), age=image.age, sex=image.sex)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +13,10 @@ from fusion import checkpoint as checkpoints
 from fusion.calibration import softmax
 from fusion.patients import PublishedCase, in_validation, read_cases, to_case
 from fusion.prior import published_likelihood
-from fusion.scorer import Question, Scorer
+from fusion.scorer import Scorer, questions
 from fusion.workup import Case, WorkupRoom, observations
 from kg.graph import KnowledgeGraph
-from kg.ranker import POOL, Ranker
+from kg.ranker import POOL, Population, Ranker
 
 RANKING_LENGTH = 100
 SHORTLIST = 20
@@ -59,7 +58,9 @@ class CaseRanker:
         if mode not in MODES:
             raise InputError("unknown mode", value=mode, expected=", ".join(MODES))
         self.graph = KnowledgeGraph.open(home / "graph")
-        self.room = WorkupRoom(self.graph, published_likelihood(self.graph))
+        likelihood = published_likelihood(self.graph)
+        population: Population = "patient" if mode == "patient" else "published"
+        self.room = WorkupRoom(self.graph, likelihood, None if mode == "likelihood" else Ranker(likelihood, population))
         self.within = self.room.likelihood.rows_with_code(vocab)
         if not self.within.any():
             raise InputError(
@@ -70,30 +71,24 @@ class CaseRanker:
         self.codes: dict[str, list[str]] = {}
         for code, curie in sorted(self.graph.codes_in(vocab).items()):
             self.codes.setdefault(curie, []).append(code)
-        self.ranker: Ranker | None = None
-        if mode != "likelihood":
-            self.ranker = Ranker(self.room.likelihood, "patient" if mode == "patient" else "published")
         self.mode, self.scorer, self.calibration = mode, None, None
         if mode in ("reasoner", "no-branches", "shuffled-branches"):
             loaded = checkpoints.load()
-            self.scorer, self.calibration = (
-                Scorer(loaded.network, loaded.tokenize),
-                loaded.calibration.get(vocab, loaded.calibration["OMIM"]),
-            )
+            self.calibration = loaded.calibration.get(vocab, loaded.calibration["OMIM"])
+            self.scorer = Scorer(loaded.network, loaded.tokenize, gate=self.calibration.gate)
 
     def ranked(self, case: Case) -> tuple[list[tuple[str, np.ndarray]], dict[str, float]]:
         """The best diseases before the reasoner, with their features, at most RANKING_LENGTH, best first; and the
         probability of each of the pool."""
-        seen = observations(case)
-        found = self.room.likelihood.candidates(seen, k=POOL, within=self.within)
-        names = [self.graph.curie(int(n)) for n in found.nodes]
-        listed, scores = list(zip(names, found.features, strict=True)), found.scores
-        if self.ranker is not None:
-            rows = np.searchsorted(self.room.likelihood.annotations.disease, found.nodes)
-            scores = self.ranker.scores(seen, rows, age=case.age, sex=case.sex)
-        probability = dict(zip(names, softmax(scores).tolist(), strict=True))
-        order = np.argsort(-scores, kind="stable")
-        return [listed[i] for i in order[:RANKING_LENGTH]], probability
+        if self.room.ranker is None:
+            found = self.room.likelihood.candidates(observations(case), k=POOL, within=self.within)
+            listed = [(self.graph.curie(int(n)), f) for n, f in zip(found.nodes, found.features, strict=True)]
+            scores = found.scores
+        else:
+            listed = self.room.shortlist(case, POOL, self.within)
+            scores = np.array([f[-1] for _, f in listed])
+        probability = dict(zip([curie for curie, _ in listed], softmax(scores).tolist(), strict=True))
+        return listed[:RANKING_LENGTH], probability
 
     def row(self, published: PublishedCase) -> dict[str, Any]:
         """{"id", "ranking": at least 50 codes (all there are, if fewer), best first, "probabilities": one a code}.
@@ -105,21 +100,8 @@ class CaseRanker:
         listed, probability = self.ranked(case)
         if self.scorer is not None and self.calibration is not None and case.observed:
             workup = self.room.lay_out(case, listed[:SHORTLIST])
-            questions = [
-                Question(
-                    workup=workup,
-                    candidate=c,
-                    removed=tuple(range(len(c.branches))) if self.mode == "no-branches" else (),
-                )
-                for c in workup.candidates
-            ]
-            if self.mode == "shuffled-branches":
-                last = len(questions) - 1  # "none of these" has no branches to give
-                questions[:last] = [
-                    replace(q, candidate=replace(q.candidate, branches=questions[(i + 1) % last].candidate.branches))
-                    for i, q in enumerate(questions[:last])
-                ]
-            scores = self.scorer.scores(questions)
+            condition = {"no-branches": "off", "shuffled-branches": "shuffled"}.get(self.mode, "on")
+            scores = self.scorer.scores(questions(workup, condition))
             probability = {}
             for candidate, p in zip(workup.candidates, softmax(scores, self.calibration.temperature), strict=True):
                 probability[candidate.curie] = float(p)

@@ -12,57 +12,60 @@ from typing import Any
 import numpy as np
 
 from fusion import checkpoint as checkpoints
-from fusion.calibration import conformal_threshold, expected_calibration_error, fit_temperature, softmax
+from fusion.calibration import conformal_threshold, expected_calibration_error, fit_gate, softmax
 from fusion.checkpoint import Calibration
 from fusion.curriculum import SHORTLIST, Curriculum, ImagedCase
 from fusion.evidence_search import EvidenceSearch
-from fusion.prior import NORMAL, chest_prior, published_likelihood
+from fusion.prior import NORMAL, chest_prior, odds_ratio, published_likelihood
 from fusion.reasoner import FEATURE_SCALE
-from fusion.scorer import Question, Scorer, none_features
+from fusion.scorer import Scorer, none_features, questions
 from fusion.train import fresh_network, run, trained_state
-from fusion.workup import WorkupRoom
+from fusion.workup import FEATURES, Observed, WorkupRoom
 from kg.graph import KnowledgeGraph
-from kg.likelihood import FEATURES, LikelihoodModel
+from kg.likelihood import LikelihoodModel
+from kg.ranker import Ranker
 from ontologies import chest
 from retrieval.cases import Cases
 from retrieval.literature import Literature
 from vision import training_cases
 from vision.detector import EMBEDDING_DIM, Detector
-from vision.finding import LABEL_CURIES
+from vision.finding import LABEL_CURIES, LABELS
 
-LINEAR_EXAMPLES = 300
+LINEAR_EXAMPLES = 500
 LEAST_ABSENT = 0.2
 SOURCE_NAMES = {
     "chest": "simulated chest patients",
-    "imaged": "held-out training images of the detector",
+    "imaged": "images that the detector was not trained on",
     "published": "published patients of held-out diseases",
     "rare": "simulated patients of held-out rare diseases",
 }
-CALIBRATION_CASES = 120
+CALIBRATION_CASES = 80
 Progress = Callable[[str, int, int], None]
 
 
 def fit_linear(
     curriculum: Curriculum, n: int = LINEAR_EXAMPLES, progress: Progress | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Weights of the scaled features, float32 (F,), and of "none of these", float32 (2,), by listwise maximum
-    likelihood over the first ``n`` examples with a small ridge: what the graph alone can do, and where the network
-    starts."""
+    """Weights of the scaled features, float32 (F,), and of "none of these", float32 (4,), by listwise maximum
+    likelihood over the shortlists of the first ``n`` examples with a small ridge: what the graph alone can do, and what
+    the network corrects."""
     from scipy.optimize import minimize
 
     rows, truths = [], []
     for i in range(n):
         if progress:
             progress("fit the features", i + 1, n)
-        if (example := curriculum.example(i)) is None:
+        if (drawn := curriculum.draw(i)) is None:
             continue
-        questions = [Question(workup=example.workup, candidate=c) for c in example.workup.candidates]
+        candidates, truth = curriculum.choose(drawn, SHORTLIST)
+        workup = curriculum.room_of(drawn).bare(drawn.case, candidates)
+        asked = questions(workup)
         rows.append(
             np.stack(
-                [np.concatenate([q.candidate.features / np.array(FEATURE_SCALE), none_features(q)]) for q in questions]
+                [np.concatenate([q.candidate.features / np.array(FEATURE_SCALE), none_features(q)]) for q in asked]
             )
         )
-        truths.append(example.truth)
+        truths.append(truth)
 
     def loss(w: np.ndarray) -> tuple[float, np.ndarray]:
         total, gradient = 0.0, np.zeros_like(w)
@@ -74,20 +77,26 @@ def fit_linear(
 
     # Imaged and simulated patients alone tell what an absent finding is worth; it must be worth something.
     least = [LEAST_ABSENT if name == "absent" else 0.0 for name in FEATURES]
-    bounds = [(x, None) for x in least] + [(None, None)] * 2
-    found = minimize(loss, np.full(len(FEATURES) + 2, 0.5), jac=True, method="L-BFGS-B", bounds=bounds).x.astype(
-        np.float32
-    )
+    bounds = [(x, None) for x in least] + [(None, None)] * 4
+    start = np.full(len(FEATURES) + 4, 0.5)
+    found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds).x.astype(np.float32)
     return found[: len(FEATURES)], found[len(FEATURES) :]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judged:
-    """The whole shortlist of a validation case, in the likelihood's order: scores float64 (C,), and the position of the
-    truth (the last, "none of these", when the shortlist lacks it)."""
+    """The whole shortlist of a validation case, in the graph's order: its scores and their corrections with the
+    evidence, with none ("off"), and with the evidence of the next candidate ("shuffled"), float64 (C,) each; the
+    position of the truth (the last, "none of these", when the shortlist lacks it); the patient's age and sex."""
 
-    scores: np.ndarray
+    base: np.ndarray
+    corrections: dict[str, np.ndarray]
     truth: int
+    age: float | None
+    sex: str | None
+
+
+CONDITIONS = ("on", "off", "shuffled")
 
 
 def judge(
@@ -102,49 +111,117 @@ def judge(
             if (drawn := curriculum.draw(i, source)) is None:
                 continue
             workup = curriculum.lay_out(drawn, curriculum.shortlist(drawn)[:SHORTLIST])
-            scores = scorer.scores([Question(workup=workup, candidate=c) for c in workup.candidates])
+            parts = {how: scorer.parts(questions(workup, how)) for how in CONDITIONS}
             names = [c.curie for c in workup.candidates]
-            truth = names.index(drawn.truth) if drawn.truth in names else len(names) - 1
-            out.append(Judged(scores=scores, truth=truth))
+            out.append(
+                Judged(
+                    base=parts["on"].base,
+                    corrections={how: p.correction for how, p in parts.items()},
+                    truth=names.index(drawn.truth) if drawn.truth in names else len(names) - 1,
+                    age=drawn.case.age,
+                    sex=drawn.case.sex,
+                )
+            )
     return out
 
 
-def calibrate(judged: Sequence[Judged], on: str) -> tuple[Calibration, dict[str, float]]:
-    """A calibration, and figures: top-1/3 of the reasoner and of the likelihood's order, and the calibration error."""
-    scores, truth = [j.scores for j in judged], [j.truth for j in judged]
-    temperature = fit_temperature(scores, truth)
-    probabilities = [softmax(s, temperature) for s in scores]
-    of_truth = np.array([p[t] for p, t in zip(probabilities, truth, strict=True)])
-    best = np.array([p.max() for p in probabilities])
-    right = np.array([int(np.argmax(p)) == t for p, t in zip(probabilities, truth, strict=True)])
-
-    def top(k: int, reasoner: bool) -> float:
-        hits = []
-        for j in judged:
-            order = np.argsort(-j.scores[:-1], kind="stable") if reasoner else np.arange(len(j.scores) - 1)
-            hits.append(bool({*order[:k].tolist()} & ({j.truth} - {len(j.scores) - 1})))
-        return round(float(np.mean(hits)), 4)
-
-    figures = {
-        "n": len(judged),
-        "reasoner_top1": top(1, True),
-        "reasoner_top3": top(3, True),
-        "likelihood_top1": top(1, False),
-        "likelihood_top3": top(3, False),
-        "ece": round(expected_calibration_error(best, right), 4),
-    }
+def calibrate(judged: Sequence[Judged], on: str) -> Calibration:
+    """Gate, temperature and conformal threshold by maximum likelihood on these cases."""
+    base, right = [j.base for j in judged], [j.truth for j in judged]
+    gate, temperature = fit_gate(base, [j.corrections["on"] for j in judged], right)
+    of_truth = [softmax(j.base + gate * j.corrections["on"], temperature)[j.truth] for j in judged]
     return Calibration(
-        temperature=temperature, conformal_threshold=conformal_threshold(of_truth), on=on, n=len(judged)
-    ), figures
+        temperature=temperature,
+        gate=gate,
+        conformal_threshold=conformal_threshold(np.array(of_truth)),
+        on=on,
+        n=len(judged),
+    )
+
+
+def crossed(judged: Sequence[Judged]) -> dict[str, Any]:
+    """Figures of a calibration fitted on the other half of the cases, even and odd in turn.
+
+    Top-1 and top-3 and mean reciprocal rank of the graph's order and of the reasoner's under each condition; the
+    differences of on to the others with their paired bootstrap intervals (95 %); the expected calibration error; the
+    coverage of the conformal sets, overall and by sex and age group, and their mean size.
+    """
+    halves = [calibrate(judged[1::2], ""), calibrate(judged[::2], "")]
+    ranks: dict[str, list[int]] = {how: [] for how in ("graph", *CONDITIONS)}
+    confidence, correct, covered, size = [], [], [], []
+    for i, j in enumerate(judged):
+        fitted = halves[i % 2]
+        for how in ranks:
+            scores = j.base if how == "graph" else j.base + fitted.gate * j.corrections[how]
+            last = len(scores) - 1
+            order = np.argsort(-scores[:last], kind="stable").tolist()
+            ranks[how].append(order.index(j.truth) + 1 if j.truth < last else 10**6)
+        p = softmax(j.base + fitted.gate * j.corrections["on"], fitted.temperature)
+        confidence.append(p.max())
+        correct.append(int(np.argmax(p)) == j.truth)
+        covered.append(bool(p[j.truth] >= fitted.conformal_threshold))
+        size.append(int((p >= fitted.conformal_threshold).sum()))
+    values = {how: metric_values(found) for how, found in ranks.items()}
+    means = {how: {m: round(float(v.mean()), 4) for m, v in found.items()} for how, found in values.items()}
+    differences = {
+        f"on - {how}": {m: paired_difference(values["on"][m], values[how][m]) for m in values["on"]}
+        for how in ("graph", "off", "shuffled")
+    }
+    groups: dict[str, list[bool]] = {}
+    for j, inside in zip(judged, covered, strict=True):
+        groups.setdefault({"F": "women", "M": "men"}.get(j.sex or "", "sex unknown"), []).append(inside)
+        age = (
+            "age unknown"
+            if j.age is None
+            else "under 40"
+            if j.age < 40
+            else "40 to 64"
+            if j.age < 65
+            else "65 and over"
+        )
+        groups.setdefault(age, []).append(inside)
+    return {
+        "n": len(judged),
+        **means,
+        "differences": differences,
+        "ece": round(expected_calibration_error(np.array(confidence), np.array(correct)), 4),
+        "coverage": round(float(np.mean(covered)), 4),
+        "set_size": round(float(np.mean(size)), 2),
+        "coverage_by_group": {k: [round(float(np.mean(v)), 4), len(v)] for k, v in sorted(groups.items())},
+    }
+
+
+def age_group(age: float | None) -> str:
+    if age is None:
+        return "age unknown"
+    return "under 40" if age < 40 else "40 to 64" if age < 65 else "65 and over"
+
+
+def metric_values(ranks: Sequence[int]) -> dict[str, np.ndarray]:
+    """Float64 (n,) by metric: whether each rank is within the first 1 and 3, and its reciprocal."""
+    found = np.array(ranks, np.float64)
+    return {"top1": (found <= 1).astype(float), "top3": (found <= 3).astype(float), "mrr": 1 / found}
+
+
+def paired_difference(one: np.ndarray, other: np.ndarray, *, samples: int = 2000, seed: int = 0) -> list[float]:
+    """[mean of one - other, lower, upper]: the 95 % percentile bootstrap over pairs (Efron 1979)."""
+    difference = one - other
+    drawn = np.random.default_rng(seed).integers(0, len(difference), (samples, len(difference)))
+    means = difference[drawn].mean(1)
+    return [round(float(x), 4) for x in (difference.mean(), *np.percentile(means, (2.5, 97.5)))]
 
 
 def imaged_cases(
-    graph: KnowledgeGraph, bank: training_cases.TrainingCases, held_out: bool
+    graph: KnowledgeGraph,
+    bank: training_cases.TrainingCases,
+    held_out: bool,
+    detector: Detector | None = None,
 ) -> tuple[list[ImagedCase], dict[int, np.ndarray]]:
     """The detector's training images as cases with a diagnosis, and region embeddings by finding node.
 
     An image is a case when its labels name a disease of the chest layer beyond doubt: nothing found, or pneumonia,
-    pneumothorax, emphysema, hiatus hernia, or edema with nothing else. One case in five is held out.
+    pneumothorax, emphysema or hiatus hernia. ``held_out``: only images on which the
+    detector was not trained, with what ``detector`` says of them if it is given; otherwise only the others.
     """
     node = {label: graph.node(curie) for label, curie in LABEL_CURIES.items()}
     diseases = {"No Finding": graph.resolve(NORMAL)}
@@ -158,9 +235,52 @@ def imaged_cases(
         for n, embedding in positive.items():
             regions[n].append(embedding)
         named = [diseases[label] for label in row.labels if label in diseases]
-        if len(named) == 1 and (i % 5 == 0) == held_out:
-            cases.append(ImagedCase(case_id=row.case_id, disease=named[0], positive=positive, age=row.age, sex=row.sex))
+        if len(named) != 1 or row.held_out != held_out:
+            continue
+        cases.append(
+            ImagedCase(
+                case_id=row.case_id,
+                disease=named[0],
+                positive=positive,
+                age=row.age,
+                sex=row.sex,
+                detected=said_of(graph, bank, detector, i) if held_out and detector else None,
+            )
+        )
     return cases, {n: np.stack(r) if r else np.zeros((0, bank.region.shape[1]), np.float32) for n, r in regions.items()}
+
+
+def said_of(
+    graph: KnowledgeGraph, bank: training_cases.TrainingCases, detector: Detector, row: int
+) -> dict[int, Observed]:
+    """What the detector says of one of its images, by finding node, as ``diagnose`` would take it."""
+    found = {}
+    for label, p in zip(LABELS, detector.probabilities(bank.logits[row]).tolist(), strict=True):
+        node = graph.node(LABEL_CURIES[label])
+        presence = detector.presence(p, float(detector.manifest["thresholds"][label]))
+        odds = odds_ratio(p, bank.base_rates[label])
+        found[node] = Observed(curie=graph.curie(node), presence=presence, odds_ratio=odds)
+    return found
+
+
+def separations(graph: KnowledgeGraph, bank: training_cases.TrainingCases) -> dict[int, float]:
+    """The detector's d' by node: √2 Φ⁻¹(AUROC) on the images it was not trained on, drawn half way to that of all
+    labels together, for few images show each; between 0.3 and 2.5."""
+    from scipy.stats import norm, rankdata
+
+    rows = [i for i, row in enumerate(bank.rows) if row.held_out]
+    found = {}
+    for k, label in enumerate(LABELS):
+        shown = np.array([label in bank.rows[i].labels for i in rows])
+        if 0 < shown.sum() < len(rows):
+            ranks = rankdata(bank.logits[rows, k])
+            wins = ranks[shown].sum() - shown.sum() * (shown.sum() + 1) / 2
+            found[label] = math.sqrt(2) * float(norm.ppf(min(wins / (shown.sum() * (~shown).sum()), 0.99)))
+    middle = float(np.mean(list(found.values()))) if found else 1.2
+    return {
+        graph.node(curie): float(np.clip((found.get(label, middle) + middle) / 2, 0.3, 2.5))
+        for label, curie in LABEL_CURIES.items()
+    }
 
 
 def train_reasoner(
@@ -185,14 +305,16 @@ def train_reasoner(
     detector = Detector.open()
     prior = chest_prior(graph)
     room = WorkupRoom(graph, LikelihoodModel(graph, prior=prior.by_node, default_prior=prior.default))
-    flat = WorkupRoom(graph, published_likelihood(graph))
+    published = published_likelihood(graph)
+    flat = WorkupRoom(graph, published, Ranker(published, "published"))
     search = EvidenceSearch(graph, Literature.open(home), Cases.open(home, detector=detector.fingerprint))
     annotated = set(room.likelihood.annotations.disease.tolist())
     named = [graph.resolve(d.id) for d in chest.load().diseases if d.commonness != "group"]
     diseases = [d for d in named if graph.node(d) in annotated]
 
     def curriculum(validation: bool, seed: int) -> Curriculum:
-        imaged, imaging = imaged_cases(graph, training_cases.read(), held_out=validation)
+        bank = training_cases.read()
+        imaged, imaging = imaged_cases(graph, bank, validation, detector)
         return Curriculum(
             room,
             flat,
@@ -200,6 +322,7 @@ def train_reasoner(
             chest=diseases,
             imaged=imaged,
             imaging=imaging,
+            separation=separations(graph, bank),
             search=search,
             validation=validation,
             seed=seed,
@@ -219,7 +342,8 @@ def train_reasoner(
     uses = {"chest": ("chest", "imaged"), "OMIM": ("published",) if cases else ("rare",)}
     for use, sources in uses.items():
         judged = judge(scorer, checking, sources, CALIBRATION_CASES, progress)
-        calibration[use], figures[use] = calibrate(judged, " and ".join(SOURCE_NAMES[s] for s in sources))
+        calibration[use] = calibrate(judged, " and ".join(SOURCE_NAMES[s] for s in sources))
+        figures[use] = crossed(judged)
     card = {
         "command": command,
         "date": datetime.now(UTC).date().isoformat(),
@@ -227,7 +351,7 @@ def train_reasoner(
         "graph": graph.manifest.sha256,
         "examples": seen,
         "sources": learning.sources,
-        "linear_start": [round(float(w), 4) for w in (*weights, *none)],
+        "linear_start": [round(float(w), 4) for w in (*network.weight.tolist(), *network.none.tolist())],
         "validation": figures,
     }
     checkpoints.save(out, trained_state(network), network.config, calibration, card)

@@ -17,9 +17,9 @@ from kg.graph import KnowledgeGraph
 from kg.likelihood import LikelihoodModel
 from ontologies.concept import Presence
 
-# A detector of AUROC Φ(d'/√2) = .86 gives log likelihood ratios ~ N(±d'²/2, d'²) (signal detection theory, Green and
-# Swets 1966).
-_DETECTOR_D = 1.5
+# A detector with the separation d' has an AUROC of Φ(d'/√2) and gives log likelihood ratios ~ N(±d'²/2, d'²) (signal
+# detection theory, Green and Swets 1966). This one has .80.
+_DETECTOR_D = 1.2
 _LEAST_IMPRECISE_INFORMATION = 2.0
 _MOST_FINDINGS = 12
 
@@ -137,11 +137,18 @@ class PatientSimulator:
     some that have nothing to do with it, some looked for and absent.
 
     ``imaging`` maps the nodes that a detector reports to region embeddings (float32 (n, R)) of images that show them:
-    in an imaged patient these findings come with a detector's odds and a region instead of certainty.
+    in an imaged patient these findings come with a detector's odds and a region instead of certainty. ``separation``
+    maps them to the detector's d' for them.
     """
 
-    def __init__(self, likelihood: LikelihoodModel, imaging: Mapping[int, np.ndarray] | None = None) -> None:
+    def __init__(
+        self,
+        likelihood: LikelihoodModel,
+        imaging: Mapping[int, np.ndarray] | None = None,
+        separation: Mapping[int, float] | None = None,
+    ) -> None:
         self.likelihood, self.graph, self.imaging = likelihood, likelihood.graph, dict(imaging or {})
+        self.separation = dict(separation or {})
 
     def draw(
         self, row: int, rng: np.random.Generator, *, imaged: bool = False, others: np.ndarray | None = None
@@ -191,7 +198,8 @@ class PatientSimulator:
 
     def detect(self, node: int, shown: bool, rng: np.random.Generator) -> Observed:
         """What a detector would say of a finding that is, or is not, on the image."""
-        log_odds = rng.normal(_DETECTOR_D**2 / 2 * (1 if shown else -1), _DETECTOR_D)
+        d = self.separation.get(node, _DETECTOR_D)
+        log_odds = rng.normal(d**2 / 2 * (1 if shown else -1), d)
         presence: Presence = "present" if log_odds > 1 else "uncertain" if log_odds > 0.3 else "absent"
         regions = self.imaging[node]
         region = regions[int(rng.integers(len(regions)))] if presence == "present" and len(regions) else None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,8 +15,8 @@ from fusion.branch import Branch
 from fusion.calibration import softmax
 from fusion.diagnosis import Diagnosis, DiagnosticReport, Evidence, NextStep, Stance
 from fusion.evidence_search import EvidenceSearch, Retrieved
-from fusion.prior import chest_prior
-from fusion.scorer import Question, Scorer
+from fusion.prior import chest_prior, odds_ratio
+from fusion.scorer import Question, Scorer, questions
 from fusion.workup import Case, Observed, Workup, WorkupRoom
 from kg.graph import KnowledgeGraph
 from kg.likelihood import LikelihoodModel
@@ -41,6 +41,17 @@ MOST_SHOWN = {"finding": 6, "kg_path": 4, "image_region": 2, "literature": 2, "c
 Progress = Callable[[str, int, int], None]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gathered:
+    """A patient's case with the findings it was made of, the first image's embedding (None without an image), and what
+    is to be said of the images."""
+
+    case: Case
+    findings: tuple[Finding, ...]
+    embedding: np.ndarray | None
+    warnings: tuple[str, ...]
+
+
 class Pipeline:
     """Everything ``diagnose`` needs, opened once. Images are looked at only when there are any."""
 
@@ -62,8 +73,8 @@ class Pipeline:
         self.room = WorkupRoom(
             graph, LikelihoodModel(graph, prior=(prior := chest_prior(graph)).by_node, default_prior=prior.default)
         )
-        self.scorer = Scorer(checkpoint.network, checkpoint.tokenize)
         self.calibration = checkpoint.calibration["chest"]
+        self.scorer = Scorer(checkpoint.network, checkpoint.tokenize, gate=self.calibration.gate)
         self.base_rates = training_cases.read().base_rates
 
     @classmethod
@@ -107,6 +118,20 @@ class Pipeline:
             raise InputError(
                 "nothing to diagnose from", expected="an image, a note or a finding", run="whydx diagnose --help"
             )
+        gathered = self.gather(images, note, present, absent, age, sex)
+        workup, found = self.lay_out(gathered.case, gathered.embedding)
+        return self.report(workup, found, gathered.findings, k, gathered.warnings)
+
+    def gather(
+        self,
+        images: Sequence[Path] = (),
+        note: str | None = None,
+        present: Sequence[str] = (),
+        absent: Sequence[str] = (),
+        age: float | None = None,
+        sex: str | None = None,
+    ) -> Gathered:
+        """What is known of the patient before anything is concluded; arguments and errors as for `diagnose`."""
         loaded = [load_image(path) for path in images]
         detections = [self.look(image, path) for image, path in zip(loaded, images, strict=True)]
         findings = [self.link_label(f) for d in detections for f in d.findings]
@@ -114,12 +139,17 @@ class Pipeline:
         findings += self.stated(present, absent)
         age = next((i.patient_age_y for i in loaded if i.patient_age_y is not None), None) if age is None else age
         sex = next((i.patient_sex for i in loaded if i.patient_sex in ("F", "M")), None) if sex is None else sex
-        case = Case(observed=self.observed(findings, detections), note=" ".join((note or "").split()), age=age, sex=sex)
-        workup, found = self.lay_out(case, detections[0].embedding if detections else None)
-        warnings = tuple(
-            dict.fromkeys(w for i, d in zip(loaded, detections, strict=True) for w in (*image_warnings(i), *d.warnings))
+        warnings = dict.fromkeys(
+            w for i, d in zip(loaded, detections, strict=True) for w in (*image_warnings(i), *d.warnings)
         )
-        return self.report(workup, found, findings, k, warnings)
+        return Gathered(
+            case=Case(
+                observed=self.observed(findings, detections), note=" ".join((note or "").split()), age=age, sex=sex
+            ),
+            findings=tuple(findings),
+            embedding=detections[0].embedding if detections else None,
+            warnings=tuple(warnings),
+        )
 
     # --- from input to a case
 
@@ -174,7 +204,7 @@ class Pipeline:
             if finding.concept is None:
                 continue
             if finding.origin == "image":
-                odds = self.odds_ratio(finding)
+                odds = odds_ratio(finding.probability or 0.0, self.base_rates[finding.label])
                 seen = regions.get(finding.sop_instance_uid, {}) if finding.presence == "present" else {}
                 entry = Observed(
                     curie=finding.concept.curie,
@@ -191,12 +221,6 @@ class Pipeline:
                 best[finding.concept.curie] = rank
         return tuple(best[c][2] for c in sorted(best))
 
-    def odds_ratio(self, finding: Finding) -> float:
-        """Posterior odds over prior odds of a detector's finding: what the image adds to what was known before it."""
-        prior = self.base_rates[finding.label]
-        p = min(max(finding.probability or 0.0, 1e-3), 1 - 1e-3)
-        return (p / (1 - p)) / (prior / (1 - prior))
-
     # --- from a case to a report
 
     def lay_out(self, case: Case, embedding: np.ndarray | None = None) -> tuple[Workup, Retrieved]:
@@ -208,7 +232,7 @@ class Pipeline:
     def report(
         self, workup: Workup, found: Retrieved, findings: Sequence[Finding], k: int, warnings: tuple[str, ...] = ()
     ) -> DiagnosticReport:
-        scores = self.scorer.scores([Question(workup=workup, candidate=c) for c in workup.candidates])
+        scores = self.scorer.scores(questions(workup))
         probabilities = softmax(scores, self.calibration.temperature)
         members = probabilities >= self.calibration.conformal_threshold
         ranked = sorted(range(len(scores) - 1), key=lambda i: (-scores[i], workup.candidates[i].curie))
@@ -257,12 +281,12 @@ class Pipeline:
         A branch is masked; a finding is taken out of the case altogether, with its mention, its share of the
         likelihood and all branches that hang on it.
         """
-        questions: list[Question] = []
+        asked: list[Question] = []
         pieces: list[tuple[int, Branch | Observed]] = []
         for i in chosen:
             candidate = workup.candidates[i]
             for number, branch in enumerate(candidate.branches):
-                questions.append(Question(workup=workup, candidate=candidate, removed=(number,)))
+                asked.append(Question(workup=workup, candidate=candidate, removed=(number,)))
                 pieces.append((i, branch))
         for observed in workup.case.observed:
             if observed.presence == "uncertain" and observed.odds_ratio in (None, 1.0):
@@ -273,9 +297,9 @@ class Pipeline:
             without = self.room.lay_out(
                 case, list(zip(diseases, features, strict=True)), papers=found.paper_branches, cases=found.case_branches
             )
-            questions += [Question(workup=without, candidate=c) for c in without.candidates[:-1]]
+            asked += [Question(workup=without, candidate=c) for c in without.candidates[:-1]]
             pieces += [(i, observed) for i in chosen]
-        changed = self.scorer.scores(questions)
+        changed = self.scorer.scores(asked)
         out: dict[int, list[Evidence]] = {i: [] for i in chosen}
         for (i, piece), score in zip(pieces, changed, strict=True):
             weight = float(scores[i] - score)

@@ -26,6 +26,13 @@ class Prior:
     default: float
 
 
+def odds_ratio(probability: float, base_rate: float) -> float:
+    """Posterior odds over prior odds of a detector's finding: what the image adds to what was known before it. The
+    probability is kept within [0.001, 0.999]."""
+    p = min(max(probability, 1e-3), 1 - 1e-3)
+    return (p / (1 - p)) / (base_rate / (1 - base_rate))
+
+
 def chest_prior(graph: KnowledgeGraph) -> Prior:
     """The prior of the curated chest layer's commonness classes over a graph that was built with it."""
     by_node = {

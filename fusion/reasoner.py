@@ -1,9 +1,9 @@
-"""The network: a BERT that reads a trunk with its branches, and scores one candidate a sequence.
+"""The network: a BERT that reads a patient once, then each candidate with its branches, and corrects the graph's score.
 
-    score(candidate) = (features / scale) · w  +  head([CLS], mean of the candidate's tokens)
+    score(candidate) = (features / scale) · w  +  gate × head([CLS], mean of the candidate's tokens)
 
-The knowledge graph's likelihood enters through the features, so BERT earns its place only by improving on it. The
-last layer of the head starts at zero: an untrained reasoner ranks exactly as the likelihood does. No file and no
+The graph's score enters as it is: w is fitted before and stays. The last layer of the head starts at zero, so that an
+untrained reasoner ranks exactly as the graph does, and BERT earns its place only by improving on it. No file and no
 network here.
 """
 
@@ -13,74 +13,85 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from fusion.bert import Bert
 
-# Typical spreads of the features among the candidates of a case, so that their weights learn at one rate.
-FEATURE_SCALE = (20.0, 2.0, 10.0, 2.0, 0.2, 1.5, 1.0, 5.0)
+# Typical spreads of the features among the candidates of a case, so that one ridge suits all their weights. The last is
+# the ranker's score, which is in log odds.
+FEATURE_SCALE = (20.0, 2.0, 10.0, 2.0, 0.2, 1.5, 1.0, 5.0, 1.0)
 LORA_TARGETS = ("query", "key", "value", "attention.output.dense", "intermediate.dense", "output.dense")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReasonerConfig:
-    """``features``: number of likelihood features; ``region_dim``: width of the detector's region embeddings."""
+    """``features``: number of the candidates' features; ``region_dim``: width of the detector's region embeddings;
+    ``layers``: how many of BERT's layers are used, from below."""
 
-    features: int = 8
+    features: int = 9
     region_dim: int = 256
+    layers: int = 4
     rank: int = 16
     alpha: int = 32
     scale: tuple[float, ...] = FEATURE_SCALE
 
 
 class Reasoner(nn.Module):
-    """Scores candidates; a candidate "none of these" has zero features and its own bias."""
+    """Corrects candidates' scores. "None of these" is a candidate with zero features and a score of its own."""
 
     def __init__(self, bert: Bert, config: ReasonerConfig) -> None:
         super().__init__()
         hidden = bert.hidden_size
         self.bert, self.config = bert, config
         self.region = nn.Sequential(nn.LayerNorm(config.region_dim), nn.Linear(config.region_dim, hidden))
-        self.scale: Tensor
-        self.register_buffer("scale", torch.tensor(config.scale), persistent=False)
-        self.weight = nn.Parameter(torch.zeros(config.features))
-        self.none = nn.Parameter(torch.zeros(2))  # bias, and weight of the findings' total information
+        self.weight: Tensor
+        self.none: Tensor
+        self.register_buffer("weight", torch.zeros(config.features))
+        self.register_buffer("none", torch.zeros(4))  # fusion.scorer.none_features
         last = nn.Linear(hidden, 1)
         nn.init.zeros_(last.weight)
         nn.init.zeros_(last.bias)
         self.head = nn.Sequential(nn.LayerNorm(2 * hidden), nn.Linear(2 * hidden, hidden), nn.GELU(), last)
 
+    def base(self, features: np.ndarray, none: np.ndarray) -> float:
+        """The graph's score of a candidate: features (F,), none (4,)."""
+        scaled = np.asarray(features, np.float64) / np.array(self.config.scale)
+        return float(scaled @ self.weight.double().numpy() + none.astype(np.float64) @ self.none.double().numpy())
+
+    def read_trunk(self, ids: Tensor) -> list[Tensor]:
+        """What enters each layer, and what leaves the last, (1, P, H) each, of the patient's tokens (P,)."""
+        n = len(ids)
+        words = self.bert.embeddings.word_embeddings(ids[None])
+        return self.bert(words, torch.arange(n)[None], torch.zeros(1, n, dtype=torch.long), torch.ones(1, n, n).bool())
+
     def forward(
         self,
+        context: list[Tensor],  # of read_trunk
         ids: Tensor,  # (B, L)
         positions: Tensor,  # (B, L)
-        segments: Tensor,  # (B, L)
-        visible: Tensor,  # (B, L, L) bool
+        visible: Tensor,  # (B, L, P + L) bool
         candidate: Tensor,  # (B, L) bool
         region_at: Tensor,  # (R, 2)
         regions: Tensor,  # (R, D)
-        features: Tensor,  # (B, F)
-        none: Tensor,  # (B, 2): (1, total information) for "none of these", else 0
     ) -> Tensor:
-        """Scores, float32 (B,)."""
+        """Corrections, float32 (B,)."""
         words = self.bert.embeddings.word_embeddings(ids)  # (B, L, H)
         if len(regions):
-            words = words.index_put((region_at[:, 0], region_at[:, 1]), self.region(regions).to(words.dtype))
-        hidden = self.bert(words, positions, segments, visible)  # (B, L, H)
+            words = words.index_put((region_at[:, 0], region_at[:, 1]), self.region(regions))
+        segments = torch.ones_like(ids) * candidate  # BERT's second segment is the candidate's name
+        hidden = self.bert(words, positions, segments, visible, context)[-1]  # (B, L, H)
         inside = candidate[:, :, None].to(hidden.dtype)
         mean = (hidden * inside).sum(1) / inside.sum(1)  # (B, H)
-        read = self.head(torch.cat([hidden[:, 0], mean], dim=1).float())[:, 0]  # (B,)
-        # Elementwise, so that a caller's autocast leaves these few numbers in full precision.
-        return read.float() + (features / self.scale * self.weight).sum(1) + (none * self.none).sum(1)
+        patient = context[-1][:, 0].expand_as(mean)  # (B, H)
+        return self.head(torch.cat([patient, mean], dim=1))[:, 0]
 
 
 def build(bert_config: Mapping[str, Any], bert_state: Mapping[str, Tensor], config: ReasonerConfig) -> Reasoner:
-    """A reasoner on plain BERT weights."""
-    bert = Bert(bert_config)
-    bert.load_state_dict(
-        {k: v for k, v in bert_state.items() if not k.startswith("pooler") and "position_ids" not in k}
-    )
+    """A reasoner on the lower layers of plain BERT weights."""
+    bert = Bert({**bert_config, "num_hidden_layers": config.layers})
+    bert.load_state_dict({k: bert_state[k] for k in bert.state_dict()})
     return Reasoner(bert, config)
 
 

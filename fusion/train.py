@@ -17,15 +17,15 @@ import numpy as np
 from errors import ArtifactError
 from fusion.checkpoint import bert_files, open_tokenizer
 from fusion.curriculum import Curriculum, Example
-from fusion.scorer import Question, Scorer, forward, none_features
-from fusion.visible_matrix import collate, mask_branches
+from fusion.scorer import Scorer, corrections, none_features, questions
+from fusion.visible_matrix import collate, encode, read_trunk
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from fusion.reasoner import Reasoner
 
-BRANCH_DROPOUT = 0.25
+BRANCH_DROPOUT, NO_BRANCHES = 0.15, 0.1
 CHECKPOINT_EVERY = 100
 Progress = Callable[[str, int, int], None]
 
@@ -63,17 +63,22 @@ def loss_of(network: Reasoner, scorer: Scorer, example: Example, rng: np.random.
     """Listwise cross-entropy of one example under branch dropout, and whether the right candidate came first."""
     import torch
 
-    questions = [Question(workup=example.workup, candidate=c) for c in example.workup.candidates]
+    asked = questions(example.workup)
+    trunk = read_trunk(example.workup.patient, scorer.tokenize)
+    # Now and then no evidence at all: that, too, must be a case the network knows.
+    share = 1.0 if rng.random() < NO_BRANCHES else BRANCH_DROPOUT
     encoded = []
-    for question in questions:
-        dropped = np.flatnonzero(rng.random(len(question.candidate.branches)) < BRANCH_DROPOUT)
-        one = scorer.encode(question)
-        encoded.append(mask_branches(one, dropped.tolist()) if len(dropped) else one)
-    batch = collate(encoded, network.config.region_dim)
-    features = np.stack([q.candidate.features for q in questions])
-    none = np.stack([none_features(q) for q in questions])
-    with torch.autocast("cpu", dtype=torch.bfloat16):
-        scores = forward(network, batch, features, none)  # (C,)
+    for question in asked:
+        kept = [b for b in question.candidate.branches if rng.random() >= share]
+        encoded.append(encode(trunk, question.candidate.name, kept, scorer.tokenize))
+    context = network.read_trunk(torch.from_numpy(trunk.ids))
+    # Two batches of like lengths pad less than one.
+    order = sorted(range(len(asked)), key=lambda i: len(encoded[i].ids))
+    halves = [part for part in (order[: len(order) // 2], order[len(order) // 2 :]) if part]
+    batches = [collate(trunk, [encoded[i] for i in part], network.config.region_dim) for part in halves]
+    corrected = torch.cat([corrections(network, b, context) for b in batches])[torch.tensor(np.argsort(order))]
+    base = [network.base(q.candidate.features, none_features(q)) for q in asked]
+    scores = torch.tensor(base, dtype=torch.float32) + corrected  # (C,)
     loss = torch.nn.functional.cross_entropy(scores[None], torch.tensor([example.truth]), label_smoothing=0.02)
     return loss, int(scores.argmax()) == example.truth
 

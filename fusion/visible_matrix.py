@@ -1,43 +1,52 @@
 """From a patient, a candidate and its branches to token ids, soft positions and the visible matrix (K-BERT, arXiv
 1909.07606).
 
-The trunk is ``[CLS] findings and note [SEP] candidate [SEP]``. Trunk tokens see the trunk. A branch's tokens see
-their own branch, their anchor and the candidate, and are seen by exactly these; their soft positions continue from
-the anchor's. Branches never see one another, so removing one is the same as masking it.
+The trunk is ``[CLS] findings and note [SEP]``, the same for every candidate of a patient; it sees itself. The sequence
+of a candidate, ``candidate [SEP] branches``, is read after it. The candidate sees the trunk, itself and its branches. A
+branch's tokens see their own branch, their anchor and the candidate, and are seen by the branch and the candidate;
+their soft positions continue from the anchor's. Branches never see one another, so removing one is the same as masking
+it; and the trunk sees no candidate, so its keys and values are computed once.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from fusion.branch import DISEASE_ANCHOR, Branch, Patient
 
 CLS, SEP, PAD, MASK = 101, 102, 0, 103
-MAX_MENTION_TOKENS, MAX_NOTE_TOKENS, MAX_BRANCH_TOKENS, MAX_MENTIONS, MAX_CANDIDATE_TOKENS = 12, 48, 32, 16, 20
+MAX_MENTION_TOKENS, MAX_NOTE_TOKENS, MAX_BRANCH_TOKENS, MAX_MENTIONS, MAX_CANDIDATE_TOKENS = 12, 48, 24, 16, 20
 
 # text → WordPiece ids without special tokens
 Tokenize = Callable[[str], list[int]]
 
 
 @dataclass(frozen=True, slots=True)
+class Trunk:
+    """The patient's P tokens, and where each finding is mentioned."""
+
+    ids: np.ndarray  # int64 (P,)
+    anchors: dict[str, range]
+
+
+@dataclass(frozen=True, slots=True)
 class Encoded:
-    """One sequence of L tokens. ``branch`` is -1 on the trunk, else the position of the branch in the candidate's
-    tuple."""
+    """A candidate's sequence of L tokens. ``branch`` is -1 on the candidate, else the position of the branch in the
+    candidate's tuple."""
 
     ids: np.ndarray  # int64 (L,)
     positions: np.ndarray  # int64 (L,)
-    segments: np.ndarray  # int64 (L,): 1 on the candidate
     branch: np.ndarray  # int64 (L,)
-    visible: np.ndarray  # bool (L, L)
+    visible: np.ndarray  # bool (L, P + L): the trunk's tokens, then its own
     candidate: np.ndarray  # bool (L,)
     regions: tuple[tuple[int, np.ndarray], ...]  # (token, region embedding)
 
 
-def encode(patient: Patient, name: str, branches: Sequence[Branch], tokenize: Tokenize) -> Encoded:
-    """Lay out one sequence. A branch whose anchor was cut from a long trunk hangs on the candidate."""
+def read_trunk(patient: Patient, tokenize: Tokenize) -> Trunk:
+    """Lay out the patient. Mentions beyond MAX_MENTIONS are cut, and long texts."""
     ids, anchors = [CLS], {}
     if patient.description:
         ids += tokenize(patient.description)[:MAX_MENTION_TOKENS] + tokenize(".")
@@ -48,19 +57,22 @@ def encode(patient: Patient, name: str, branches: Sequence[Branch], tokenize: To
         ids += tokenize(";" if i + 1 < len(patient.mentions) else ".")
     if patient.note:
         ids += tokenize(patient.note)[:MAX_NOTE_TOKENS]
+    return Trunk(np.array([*ids, SEP]), anchors)
+
+
+def encode(trunk: Trunk, name: str, branches: Sequence[Branch], tokenize: Tokenize) -> Encoded:
+    """Lay out one candidate. A branch whose anchor was cut from a long trunk hangs on the candidate."""
+    before = len(trunk.ids)
+    ids = tokenize(name)[:MAX_CANDIDATE_TOKENS]
+    length_of_name = len(ids)
     ids.append(SEP)
-    segments = [0] * len(ids)
-    start = len(ids)
-    ids += tokenize(name)[:MAX_CANDIDATE_TOKENS]
-    anchors[DISEASE_ANCHOR] = range(start, len(ids))
-    ids.append(SEP)
-    segments += [1] * (len(ids) - start)
-    positions, branch_of = list(range(len(ids))), [-1] * len(ids)
-    trunk = len(ids)
+    positions, branch_of = list(range(before, before + len(ids))), [-1] * len(ids)
+    own_anchor = range(before, before + length_of_name)
+    anchors = trunk.anchors | {DISEASE_ANCHOR: own_anchor}
     regions: list[tuple[int, np.ndarray]] = []
     hangs_on: list[range] = []
     for number, branch in enumerate(branches):
-        anchor = anchors.get(branch.anchor, anchors[DISEASE_ANCHOR])
+        anchor = anchors.get(branch.anchor, own_anchor)
         hangs_on.append(anchor)
         if branch.embedding is not None:
             regions.append((len(ids), branch.embedding))
@@ -69,58 +81,57 @@ def encode(patient: Patient, name: str, branches: Sequence[Branch], tokenize: To
             tokens = tokenize(branch.text)[:MAX_BRANCH_TOKENS]
         ids += tokens
         positions += range(anchor.stop, anchor.stop + len(tokens))
-        segments += [0] * len(tokens)
         branch_of += [number] * len(tokens)
-    length = len(ids)
     of = np.array(branch_of)
-    visible = of[:, None] == of[None, :]
-    candidate = np.zeros(length, bool)
-    candidate[anchors[DISEASE_ANCHOR].start : anchors[DISEASE_ANCHOR].stop] = True
+    candidate = np.arange(len(ids)) < length_of_name
+    visible = np.zeros((len(ids), before + len(ids)), bool)
+    own = visible[:, before:]
+    own[:] = of[:, None] == of[None, :]
+    visible[of == -1, :before] = True
     for number, anchor in enumerate(hangs_on):
-        own = np.flatnonzero(of == number)
-        sees = np.flatnonzero(candidate | np.isin(np.arange(length), anchor))
-        visible[np.ix_(own, sees)] = True
-        visible[np.ix_(sees, own)] = True
-    visible[:trunk, :trunk] = True
-    return Encoded(np.array(ids), np.array(positions), np.array(segments), of, visible, candidate, tuple(regions))
+        mine = np.flatnonzero(of == number)
+        visible[np.ix_(mine, np.array(anchor))] = True
+        own[np.ix_(mine, np.flatnonzero(candidate))] = True
+        own[np.ix_(np.flatnonzero(candidate), mine)] = True
+    return Encoded(np.array(ids), np.array(positions), of, visible, candidate, tuple(regions))
 
 
 def mask_branches(encoded: Encoded, removed: Sequence[int]) -> Encoded:
     """The same sequence with some branches masked: their tokens see only themselves, and nothing sees them."""
     hidden = np.isin(encoded.branch, list(removed))
-    visible = encoded.visible & ~hidden[:, None] & ~hidden[None, :]
-    np.fill_diagonal(visible, True)
-    return Encoded(
-        encoded.ids, encoded.positions, encoded.segments, encoded.branch, visible, encoded.candidate, encoded.regions
-    )
+    before = encoded.visible.shape[1] - len(hidden)
+    visible = encoded.visible & ~hidden[:, None]
+    visible[:, before:] &= ~hidden[None, :]
+    np.fill_diagonal(visible[:, before:], True)
+    return replace(encoded, visible=visible)
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """B sequences padded to the longest. ``region_at`` int64 (R, 2) holds (sequence, token) of each row of
-    ``regions``."""
+    """B candidates of one trunk, padded to the longest. ``region_at`` int64 (R, 2) holds (sequence, token) of each row
+    of ``regions``."""
 
+    trunk: np.ndarray  # int64 (P,)
     ids: np.ndarray  # int64 (B, L)
     positions: np.ndarray  # int64 (B, L)
-    segments: np.ndarray  # int64 (B, L)
-    visible: np.ndarray  # bool (B, L, L)
+    visible: np.ndarray  # bool (B, L, P + L)
     candidate: np.ndarray  # bool (B, L)
     region_at: np.ndarray  # int64 (R, 2)
     regions: np.ndarray  # float32 (R, D)
 
 
-def collate(sequences: Sequence[Encoded], region_dim: int) -> Batch:
+def collate(trunk: Trunk, sequences: Sequence[Encoded], region_dim: int) -> Batch:
     """Pad and stack. Padding sees only itself and is seen by nothing."""
-    count, length = len(sequences), max(len(s.ids) for s in sequences)
-    ids, positions, segments = (np.full((count, length), fill, np.int64) for fill in (PAD, 0, 0))
-    visible, candidate = np.zeros((count, length, length), bool), np.zeros((count, length), bool)
-    visible[:, np.arange(length), np.arange(length)] = True
+    before, count, length = len(trunk.ids), len(sequences), max(len(s.ids) for s in sequences)
+    ids, positions = np.full((count, length), PAD, np.int64), np.zeros((count, length), np.int64)
+    visible, candidate = np.zeros((count, length, before + length), bool), np.zeros((count, length), bool)
+    visible[:, np.arange(length), before + np.arange(length)] = True
     at, regions = [], []
     for i, s in enumerate(sequences):
         n = len(s.ids)
-        ids[i, :n], positions[i, :n], segments[i, :n], candidate[i, :n] = s.ids, s.positions, s.segments, s.candidate
-        visible[i, :n, :n] = s.visible
+        ids[i, :n], positions[i, :n], candidate[i, :n] = s.ids, s.positions, s.candidate
+        visible[i, :n, : before + n] = s.visible
         at += [(i, token) for token, _ in s.regions]
         regions += [embedding for _, embedding in s.regions]
     stacked = np.stack(regions).astype(np.float32) if regions else np.zeros((0, region_dim), np.float32)
-    return Batch(ids, positions, segments, visible, candidate, np.array(at, np.int64).reshape(-1, 2), stacked)
+    return Batch(trunk.ids, ids, positions, visible, candidate, np.array(at, np.int64).reshape(-1, 2), stacked)

@@ -23,11 +23,15 @@ from fusion.branch import (
     path_branch,
 )
 from kg.graph import KnowledgeGraph
-from kg.likelihood import FEATURES, LikelihoodModel, Observation
+from kg.likelihood import FEATURES as LIKELIHOOD_FEATURES
+from kg.likelihood import LikelihoodModel, Observation
 from kg.paths import PathFinder
+from kg.ranker import Ranker
 from ontologies.concept import Presence
 from retrieval.document import SearchHit
 
+# What the graph says of a candidate: the likelihood's features, or in a room with a ranker its score alone.
+FEATURES = (*LIKELIHOOD_FEATURES, "ranker")
 MAX_PRESENT_PATHS, MAX_ABSENT_PATHS, MAX_REGIONS, MAX_PAPERS, MAX_CASES = 6, 2, 3, 2, 2
 
 
@@ -61,12 +65,14 @@ class Case:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Workup:
-    """A case laid out: the trunk, and the candidates in the likelihood's order, "none of these" last."""
+    """A case laid out: the trunk, and the candidates in the graph's order, "none of these" last. ``ranked``: they are
+    scored by the ranker, not by the likelihood's features."""
 
     case: Case
     patient: Patient
     candidates: tuple[Candidate, ...]
     information: float
+    ranked: bool = False
 
 
 def observations(case: Case) -> tuple[Observation, ...]:
@@ -77,10 +83,11 @@ def observations(case: Case) -> tuple[Observation, ...]:
 
 
 class WorkupRoom:
-    """Lays out cases over one graph; holds what is costly to make."""
+    """Lays out cases over one graph; holds what is costly to make. With a ``ranker``, candidates are what it ranks
+    first, and its score is what the graph says of them."""
 
-    def __init__(self, graph: KnowledgeGraph, likelihood: LikelihoodModel) -> None:
-        self.graph, self.likelihood, self.paths = graph, likelihood, PathFinder(graph)
+    def __init__(self, graph: KnowledgeGraph, likelihood: LikelihoodModel, ranker: Ranker | None = None) -> None:
+        self.graph, self.likelihood, self.ranker, self.paths = graph, likelihood, ranker, PathFinder(graph)
 
     def patient(self, case: Case) -> Patient:
         graph = self.graph
@@ -131,14 +138,41 @@ class WorkupRoom:
         return total
 
     def features(self, case: Case, diseases: Sequence[str]) -> np.ndarray:
-        """float32 (len(diseases), F): the likelihood's features of some diseases (canonical CURIEs)."""
+        """float32 (len(diseases), F): FEATURES of some diseases (canonical CURIEs)."""
         rows = np.searchsorted(self.likelihood.annotations.disease, [self.graph.node(d) for d in diseases])
-        return self.likelihood.features(observations(case))[rows].astype(np.float32)
+        out = np.zeros((len(rows), len(FEATURES)), np.float32)
+        if self.ranker is not None:
+            out[:, -1] = self.ranker.scores(observations(case), rows, age=case.age, sex=case.sex)
+        else:
+            out[:, :-1] = self.likelihood.features(observations(case))[rows]
+        return out
 
     def shortlist(self, case: Case, k: int, within: np.ndarray | None = None) -> list[tuple[str, np.ndarray]]:
-        """The likelihood's ``k`` best diseases with their features (float32 (F,)), best first."""
-        found = self.likelihood.candidates(observations(case), k=k, within=within)
-        return [(self.graph.curie(int(n)), f) for n, f in zip(found.nodes, found.features, strict=True)]
+        """The graph's ``k`` best diseases with their features (float32 (F,)), best first; ``within`` as for the
+        likelihood's candidates."""
+        seen = observations(case)
+        if self.ranker is None:
+            found = self.likelihood.candidates(seen, k=k, within=within)
+            features = np.pad(found.features, ((0, 0), (0, 1)))
+            return [(self.graph.curie(int(n)), f) for n, f in zip(found.nodes, features, strict=True)]
+        rows = self.ranker.pool(seen, within)
+        scores = self.ranker.scores(seen, rows, age=case.age, sex=case.sex)
+        best = np.argsort(-scores, kind="stable")[:k]
+        features = np.zeros((len(best), len(FEATURES)), np.float32)
+        features[:, -1] = scores[best]
+        nodes = self.likelihood.annotations.disease[rows[best]]
+        return [(self.graph.curie(int(n)), f) for n, f in zip(nodes, features, strict=True)]
+
+    def bare(self, case: Case, diseases: Sequence[tuple[str, np.ndarray]]) -> Workup:
+        """The case with these candidates and "none of these", without any branch: what the graph's score needs."""
+        listed = [*diseases, ("", np.zeros(len(FEATURES), np.float32))]
+        return Workup(
+            case=case,
+            patient=self.patient(case),
+            candidates=tuple(Candidate(curie=c, name="", features=f) for c, f in listed),
+            information=self.information(case),
+            ranked=self.ranker is not None,
+        )
 
     def lay_out(
         self,
@@ -164,7 +198,13 @@ class WorkupRoom:
                 curie="", name=NONE_OF_THESE, features=np.zeros(len(FEATURES), np.float32), branches=tuple(regions)
             )
         )
-        return Workup(case=case, patient=patient, candidates=tuple(candidates), information=self.information(case))
+        return Workup(
+            case=case,
+            patient=patient,
+            candidates=tuple(candidates),
+            information=self.information(case),
+            ranked=self.ranker is not None,
+        )
 
 
 def paper_branch(hit: SearchHit, sentence: str) -> Branch:

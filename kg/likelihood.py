@@ -148,10 +148,16 @@ class LikelihoodModel:
                     else np.log((odds * p + 1 - p) / (odds * background + 1 - background))
                 )
                 certainty = 1.0 if np.isinf(odds) else 1 - 1 / odds
+                never = settings.noise * background
+                against = (
+                    np.log(settings.noise)
+                    if np.isinf(odds)
+                    else np.log((odds * never + 1 - never) / (odds * background + 1 - background))
+                )
                 for a in above:
                     excluded = self.excluded_rows(int(a))
                     if len(excluded):
-                        ratio[excluded] = certainty * np.log(settings.noise)
+                        ratio[excluded] = against
                 out[:, 2] += ratio
                 out[:, 0] += certainty * best
                 out[rows, 1] += certainty

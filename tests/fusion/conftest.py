@@ -48,6 +48,7 @@ def scorer() -> Scorer:
     network = build(*bert_files(), ReasonerConfig(region_dim=8))
     torch.nn.init.normal_(network.head[-1].weight)
     torch.nn.init.normal_(network.weight)
+    torch.nn.init.normal_(network.none)
     return Scorer(network, open_tokenizer())
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from fusion.calibration import conformal_threshold, expected_calibration_error, fit_temperature, softmax
+from fusion.calibration import conformal_threshold, expected_calibration_error, fit_gate, softmax
 
 
 def test_softmax_by_hand() -> None:
@@ -13,11 +13,17 @@ def test_softmax_by_hand() -> None:
     np.testing.assert_allclose(softmax(np.array([1e4, 0.0])), [1, 0])
 
 
-def test_temperature_recovers_the_one_that_made_the_data() -> None:
+def test_gate_and_temperature_recover_those_that_made_the_data() -> None:
     rng = np.random.default_rng(0)
-    scores = [rng.normal(size=6) * 4 for _ in range(3000)]
-    truth = [int(rng.choice(6, p=softmax(s, 2.5))) for s in scores]
-    assert fit_temperature(scores, truth) == pytest.approx(2.5, rel=0.1)
+    base = [rng.normal(size=6) * 4 for _ in range(2000)]
+    correction = [rng.normal(size=6) * 4 for _ in base]
+    made = [b + 0.5 * c for b, c in zip(base, correction, strict=True)]
+    truth = [int(rng.choice(6, p=softmax(s, 2.5))) for s in made]
+    gate, temperature = fit_gate(base, correction, truth)
+    assert gate == pytest.approx(0.5, abs=0.08)
+    assert temperature == pytest.approx(2.5, rel=0.1)
+    noise, _ = fit_gate(base, [rng.normal(size=6) for _ in base], truth)
+    assert noise < 0.3, "a correction that knows nothing is shut out"
 
 
 def test_conformal_sets_cover_what_they_promise() -> None:

@@ -97,7 +97,7 @@ def test_a_detectors_words_follow_its_odds(room: WorkupRoom) -> None:
     shown = [simulator.detect(node, True, np.random.default_rng(i)) for i in range(300)]
     hidden = [simulator.detect(node, False, np.random.default_rng(i)) for i in range(300)]
     pairs = [(a.odds_ratio or 0) > (b.odds_ratio or 0) for a in shown for b in hidden]
-    assert 0.8 < np.mean(pairs) < 0.9, "AUROC of the simulated detector"
+    assert 0.75 < np.mean(pairs) < 0.85, "AUROC of the simulated detector"
     for o in shown + hidden:
         assert (o.presence == "present") == ((o.odds_ratio or 0) > np.e)
         assert (o.region is not None) == (o.presence == "present")

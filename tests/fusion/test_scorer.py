@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from fusion.branch import Candidate
-from fusion.scorer import Question, Scorer
+from fusion.scorer import Question, Scorer, none_features, questions
 from fusion.workup import Case, Workup, WorkupRoom
 
 CLOSE = 2e-5  # what sharing a batch does to the last bits
@@ -68,23 +68,51 @@ def test_scores_come_back_in_the_order_of_the_questions(workup: Workup, scorer: 
 
 
 def test_none_of_these_is_weighed_by_the_findings(workup: Workup) -> None:
-    from fusion.scorer import none_features
-
-    bias, information = none_features(ask(workup, workup.candidates[-1]))
-    assert bias == 1
-    assert information == pytest.approx(workup.information / 10)
+    none = workup.candidates[-1]
+    np.testing.assert_allclose(none_features(ask(workup, none)), [1, workup.information / 10, 0, 0], rtol=1e-6)
+    ranked = replace(workup, ranked=True)
+    np.testing.assert_allclose(none_features(ask(ranked, none)), [0, 0, 1, workup.information / 10], rtol=1e-6)
     assert not none_features(ask(workup, workup.candidates[0])).any()
 
 
-def test_an_untrained_head_ranks_as_the_likelihood(workup: Workup) -> None:
+def test_an_untrained_head_ranks_as_the_graph_does(workup: Workup) -> None:
     import torch
 
     from fusion.checkpoint import bert_files, open_tokenizer
     from fusion.reasoner import FEATURE_SCALE, ReasonerConfig, build
 
     network = build(*bert_files(), ReasonerConfig(region_dim=8))
-    with torch.no_grad():
-        network.weight.copy_(torch.arange(8.0))
-    scores = Scorer(network, open_tokenizer()).scores([ask(workup, c) for c in workup.candidates])
-    expected = [float(c.features / np.array(FEATURE_SCALE) @ np.arange(8.0)) for c in workup.candidates]
-    np.testing.assert_allclose(scores, expected, rtol=1e-5)
+    network.weight.copy_(torch.arange(9.0))
+    parts = Scorer(network, open_tokenizer()).parts(questions(workup))
+    expected = [float(c.features / np.array(FEATURE_SCALE) @ np.arange(9.0)) for c in workup.candidates]
+    np.testing.assert_allclose(parts.base, expected, rtol=1e-5)
+    assert not parts.correction.any()
+
+
+def test_the_gate_scales_the_correction(workup: Workup, scorer: Scorer) -> None:
+    parts = scorer.parts(questions(workup))
+    half = Scorer(scorer.reasoner, scorer.tokenize, gate=0.5).scores(questions(workup))
+    np.testing.assert_allclose(half, parts.base + parts.correction / 2, atol=CLOSE)
+
+
+def test_conditions_take_the_evidence_away_or_swap_it(workup: Workup) -> None:
+    on, off, swapped = (questions(workup, how) for how in ("on", "off", "shuffled"))
+    last = len(on) - 1
+    for i, (q, without, other) in enumerate(zip(on, off, swapped, strict=True)):
+        assert without.candidate == replace(q.candidate, branches=())
+        expected = on[(i + 1) % last].candidate.branches if i < last else q.candidate.branches
+        assert other.candidate == replace(q.candidate, branches=expected)
+
+
+def test_a_ranked_room_scores_by_its_ranker(room: WorkupRoom, workup: Workup) -> None:
+    from kg.ranker import Ranker
+
+    ranker = Ranker(room.likelihood, "published")
+    ranked = WorkupRoom(room.graph, room.likelihood, ranker)
+    shortlist = ranked.shortlist(workup.case, 3)
+    assert [float(f[-1]) for _, f in shortlist] == sorted((float(f[-1]) for _, f in shortlist), reverse=True)
+    assert not np.stack([f for _, f in shortlist])[:, :-1].any()
+    np.testing.assert_allclose(
+        ranked.features(workup.case, [c for c, _ in shortlist]), np.stack([f for _, f in shortlist]), rtol=1e-5
+    )
+    assert ranked.lay_out(workup.case, shortlist).ranked

@@ -7,7 +7,7 @@ import pytest
 
 from fusion.branch import DISEASE_ANCHOR, Branch, Mention, Patient
 from fusion.checkpoint import open_tokenizer
-from fusion.visible_matrix import CLS, SEP, Encoded, collate, encode, mask_branches
+from fusion.visible_matrix import CLS, SEP, Encoded, Trunk, collate, encode, mask_branches, read_trunk
 
 PATIENT = Patient(
     mentions=(
@@ -25,49 +25,65 @@ BRANCHES = (
 
 
 @pytest.fixture(scope="module")
-def encoded() -> Encoded:
-    return encode(PATIENT, "pneumonia", BRANCHES, open_tokenizer())
+def trunk() -> Trunk:
+    return read_trunk(PATIENT, open_tokenizer())
 
 
-def test_the_trunk_reads_as_designed() -> None:
+@pytest.fixture(scope="module")
+def encoded(trunk: Trunk) -> Encoded:
+    return encode(trunk, "pneumonia", BRANCHES, open_tokenizer())
+
+
+def seen_by(encoded: Encoded, trunk: Trunk, token: int) -> tuple[set[int], set[int]]:
+    """Positions in the trunk and in the sequence that a token of the sequence sees."""
+    before = len(trunk.ids)
+    row = encoded.visible[token]
+    return set(np.flatnonzero(row[:before]).tolist()), set(np.flatnonzero(row[before:]).tolist())
+
+
+def test_trunk_and_candidate_read_as_designed(trunk: Trunk) -> None:
     from tokenizers import Tokenizer
 
     from retrieval.encoder import packaged_folder
 
-    trunk = encode(PATIENT, "pneumonia", (), open_tokenizer())
-    text = Tokenizer.from_file(str(packaged_folder() / "tokenizer.json")).decode(
-        trunk.ids.tolist(), skip_special_tokens=False
-    )
+    bare = encode(trunk, "pneumonia", (), open_tokenizer())
+    decoder = Tokenizer.from_file(str(packaged_folder() / "tokenizer.json"))
+    ids = [*trunk.ids.tolist(), *bare.ids.tolist()]
+    text = decoder.decode(ids, skip_special_tokens=False)
     assert text == "[CLS] 70 - year - old woman. fever ; no pleural effusion. [SEP] pneumonia [SEP]"
     assert trunk.ids[0] == CLS
-    assert (trunk.ids == SEP).sum() == 2
-    assert trunk.positions.tolist() == list(range(len(trunk.ids)))
-    assert trunk.visible.all()
+    assert ids.count(SEP) == 2
+    assert bare.positions.tolist() == list(range(len(trunk.ids), len(ids)))
+    assert bare.visible.all()
 
 
-def test_branch_positions_continue_from_the_anchor(encoded: Encoded) -> None:
-    fever = int(np.flatnonzero(encoded.ids == open_tokenizer()("fever")[0])[0])
-    disease = int(np.flatnonzero(encoded.candidate)[-1])
+def test_branch_positions_continue_from_the_anchor(encoded: Encoded, trunk: Trunk) -> None:
+    fever = trunk.anchors["HP:1"].stop - 1
+    disease = int(encoded.positions[encoded.candidate][-1])
     assert encoded.positions[encoded.branch == 0].tolist() == [fever + 1, fever + 2]
     assert encoded.positions[encoded.branch == 1].tolist() == list(range(disease + 1, disease + 6))
 
 
-def test_branches_see_anchor_self_and_candidate_only(encoded: Encoded) -> None:
-    fever = set(np.flatnonzero(encoded.ids == open_tokenizer()("fever")[0]).tolist())
+def test_branches_see_anchor_self_and_candidate_only(encoded: Encoded, trunk: Trunk) -> None:
     candidate = set(np.flatnonzero(encoded.candidate).tolist())
-    own = set(np.flatnonzero(encoded.branch == 0).tolist())
-    for token in own:
-        assert set(np.flatnonzero(encoded.visible[token]).tolist()) == own | fever | candidate
-    np.testing.assert_array_equal(encoded.visible, encoded.visible.T)
-    assert encoded.visible.diagonal().all()
-    assert encoded.visible[0].sum() == (encoded.branch == -1).sum(), "[CLS] sees the trunk and no branch"
+    for number, anchor in ((0, set(trunk.anchors["HP:1"])), (1, set()), (2, set(trunk.anchors["HP:2"]))):
+        own = set(np.flatnonzero(encoded.branch == number).tolist())
+        for token in own:
+            assert seen_by(encoded, trunk, token) == (anchor, own | candidate)
+    whole = set(range(len(trunk.ids)))
+    for token in candidate:
+        assert seen_by(encoded, trunk, token) == (whole, set(range(len(encoded.ids))))
+    end = int(np.flatnonzero(encoded.ids == SEP)[0])
+    assert seen_by(encoded, trunk, end) == (whole, candidate | {end}), "[SEP] sees no branch"
 
 
-def test_masking_hides_exactly_the_branch(encoded: Encoded) -> None:
+def test_masking_hides_exactly_the_branch(encoded: Encoded, trunk: Trunk) -> None:
     masked = mask_branches(encoded, [1])
     hidden = encoded.branch == 1
-    np.testing.assert_array_equal(masked.visible[~hidden][:, ~hidden], encoded.visible[~hidden][:, ~hidden])
-    assert masked.visible[hidden].sum() == masked.visible[:, hidden].sum() == hidden.sum()
+    before = len(trunk.ids)
+    kept = np.concatenate([np.ones(before, bool), ~hidden])
+    np.testing.assert_array_equal(masked.visible[~hidden][:, kept], encoded.visible[~hidden][:, kept])
+    assert masked.visible[hidden].sum() == masked.visible[:, ~kept].sum() == hidden.sum()
 
 
 def test_an_image_region_is_one_token(encoded: Encoded) -> None:
@@ -77,11 +93,11 @@ def test_an_image_region_is_one_token(encoded: Encoded) -> None:
     np.testing.assert_array_equal(embedding, BRANCHES[2].embedding)
 
 
-def test_padding_sees_only_itself(encoded: Encoded) -> None:
-    short = encode(PATIENT, "asthma", (), open_tokenizer())
-    batch = collate([short, encoded], 4)
-    n = len(short.ids)
-    assert not batch.visible[0, :n, n:].any()
+def test_padding_sees_only_itself(encoded: Encoded, trunk: Trunk) -> None:
+    short = encode(trunk, "asthma", (), open_tokenizer())
+    batch = collate(trunk, [short, encoded], 4)
+    n, before = len(short.ids), len(trunk.ids)
+    assert not batch.visible[0, :n, before + n :].any()
     assert (batch.visible[0, n:].sum(1) == 1).all()
     np.testing.assert_array_equal(batch.region_at[:, 0], [1])
 
@@ -89,6 +105,8 @@ def test_padding_sees_only_itself(encoded: Encoded) -> None:
 def test_a_branch_on_a_mention_that_was_cut_hangs_on_the_candidate() -> None:
     many = tuple(Mention(curie=f"HP:{i}", name="fever", presence="present") for i in range(40))
     branch = Branch(kind="kg_path", anchor="HP:39", reference="x", shown="x", text="often seen")
-    one = encode(Patient(mentions=many), "pneumonia", (branch,), open_tokenizer())
-    seen = np.flatnonzero(one.visible[np.flatnonzero(one.branch == 0)[0]] & (one.branch == -1))
-    np.testing.assert_array_equal(seen, np.flatnonzero(one.candidate))
+    long = read_trunk(Patient(mentions=many), open_tokenizer())
+    one = encode(long, "pneumonia", (branch,), open_tokenizer())
+    in_trunk, in_own = seen_by(one, long, int(np.flatnonzero(one.branch == 0)[0]))
+    assert not in_trunk
+    assert in_own == set(np.flatnonzero(one.candidate | (one.branch == 0)).tolist())

@@ -79,6 +79,14 @@ def test_a_detectors_odds_lie_between_absent_and_present(model: LikelihoodModel)
     assert values[3] == 0
 
 
+def test_what_a_detector_suspects_speaks_mildly_against_a_disease_that_excludes_it(model: LikelihoodModel) -> None:
+    background = 0.9 / 3
+    never = 0.01 * background
+    seen = Observation(curie="HP:6", odds_ratio=3.0)
+    expected = math.log((3 * never + 1 - never) / (3 * background + 1 - background))
+    assert feature(model, "present", "OMIM:3", seen) == pytest.approx(expected, rel=1e-5)
+
+
 def test_excluded_findings_cost_what_noise_costs(model: LikelihoodModel) -> None:
     assert feature(model, "present", "OMIM:3", Observation(curie="HP:6")) == pytest.approx(math.log(0.01))
 

@@ -1,0 +1,177 @@
+"""Chest cases with a known answer: ``python -m benchmarks.chest_cases DATA --home DIR [--only SET] [--json]``.
+
+DATA is the folder of development data. Three sets:
+
+- causes: frontal radiographs of covid_cxr with a clinical note, the words of the diagnosis masked
+  (``benchmarks.masking``); right when the true cause or its parent in the graph is among the first five;
+- pneumonia: NIH validation images labelled Pneumonia, nothing but the image, age and sex; right when a pneumonia
+  (Pneumonia, or a kind of it) is among the first three;
+- normal: NIH validation images labelled No Finding; right when whydx abstains or puts "no acute cardiopulmonary
+  disease" first.
+
+An image that is refused counts as wrong. NIH validation patients are one in five by hash.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.machine import stamp
+from benchmarks.masking import masked
+from errors import InputError
+from fusion.calibration import softmax
+from fusion.pipeline import Pipeline, abstention
+from fusion.prior import NORMAL
+from fusion.scorer import questions
+from kg.graph import KnowledgeGraph
+
+SETS = ("causes", "pneumonia", "normal")
+BAR = {"causes": 0.70, "pneumonia": 0.80, "normal": 0.80}
+PNEUMONIA = "HP:0002090"
+# The causes as covid_cxr writes them, as concepts of the chest layer.
+CAUSES = {
+    "COVID-19": "UMLS:C5203670",
+    "SARS": "UMLS:C1175175",
+    "ARDS": "HP:0033677",
+    "Pneumocystis": "HP:0020102",
+    "Streptococcus": "CHEST:pneumococcal-pneumonia",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChestCase:
+    """An image with its note (None: no note) and the names of its answer in the data."""
+
+    image: Path
+    note: str | None
+    age: float | None
+    sex: str | None
+    answers: tuple[str, ...]
+
+
+def _who(age: str, sex: str) -> tuple[float | None, str | None]:
+    try:
+        years = float(age)
+    except ValueError:
+        years = None
+    return years if years is not None and 0 <= years <= 120 else None, sex if sex in ("F", "M") else None
+
+
+def causes(data: Path, names: tuple[str, ...]) -> Iterator[ChestCase]:
+    """covid_cxr's frontal radiographs with a note and a cause."""
+    with (data / "covid_cxr" / "metadata.csv").open(encoding="utf-8", newline="") as rows:
+        for row in csv.DictReader(rows):
+            answers = tuple(a for a in (part.strip() for part in row["finding"].split(",")) if a in CAUSES)
+            if row["modality"] == "X-ray" and row["view"] != "L" and row["clinical_notes"].strip() and answers:
+                age, sex = _who(row["age"], row["sex"])
+                note = masked(row["clinical_notes"], names)
+                yield ChestCase(image=data / "covid_cxr" / row["image"], note=note, age=age, sex=sex, answers=answers)
+
+
+def nih(data: Path, label: str) -> Iterator[ChestCase]:
+    """nih_cxr's validation images with a label."""
+    for line in (data / "nih_cxr" / "annotations.jsonl").read_text(encoding="utf-8").splitlines():
+        row = json.loads(line)
+        held_out = int(hashlib.sha256(f"nih:{row['patient_id']}".encode()).hexdigest()[:8], 16) % 5 == 0
+        if held_out and label in (row["labels"] or ["No Finding"]):
+            age, sex = _who(str(row["age"]), row["sex"])
+            yield ChestCase(image=data / "nih_cxr" / row["image"], note=None, age=age, sex=sex, answers=(label,))
+
+
+def names_of(graph: KnowledgeGraph, curies: Iterator[str]) -> tuple[str, ...]:
+    """Names of concepts and of what is just above them, to mask."""
+    found: set[str] = set()
+    for curie in curies:
+        node = graph.node(curie)
+        found |= {graph.name(node), *(graph.name(int(n)) for n in graph.neighbours(node, "is_a"))}
+    return tuple(sorted(found))
+
+
+def right_answers(graph: KnowledgeGraph, kind: str, case: ChestCase) -> frozenset[str]:
+    """Canonical CURIEs that count as right."""
+    if kind == "pneumonia":
+        everything = (graph.curie(n) for n in range(len(graph)))
+        pneumonia = graph.resolve(PNEUMONIA)
+        return frozenset(c for c in everything if pneumonia in graph.ancestors(c))
+    if kind == "normal":
+        return frozenset({graph.resolve(NORMAL)})
+    found: set[str] = set()
+    for answer in case.answers:
+        node = graph.node(CAUSES[answer])
+        found |= {graph.curie(node), *(graph.curie(int(n)) for n in graph.neighbours(node, "is_a"))}
+    return frozenset(found)
+
+
+def measure(pipeline: Pipeline, kind: str, cases: list[ChestCase]) -> dict[str, object]:
+    """Share of right answers, what came first instead, and the refusals."""
+    first = {"causes": 5, "pneumonia": 3, "normal": 1}[kind]
+    right, abstained, refused = 0, 0, 0
+    led: Counter[str] = Counter()
+    accepted: dict[tuple[str, ...], frozenset[str]] = {}
+    for case in cases:
+        if case.answers not in accepted:
+            accepted[case.answers] = right_answers(pipeline.graph, kind, case)
+        try:
+            gathered = pipeline.gather([case.image], case.note, age=case.age, sex=case.sex)
+        except InputError:
+            refused += 1
+            continue
+        workup, _ = pipeline.lay_out(gathered.case, gathered.embedding)
+        scores = pipeline.scorer.scores(questions(workup))
+        p = softmax(scores, pipeline.calibration.temperature)
+        order = np.argsort(-scores[:-1], kind="stable").tolist()
+        listed = [workup.candidates[i].curie for i in order[:first]]
+        members = int((p >= pipeline.calibration.conformal_threshold).sum())
+        silent = abstention(float(p[-1]), float(p[order[0]]), members, len(scores)) is not None
+        abstained += silent
+        hit = bool(accepted[case.answers] & set(listed)) or (kind == "normal" and silent)
+        right += hit
+        if not hit:
+            led[workup.candidates[order[0]].name] += 1
+    share = round(right / max(len(cases), 1), 4)
+    return {
+        "n": len(cases),
+        "right": share,
+        "bar": BAR[kind],
+        "refused": refused,
+        "abstained": abstained,
+        "first_when_wrong": dict(led.most_common(8)),
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--home", type=Path, required=True)
+    parser.add_argument("--only", choices=SETS, action="append")
+    parser.add_argument("--limit", type=int, help="only so many cases of each set, spread evenly")
+    parser.add_argument("--json", action="store_true")
+    arguments = parser.parse_args()
+    pipeline = Pipeline.open(arguments.home)
+    names = names_of(pipeline.graph, iter(CAUSES.values()))
+    result = {}
+    for kind in arguments.only or SETS:
+        if kind == "causes":
+            cases = list(causes(arguments.data, names))
+        else:
+            cases = list(nih(arguments.data, "Pneumonia" if kind == "pneumonia" else "No Finding"))
+        if arguments.limit:
+            cases = cases[:: max(1, len(cases) // arguments.limit)]
+        result[kind] = measure(pipeline, kind, cases)
+        if not arguments.json:
+            print(kind, json.dumps(result[kind]), flush=True)
+    if arguments.json:
+        print(json.dumps({**result, "machine": stamp()}))
+
+
+if __name__ == "__main__":
+    main()
