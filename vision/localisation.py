@@ -12,7 +12,8 @@ _FINE = 64
 _SMOOTH = 1.0  # patches
 _LEAST_SHARE = 0.012
 _MIDLINE = 0.06
-_OTHER_SIDE = 0.4
+_SIDE_CUT = 0.7
+_OTHER_SIDE = 0.5
 
 
 def upsample(heatmap: NDArray[np.float32], side: int = _FINE) -> NDArray[np.float32]:
@@ -68,18 +69,21 @@ def boxes(heatmap: NDArray[np.float32], cut: float, width: int, height: int) -> 
 def laterality(label: str, heatmap: NDArray[np.float32]) -> Laterality | None:
     """The patient's side of a finding on a frontal film, where the patient's right is on the image's left.
 
-    Compares the highest values left and right of the midline: "bilateral" when the weaker reaches 40 % of the
-    stronger's rise over the map's median. None for findings that have no side.
+    Compares the areas where the map reaches 70 % of its maximum: "midline" when most of it lies within 6 % of the
+    middle, else "bilateral" when the smaller side has at least half of the larger's area. None for findings that have
+    no side and for a flat map.
     """
     if label in NO_SIDE:
         return None
-    fine = upsample(heatmap) - float(np.median(heatmap))
+    fine = upsample(heatmap)
+    top = float(fine.max())
+    if top <= float(fine.min()):
+        return None
+    strong = fine >= _SIDE_CUT * top
     middle, gap = _FINE // 2, int(_MIDLINE * _FINE)
-    image_left, image_right = float(fine[:, : middle - gap].max()), float(fine[:, middle + gap :].max())
-    centre = float(fine[:, middle - gap : middle + gap].max())
-    strongest = max(image_left, image_right)
-    if strongest <= 0 or centre > 2 * strongest:
-        return "midline" if centre > 0 else None
-    if min(image_left, image_right) >= _OTHER_SIDE * strongest:
+    image_left, image_right = int(strong[:, : middle - gap].sum()), int(strong[:, middle + gap :].sum())
+    if strong[:, middle - gap : middle + gap].sum() > image_left + image_right:
+        return "midline"
+    if min(image_left, image_right) >= _OTHER_SIDE * max(image_left, image_right):
         return "bilateral"
     return "right" if image_left > image_right else "left"
