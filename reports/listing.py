@@ -23,8 +23,8 @@ NOTHING = "nothing found"
 
 
 def detections(rows: Sequence[Mapping[str, Any]], console: Console) -> None:
-    """One table an image: ``rows`` are {"image", "refused", "warnings", "no_finding", "findings"}; findings by falling
-    probability."""
+    """One table an image: ``rows`` are {"image", "refused", "warnings", "findings"} and, where they apply,
+    "no_finding" and "explanations"; findings by falling probability."""
     for row in rows:
         heading(row["image"], console)
         for line in row["warnings"]:
