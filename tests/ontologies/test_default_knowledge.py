@@ -18,6 +18,7 @@ from ontologies.concept import Concept, Relation, Statement, Term
 from ontologies.sources import member_path
 from ontologies.staging import Staging
 
+from . import merge_oracle
 from .listing import merge
 from .merge_oracle import Merged
 
@@ -169,3 +170,21 @@ def test_no_two_described_concepts_of_one_system_are_one(statements: list[Statem
 def test_every_annotation_finds_its_phenotype(merged: Merged) -> None:
     unknown = [c for c in merged.conflicts if c.kind == "unknown concept"]
     assert unknown == []
+
+
+@pytest.mark.slow
+def test_merging_by_sql_agrees_with_plain_python(statements: list[Statement], merged: Merged) -> None:
+    """All of it, field by field."""
+    expected = merge_oracle.merge(statements)
+    for one, two in zip(merged.concepts, expected.concepts, strict=True):
+        assert (one.curie, one.name, one.semantic_types, one.definition) == (
+            two.curie,
+            two.name,
+            two.semantic_types,
+            two.definition,
+        )
+        assert list(one.codes.items()) == list(two.codes.items())
+    assert merged.terms == expected.terms
+    assert merged.relations == expected.relations
+    assert merged.alias == expected.alias
+    assert merged.conflicts == expected.conflicts
