@@ -67,6 +67,10 @@ def test_the_verbs_are_those_of_the_design() -> None:
         "search",
         "train detector",
         "train reasoner",
+        "train refusal",
+        "what-if",
+        "why",
+        "why-not",
     ]
 
 
