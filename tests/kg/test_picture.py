@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from itertools import combinations
 
-from defusedxml import ElementTree
+from lxml import etree
 
 from kg.graph import KnowledgeGraph
 from kg.paths import PathFinder
@@ -16,7 +16,7 @@ ENDS = ("OMIM:1", "OMIM:2")
 
 def words(svg: bytes) -> str:
     """All text of a picture, lines of one label joined."""
-    elements = ElementTree.fromstring(svg).iter("{http://www.w3.org/2000/svg}text")
+    elements = etree.fromstring(svg).iter("{http://www.w3.org/2000/svg}text")
     return " ".join(" ".join(element.itertext()).strip() for element in elements)
 
 
