@@ -42,6 +42,7 @@ DETECT = (
     ("PA", "auroc_PA.mean"),
     ("AP", "auroc_AP.mean"),
     ("abnormal only", "auroc_abnormal.mean"),
+    ("No Finding", "auroc.No Finding"),
     ("pointing game", "pointing_game"),
     ("ECE", "ece"),
 )
@@ -52,24 +53,25 @@ LINK = (
     ("mention F1", "mention.f1"),
 )
 RANK = (("top-1", "top1"), ("top-3", "top3"), ("top-10", "top10"), ("MRR", "mrr"))
-# spread evenly over the validation cases; all of them would take an hour
-PATIENTS = 250
 CASES = "{data}/phenopackets/cases.jsonl"
 TASKS = (
-    Task(
-        name="detect",
-        shows="14 findings, NIH ChestX-ray14, validation patients",
-        arguments=("detect", "{data}/nih_cxr", "--split", "val"),
-        figures=DETECT,
-        scorer="detect.py",
-        gold="nih_cxr/annotations.jsonl",
-        key="image",
+    *(
+        Task(
+            name=f"detect-{folder}",
+            shows=f"14 findings, NIH ChestX-ray14, validation patients, {what}",
+            arguments=("detect", "{data}/" + folder, "--split", "val"),
+            figures=DETECT,
+            scorer="detect.py",
+            gold=f"{folder}/annotations.jsonl",
+            key="image",
+        )
+        for folder, what in (("nih_cxr", "512 px"), ("nih_cxr_64px", "64 px"))
     ),
     *(
         Task(
             name=f"diagnose-{mode}",
-            shows=f"{PATIENTS} published patients, validation diseases, all OMIM diseases as candidates: {words}",
-            arguments=("diagnose", CASES, "--split", "val", "--mode", mode, "--limit", str(PATIENTS)),
+            shows=f"published patients, validation diseases, all OMIM diseases as candidates: {words}",
+            arguments=("diagnose", CASES, "--split", "val", "--mode", mode),
             figures=RANK,
             scorer="diagnose.py",
             gold="phenopackets/cases.jsonl",
@@ -77,9 +79,8 @@ TASKS = (
         )
         for mode, words in (
             ("likelihood", "graph likelihood alone"),
-            ("no-branches", "reasoner, its branches masked"),
-            ("shuffled-branches", "reasoner, another candidate's branches"),
-            ("reasoner", "reasoner with its branches"),
+            ("patient", "ranker"),
+            ("published", "ranker that also knows how patients come to be published"),
         )
     ),
     *(
@@ -91,7 +92,11 @@ TASKS = (
             scorer="link.py",
             gold="hpo_recognition/" + file,
         )
-        for file, what in (("gscplus_dev.pubtator", "GSC+ dev"), ("id68.pubtator", "ID-68"))
+        for file, what in (
+            ("gscplus_dev.pubtator", "GSC+ dev"),
+            ("id68.pubtator", "ID-68"),
+            ("genereviews.pubtator", "GeneReviews"),
+        )
     ),
     Task(
         name="retrieve",
