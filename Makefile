@@ -45,7 +45,7 @@ build/demo/phantom.dcm: benchmarks/demo.py vision/phantom.py vision/anatomy.py
 	@$(BIN)/python -m benchmarks.demo build/demo
 
 test: install
-	@$(BIN)/python -m pytest -m "not slow and not peer and not browser" $(ARGS)
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow and not peer and not browser" $(ARGS)
 
 lint: install
 	@$(BIN)/ruff check .

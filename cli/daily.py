@@ -133,13 +133,13 @@ def paths(
     layout: Annotated[
         Literal["table", "json", "turtle", "graphml"], typer.Option("--format", help="For a reader, or for a program.")
     ] = "table",
-    output: Annotated[
-        Path | None,
-        typer.Option("-o", "--output", help="Write to this file; .png or .svg is a picture.", show_default=False),
-    ] = None,
+    output: OutputOption = None,
     home: HomeOption = None,
 ) -> None:
-    """Explain by paths through the knowledge graph how a finding hangs together with a disease, or any two concepts."""
+    """Explain by paths through the knowledge graph how a finding hangs together with a disease, or any two concepts.
+
+    A file that ends in .png or .svg gets a picture.
+    """
     from cli.ontology import rendered
     from kg import picture, views
     from kg.graph import KnowledgeGraph

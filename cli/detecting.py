@@ -49,17 +49,17 @@ def detect(
     ] = None,
     layout: Annotated[
         Literal["table", "json", "jsonl"],
-        typer.Option("--format", help="For a reader, or for a program; jsonl is a line an image."),
+        typer.Option("--format", help="For a reader, or for a program."),
     ] = "table",
     output: OutputOption = None,
     device: DeviceOption = "cpu",
     home: HomeOption = None,
 ) -> None:
-    """Look for the 14 ChestX-ray14 findings, with probability, cut-off, side and box."""
-    files = [file for path in images for file in _files(path)]
+    """Look for the 14 ChestX-ray14 findings, with probability, cut-off, side and box; jsonl is a line an image."""
     several = len(images) > 1 or images[0].is_dir()
     if overlay is not None and several:
         raise typer.BadParameter("takes exactly one image", param_hint="--overlay")
+    files = [file for path in images for file in _files(path)]
     from vision.detector import Detector
     from vision.image import load_image
 

@@ -142,7 +142,7 @@ def ontology_export(
     concepts: ConceptsArgument = None,
     hops: HopsOption = 1,
     layout: Annotated[
-        Literal["turtle", "graphml", "json"], typer.Option("--format", help="RDF, GraphML, or JSON.")
+        Literal["turtle", "graphml", "json"], typer.Option("--format", help="For a reader, or for a program.")
     ] = "turtle",
     output: OutputOption = None,
     home: HomeOption = None,
