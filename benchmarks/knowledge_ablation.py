@@ -173,7 +173,8 @@ def run(scorer: Scorer, cases: Sequence[Laid], words: Words) -> dict[str, Any]:
 
 
 def per_case(ranks: np.ndarray) -> dict[str, np.ndarray]:
-    return {"top1": ranks <= 1.0, "top10": ranks <= 10.0, "mrr": 1 / ranks}
+    """float64 (n,) by metric; an infinite rank is a miss."""
+    return {"top1": (ranks <= 1) * 1.0, "top10": (ranks <= 10) * 1.0, "mrr": 1 / ranks}
 
 
 def interval(differences: np.ndarray, drawn: np.ndarray) -> list[float]:
