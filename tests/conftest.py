@@ -31,6 +31,7 @@ def home() -> Path:
     Only what is missing or out of date is fetched and built, by one process at a time. Tests skip with the reason when
     the sources cannot be had.
     """
+    import torch
     from filelock import FileLock
 
     from fusion.build import build
@@ -43,7 +44,10 @@ def home() -> Path:
             fetch(folder)
         except SourceError as error:
             pytest.skip(f"no home to test with: {error}")
+        own = torch.get_num_threads()
+        torch.set_num_threads(os.cpu_count() or 1)  # the other test process waits for this home
         build(folder)
+        torch.set_num_threads(own)
     return folder
 
 
