@@ -396,7 +396,12 @@ def test_reader_gone(home: Path) -> None:
 
 def test_interrupt() -> None:
     process = subprocess.Popen(
-        [*COMMAND, "link", "-"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [*COMMAND, "link", "-"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # what runs in the background ignores it
     )
     time.sleep(3)
     process.send_signal(signal.SIGINT)
@@ -407,7 +412,8 @@ def test_interrupt() -> None:
 # --- the verbs on a built home
 
 
-def test_link(whydx: Whydx, home: Path) -> None:
+def test_link(whydx: Whydx, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "110")
     ran = whydx("link", "Fever, but no pleural effusion.", "--format", "json", "--home", home)
     assert (ran.status, ran.err) == (0, "")
     found = {match["mention"].lower(): match for match in json.loads(ran.out)}
