@@ -27,7 +27,7 @@ from ontologies.radiology import ReportReader, shows_on_images
 from ontologies.recognition import Candidate, Recognizer
 from ontologies.words import Words
 
-Method = Literal["exact", "normalized", "order", "coordination", "abbreviation", "interrupted", "shorthand"]
+Method = Literal["exact", "normalized", "order", "coordination", "abbreviation", "interrupted", "shorthand", "spelling"]
 
 _BATCH = 64
 _UNMODIFIED = Modifiers()
@@ -39,11 +39,11 @@ class ConceptMatch:
 
     ``score`` in (0, 1] falls with the distance between the mention and ``matched_term``, the source's name that it
     matched. ``method`` says how: the same characters ("exact"), after normalisation, in another word order, across a
-    coordination, by an abbreviation that the text defines, with its modifiers inside ("interrupted"), or by a short
-    word of chest reports. ``presence`` is "not assessed" when the mention is about the past or the family, and
-    ``context`` says which, or when linking was asked not to look; "indication" is why the patient was examined: what
-    an image would show is at most uncertain there. ``locations`` are places such as "right upper lobe"; ``size_mm``
-    holds the diameters as written, in mm; ``change`` is since the examination before.
+    coordination, by an abbreviation that the text defines, with its modifiers inside ("interrupted"), by a short word
+    of chest reports, or with a misspelt word ("spelling"). ``presence`` is "not assessed" when the mention is about
+    the past or the family, and ``context`` says which, or when linking was asked not to look; "indication" is why the
+    patient was examined: what an image would show is at most uncertain there. ``locations`` are places such as "right
+    upper lobe"; ``size_mm`` holds the diameters as written, in mm; ``change`` is since the examination before.
     """
 
     mention: str

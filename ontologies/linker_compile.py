@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
 import tempfile
 from array import array
@@ -21,7 +22,7 @@ from typing import Any
 import numpy as np
 
 from errors import ArtifactError
-from ontologies import normalize
+from ontologies import normalize, spelling
 from ontologies.concept import DISEASE, FINDING, Concept, Relation, Term
 from ontologies.linker_index import (
     CASED,
@@ -49,6 +50,8 @@ _LEARNT_SYSTEMS = frozenset(["HP", "CHEST"])
 _TITLES_ONLY = frozenset(["ICD10CM", "SNOMEDCT"])
 _ROOT = "0000118"  # HP: Phenotypic abnormality
 _QUALIFIER = "Qualitative Concept"  # HPO's inheritance, onset, frequency and modifier branches
+# Words of texts; two letters shorter than what may be misspelt, because inflections add letters.
+_LONG_WORD = re.compile(rf"[^\W\d_]{{{spelling.LEAST_LETTERS - 2},}}")
 _BELOW_ROOT = frozenset(["HP", "SNOMEDCT", "MESH"])
 
 Progress = Callable[[str, int, int], None]
@@ -86,7 +89,9 @@ class _Compiler:
 
     def __init__(self, runs: Path, out: Path, progress: Progress) -> None:
         self._runs, self._out, self._progress = runs, out, progress
-        self._words: dict[str, int] = {}
+        self._words: dict[str, int] = {}  # word family → hash
+        self._long: dict[str, int] = {}  # lighter form of a word of a name that was learnt from → hash of its family
+        self._read: set[str] = set()  # words of definitions, and of the names of what is left out too
         self._entries = SignedRecords(runs)
 
     def run(self, concepts: Iterable[Concept], terms: Iterable[Term], relations: Iterable[Relation]) -> dict[str, Any]:
@@ -105,7 +110,7 @@ class _Compiler:
         self._progress("sort names", 0, 1)
         signatures, longest = self._write_entries(weight)
         self._write_parents(edges, len(row_of))
-        np.save(self._out / "words.npy", np.sort(np.fromiter(set(self._words.values()), dtype="<u8")))
+        self._write_words()
         self._progress("sort names", 1, 1)
         return {
             "concepts": len(row_of),
@@ -125,6 +130,7 @@ class _Compiler:
         uses: Counter[str] = Counter()
         for curie, text in listed:
             codes, types = (data := json.loads(text))["codes"], frozenset(data["semantic_types"])
+            self._read.update(_LONG_WORD.findall(f"{data['name']} {data['definition'] or ''}".lower()))
             every[curie] = len(every)
             state.append(_state(curie, codes, types))
             learnt.append(not _LEARNT_SYSTEMS.isdisjoint(codes))
@@ -199,6 +205,12 @@ class _Compiler:
                     known[curie, text, kind] = row
                 for name in names_of(text, kind, exchanges if taught else None):
                     self._add(name, concept, row, kind)
+                    if taught and not name.variant:
+                        self._long.update(
+                            (light, self._words[family])
+                            for light, family in zip(name.lights, name.families, strict=True)
+                            if spelling.tolerated(light)
+                        )
         for curie, text, kind, name in compose(known):
             self._add(name, row_of[curie], known[curie, text, kind], kind)
         np.save(self._out / "term_offsets.npy", np.frombuffer(offsets, dtype="<i8"))
@@ -248,6 +260,14 @@ class _Compiler:
         for column in (counts, entries, signatures):
             column.close()
         return signatures.total, longest
+
+    def _write_words(self) -> None:
+        known = np.unique(np.fromiter(self._words.values(), dtype="<u8"))
+        others = np.fromiter((word_hash(word) for word in set(map(normalize.family, self._read))), dtype="<u8")
+        np.save(self._out / "words.npy", known)
+        np.save(self._out / "others.npy", np.setdiff1d(others, known))
+        for name, column in zip(("misspelt", "meant"), spelling.table(self._long), strict=True):
+            np.save(self._out / f"{name}.npy", column)
 
     def _write_parents(self, edges: np.ndarray, n: int) -> None:
         np.save(self._out / "parent_rows.npy", np.searchsorted(edges[:, 0], np.arange(n + 1)).astype("<i8"))

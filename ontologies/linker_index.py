@@ -7,7 +7,10 @@ lookups the chance of a false hit by collision is n·m/2**64, about 1e-8 for the
 
 Folder layout (all little endian):
     manifest.json            kind, version, normalisation fingerprint, counts, size and sha256 of every file
-    words.npy                uint64 (w,) sorted hashes of the known word families
+    words.npy                uint64 (w,) sorted hashes of the word families of names
+    others.npy               uint64 (o,) sorted hashes of the other word families that names and definitions hold
+    misspelt.npy             uint64 (t,) sorted hashes of long words, whole and without one letter
+    meant.npy                uint64 (t, 2) the hashes of the family and of the lighter form of each of these words
     bitmap.npy               uint8 (2**(b - 3),) bit i (from the least of each byte) is set when some signature starts
                              with the b bits of i
     signatures.npy           uint64 (s,) sorted, unique
@@ -37,7 +40,7 @@ from ontologies import normalize
 from ontologies.concept import Concept
 
 KIND = "whydx-linker"
-VERSION = 4
+VERSION = 5
 REBUILD = "whydx index build"
 ENTRY = np.dtype(
     [
@@ -58,6 +61,9 @@ _MASK = (1 << 64) - 1
 _VERIFY_BELOW = 256 << 20
 ARRAYS = (
     "words",
+    "others",
+    "misspelt",
+    "meant",
     "bitmap",
     "signatures",
     "rows",
@@ -88,6 +94,9 @@ class LinkerIndex:
 
     path: Path
     words: np.ndarray
+    others: np.ndarray
+    misspelt: np.ndarray
+    meant: np.ndarray
     bitmap: np.ndarray
     signatures: np.ndarray
     rows: np.ndarray

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ontologies.linker_index import ordered
-from ontologies.words import BREAK, COORDINATOR, FUNCTION, KNOWN, PLAIN, Words
+from ontologies.words import BREAK, COORDINATOR, FUNCTION, MISSPELT, PLAIN, UNKNOWN, Words
 
 _ROMAN = frozenset(["I", "II", "III", "IV", "V", "VI"])
 _ADJECTIVE = re.compile(r"(al|ar|ic|ous|ary|ory|eous)$")
@@ -29,7 +29,9 @@ class Passage:
         self.n = self.firsts[-1]
         gaps = self.words_gaps = np.concatenate([words.gaps for words in texts])
         hashes = np.concatenate([words.hashes for words in texts])
-        self.known = np.concatenate([words.kinds for words in texts]) == KNOWN
+        kinds = np.concatenate([words.kinds for words in texts])
+        self.known = kinds != UNKNOWN
+        self.misspelt = frozenset(np.flatnonzero(kinds == MISSPELT).tolist())
         self.sums = np.zeros(self.n + 1, dtype=np.uint64)
         np.cumsum(hashes, out=self.sums[1:])
         marks = np.zeros((5, self.n + 1), dtype=np.int32)

@@ -16,6 +16,7 @@ import numpy as np
 from ontologies.linker_index import CASED, COORDINATED, GAP, VARIANT, LinkerIndex, ordered
 from ontologies.normalize import derived, light, split
 from ontologies.passage import Passage
+from ontologies.spelling import LEAST_ALONE
 from ontologies.words import COMMA, COORDINATOR, FUNCTION, PLAIN, WITH, PieceTable, Words, words_of
 
 # An interrupted name is none when the interruption denies it: "silhouette is not enlarged".
@@ -59,7 +60,7 @@ class Recognizer:
         self._index = index
         self._shift = np.uint64(64 - (len(index.bitmap).bit_length() + 2))
         self._seen: dict[int, list[Entry]] = {}
-        self.table = PieceTable(index.words)
+        self.table = PieceTable(index)
 
     def words(self, text: str) -> Words:
         """Split ``text`` into words. Every string is accepted."""
@@ -209,7 +210,10 @@ class Recognizer:
             return None
         trailing = not alone and gap == FUNCTION and view.modifies(chosen[-1])
         order, turned, lights = 0, None, sum(view.lights[i] for i in chosen) & _MASK
+        misspelt = not view.misspelt.isdisjoint(chosen)
         if view.severed(chosen[0], chosen[-1]):
+            return None
+        if misspelt and alone and len(view.surface(chosen[0])) < LEAST_ALONE:
             return None
         for concept, term, entry_order, entry_light, kind, flags, _, cost in self._entries(row):
             if allowed is not None and not allowed[concept]:
@@ -239,8 +243,10 @@ class Recognizer:
                 continue
             if trailing and not (same_order and same_light):
                 continue
-            score = _SCORE[kind] * 0.95 ** (cost + (not same_light) + 2 * (not same_order) + 2 * bool(own))
-            method = "coordination" if own else "normalized" if same_order else "order"
+            score = _SCORE[kind] * 0.95 ** (
+                cost + (not same_light) + 2 * (not same_order) + 2 * bool(own) + 2 * misspelt
+            )
+            method = "coordination" if own else "spelling" if misspelt else "normalized" if same_order else "order"
             fit = Candidate(chosen, concept, term, method, score, cost, own)
             if best is None or score > best.score:
                 best, fit = fit, best

@@ -6,12 +6,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ontologies.linker_index import word_hash
+from ontologies import spelling
+from ontologies.linker_index import LinkerIndex, word_hash
 from ontologies.normalize import COORDINATORS, STOP_WORDS, family, light, split
 
 # What stands between two content words; the larger wins.
 PLAIN, FUNCTION, WITH, COORDINATOR, COMMA, BREAK = 0, 1, 2, 3, 4, 5
-KNOWN, UNKNOWN = 10, 11
+KNOWN, UNKNOWN, MISSPELT = 10, 11, 12
 _NEWLINE = 6
 _LARGEST_TABLE = 1 << 20
 _LARGEST_SET = 1 << 18
@@ -21,11 +22,11 @@ _DEGREES = frozenset(["borderline", "mild", "moderate", "severe", "profound", "p
 class PieceTable(dict[str, int]):
     """Surface piece → row of the arrays ``kind`` and ``hash``; rows are made on first sight."""
 
-    def __init__(self, words: np.ndarray) -> None:
+    def __init__(self, index: LinkerIndex) -> None:
         super().__init__()
         # A set is quicker to ask than the mapped array, while it is small.
-        self._set = frozenset(words.tolist()) if len(words) <= _LARGEST_SET else None
-        self._words = words
+        self._set = frozenset(index.words.tolist()) if len(index.words) <= _LARGEST_SET else None
+        self._index = index
         self.kind = np.zeros(4096, dtype=np.uint8)
         self.hash = np.zeros(4096, dtype=np.uint64)
         self.light = np.zeros(4096, dtype=np.uint64)
@@ -36,29 +37,34 @@ class PieceTable(dict[str, int]):
             self.kind = np.concatenate([self.kind, np.zeros_like(self.kind)])
             self.hash = np.concatenate([self.hash, np.zeros_like(self.hash)])
             self.light = np.concatenate([self.light, np.zeros_like(self.light)])
-        self.kind[row], self.hash[row] = self._look(piece)
-        if self.kind[row] == KNOWN:
-            self.light[row] = word_hash(light(piece))
+        self.kind[row], self.hash[row], self.light[row] = self._look(piece)
         self[piece] = row
         return row
 
-    def _look(self, piece: str) -> tuple[int, int]:
+    def _look(self, piece: str) -> tuple[int, int, int]:
+        """Kind, hash of the family, hash of the lighter form; 0 where there is none."""
         if not piece[0].isalnum():
-            return _separator(piece), 0
+            return _separator(piece), 0, 0
         lower = piece.lower()
         if lower in COORDINATORS:
-            return COORDINATOR, 0
+            return COORDINATOR, 0, 0
         if lower == "with":
-            return WITH, 0
+            return WITH, 0, 0
         if lower in STOP_WORDS:
-            return FUNCTION, 0
+            return FUNCTION, 0, 0
         hashed = word_hash(family(piece))
-        if self._set is not None:
-            known = hashed in self._set
-        else:
-            at = int(np.searchsorted(self._words, np.uint64(hashed)))
-            known = at < len(self._words) and int(self._words[at]) == hashed
-        return (KNOWN if known else UNKNOWN), hashed
+        if hashed in self._set if self._set is not None else _holds(self._index.words, hashed):
+            return KNOWN, hashed, word_hash(light(piece))
+        if piece.isalpha() and not _holds(self._index.others, hashed):
+            meant = spelling.meant(light(piece), self._index)
+            if meant is not None:
+                return MISSPELT, *meant
+        return UNKNOWN, hashed, 0
+
+
+def _holds(ascending: np.ndarray, value: int) -> bool:
+    at = int(np.searchsorted(ascending, np.uint64(value)))
+    return at < len(ascending) and int(ascending[at]) == value
 
 
 def _separator(piece: str) -> int:
@@ -85,8 +91,8 @@ class Words:
     pieces: list[str]
     ends: np.ndarray  # int64 (pieces,)
     content: np.ndarray  # int64 (n,) piece of each content word
-    kinds: np.ndarray  # uint8 (n,) KNOWN or UNKNOWN
-    hashes: np.ndarray  # uint64 (n,) of the word's family
+    kinds: np.ndarray  # uint8 (n,) KNOWN, UNKNOWN or MISSPELT
+    hashes: np.ndarray  # uint64 (n,) of the family of the word, or of the one that is meant
     lights: np.ndarray  # uint64 (n,) of its lighter form; 0 when unknown
     gaps: np.ndarray  # uint8 (n,) what follows word i; BREAK after the last
 
