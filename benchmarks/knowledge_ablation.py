@@ -1,13 +1,15 @@
 """Does injected knowledge change the diagnosis? ``python -m benchmarks.knowledge_ablation [--home DIR] [--cases F]``.
 
-The same shortlists are ranked by the reasoner under conditions that differ in the branches alone; the trunk and the
-likelihood's features stay:
+The same shortlists are ranked by the reasoner under conditions that differ in the branches and what rests on them; the
+trunk, the prior and whatever no path carries stay:
 
 - on: every branch;
-- off: no branch;
-- shuffled edges: each candidate has the knowledge-graph paths of another candidate of the same case;
+- off: no branch, and no part of the graph's score that rests on one;
+- shuffled edges: each candidate has the knowledge-graph paths of another candidate of the same case, with what they add
+  to the graph's score;
 - shuffled literature: each candidate has the papers and cases found for another;
-- random text: every branch says as many words as before, taken at random from the graph's names.
+- random text: every branch says as many words as before, taken at random from the graph's names; what a path adds to
+  the graph's score stays. So it measures the words, and the conditions above the knowledge.
 
 Cases: held-out published patients (with --cases) over all OMIM diseases, and simulated chest patients drawn with
 another seed than training's, with image regions of held-out patients, papers and similar cases. A disease that is not
@@ -33,10 +35,10 @@ from cli.terminal import home_folder
 from fusion.branch import Branch, Candidate
 from fusion.curriculum import Curriculum
 from fusion.evaluate import SHORTLIST, CaseRanker
-from fusion.fit import imaged_cases
+from fusion.fit import imaged_cases, separations
 from fusion.patients import in_validation, read_cases, to_case
 from fusion.pipeline import Pipeline
-from fusion.scorer import Question, Scorer
+from fusion.scorer import Question, Scorer, bare, exchanged
 from fusion.workup import Workup
 from ontologies import chest
 from vision import training_cases
@@ -82,13 +84,15 @@ def chest_patients(pipeline: Pipeline) -> Curriculum:
     graph, room = pipeline.graph, pipeline.room
     annotated = set(room.likelihood.annotations.disease.tolist())
     named = [graph.resolve(d.id) for d in chest.load().diseases if d.commonness != "group"]
-    _, imaging = imaged_cases(graph, training_cases.read(), held_out=True)
+    bank = training_cases.read()
+    _, imaging = imaged_cases(graph, bank, True, pipeline.detector)
     return Curriculum(
         room,
         room,
         cases=None,
         chest=[d for d in named if graph.node(d) in annotated],
         imaging=imaging,
+        separation=separations(graph, bank),
         search=pipeline.search,
         validation=True,
         seed=SEED,
@@ -103,10 +107,9 @@ def under(condition: str, workup: Workup, words: Words, rng: np.random.Generator
     """The candidates with the branches they have under a condition, or without one kind ("without kg_path")."""
     candidates = workup.candidates
     if condition == "off":
-        return tuple(replace(c, branches=()) for c in candidates)
+        return tuple(bare(c) for c in candidates)
     if condition.startswith("without "):
-        kind = condition.removeprefix("without ")
-        return tuple(replace(c, branches=tuple(b for b in c.branches if b.kind != kind)) for c in candidates)
+        return tuple(bare(c, (condition.removeprefix("without "),)) for c in candidates)
     if condition == "shuffled edges":
         return exchanged(candidates, ("kg_path",))
     if condition == "shuffled literature":
@@ -114,17 +117,6 @@ def under(condition: str, workup: Workup, words: Words, rng: np.random.Generator
     if condition == "random text":
         return tuple(replace(c, branches=tuple(babble(b, words, rng) for b in c.branches)) for c in candidates)
     return candidates
-
-
-def exchanged(candidates: tuple[Candidate, ...], kinds: tuple[str, ...]) -> tuple[Candidate, ...]:
-    """Each disease gets the branches of these kinds of the next one; "none of these", the last, has none to give."""
-    last = len(candidates) - 1
-    out = []
-    for i, candidate in enumerate(candidates[:last]):
-        kept = [b for b in candidate.branches if b.kind not in kinds]
-        other = [b for b in candidates[(i + 1) % last].branches if b.kind in kinds]
-        out.append(replace(candidate, branches=tuple(other + kept)))
-    return (*out, candidates[last])
 
 
 def babble(branch: Branch, words: Words, rng: np.random.Generator) -> Branch:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from kg.triple import KGPath
 from ontologies.concept import Presence
 
 BranchKind = Literal["kg_path", "image_region", "literature", "case"]
+BRANCH_KINDS: tuple[BranchKind, ...] = get_args(BranchKind)
 # "disease" as an anchor; any other anchor is the canonical CURIE of a finding.
 DISEASE_ANCHOR = "disease"
 NONE_OF_THESE = "none of these diseases"
@@ -65,7 +66,9 @@ class Branch:
     """One piece of evidence for or against one candidate.
 
     ``reference`` identifies it in the report; ``shown`` is what the reader sees and ``text`` what BERT reads. An
-    image region has an ``embedding`` (float32 (R,), the detector's) and no ``text``.
+    image region has an ``embedding`` (float32 (R,), the detector's) and no ``text``. ``share`` (float32 (F,)) is the
+    part of the candidate's features that rests on the branch and goes with it: on a knowledge-graph path, what its
+    finding adds to them. None: nothing rests on it.
     """
 
     kind: BranchKind
@@ -75,11 +78,12 @@ class Branch:
     text: str = ""
     embedding: np.ndarray | None = None
     path: KGPath | None = None
+    share: np.ndarray | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Candidate:
-    """A disease to score: its features (float32 (F,), kg.likelihood.FEATURES) and the branches that bear on it.
+    """A disease to score: its features (float32 (F,), fusion.workup.FEATURES) and the branches that bear on it.
 
     The candidate "none of these" has an empty ``curie``.
     """

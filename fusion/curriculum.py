@@ -34,15 +34,15 @@ class Example:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImagedCase:
-    """A training image of the detector, without its pixels: region embeddings by node of its labels, and, where the
-    detector's word on it is honest (it was not trained on it), what the detector says of every node."""
+    """A training image of the detector, without its pixels: region embeddings by node of its labels, and what networks
+    that did not see its patient say of every node."""
 
     case_id: str
     disease: str
     positive: dict[int, np.ndarray]
     age: float | None
     sex: str | None
-    detected: dict[int, Observed] | None = None
+    detected: dict[int, Observed]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +78,8 @@ class Curriculum:
         validation: bool = False,
         seed: int = 0,
     ) -> None:
-        self.room, self.flat, self.search, self.imaged, self.seed = room, flat, search, list(imaged), seed
+        self.room, self.flat, self.search, self.imaged = room, flat, search, list(imaged)
+        self.validation, self.seed = validation, seed
         likelihood, graph = room.likelihood, room.graph
         self.disease = likelihood.annotations.disease
         self.rare_within = likelihood.rows_with_code("OMIM")
@@ -128,8 +129,9 @@ class Curriculum:
             if rng.random() < NOTED:
                 case = replace(case, note=self.note(case))
         else:
-            image = self.imaged[int(rng.integers(len(self.imaged)))]
-            truth, case, leave_out = image.disease, self._image_case(image, rng), (image.case_id,)
+            # Validation meets each image once before it meets one again.
+            image = self.imaged[i % len(self.imaged) if self.validation else int(rng.integers(len(self.imaged)))]
+            truth, case, leave_out = image.disease, self._image_case(image), (image.case_id,)
         return Drawn(case=case, truth=truth, within=within, leave_out=leave_out, rng=rng) if case.observed else None
 
     def example(self, i: int, source: str | None = None) -> Example | None:
@@ -187,11 +189,9 @@ class Curriculum:
         sentences = [", ".join(said["present"]), "no " + " or ".join(said["absent"]) if said["absent"] else ""]
         return ". ".join(filter(None, sentences))
 
-    def _image_case(self, image: ImagedCase, rng: np.random.Generator) -> Case:
+    def _image_case(self, image: ImagedCase) -> Case:
         observed = []
         for node in sorted(self.simulator.imaging):
-            shown = node in image.positive
-            seen = image.detected[node] if image.detected else self.simulator.detect(node, shown, rng)
-            own = image.positive.get(node)
+            seen, own = image.detected[node], image.positive.get(node)
             observed.append(replace(seen, region=own) if seen.presence == "present" and own is not None else seen)
         return Case(observed=tuple(observed), age=image.age, sex=image.sex)

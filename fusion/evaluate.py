@@ -14,7 +14,7 @@ from fusion.calibration import softmax
 from fusion.patients import PublishedCase, in_validation, read_cases, to_case
 from fusion.prior import published_likelihood
 from fusion.scorer import Scorer, questions
-from fusion.workup import Case, WorkupRoom, observations
+from fusion.workup import RANKER, Case, WorkupRoom, observations
 from kg.graph import KnowledgeGraph
 from kg.ranker import POOL, Population, Ranker
 
@@ -86,7 +86,7 @@ class CaseRanker:
             scores = found.scores
         else:
             listed = self.room.shortlist(case, POOL, self.within)
-            scores = np.array([f[-1] for _, f in listed])
+            scores = np.array([f[RANKER] for _, f in listed])
         probability = dict(zip([curie for curie, _ in listed], softmax(scores).tolist(), strict=True))
         return listed[:RANKING_LENGTH], probability
 

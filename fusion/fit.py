@@ -16,9 +16,10 @@ from fusion.calibration import conformal_threshold, expected_calibration_error, 
 from fusion.checkpoint import Calibration
 from fusion.curriculum import SHORTLIST, Curriculum, ImagedCase
 from fusion.evidence_search import EvidenceSearch
+from fusion.pipeline import whole_image
 from fusion.prior import NORMAL, chest_prior, odds_ratio, published_likelihood
 from fusion.reasoner import FEATURE_SCALE
-from fusion.scorer import Scorer, none_features, questions
+from fusion.scorer import Parts, Scorer, none_features, questions
 from fusion.train import fresh_network, run, trained_state
 from fusion.workup import FEATURES, Observed, WorkupRoom
 from kg.graph import KnowledgeGraph
@@ -39,7 +40,7 @@ SOURCE_NAMES = {
     "published": "published patients of held-out diseases",
     "rare": "simulated patients of held-out rare diseases",
 }
-CALIBRATION_CASES = 80
+CALIBRATION_CASES, COMPARED_CASES = 500, 120
 Progress = Callable[[str, int, int], None]
 
 
@@ -85,12 +86,11 @@ def fit_linear(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judged:
-    """The whole shortlist of a validation case, in the graph's order: its scores and their corrections with the
-    evidence, with none ("off"), and with the evidence of the next candidate ("shuffled"), float64 (C,) each; the
-    position of the truth (the last, "none of these", when the shortlist lacks it); the patient's age and sex."""
+    """The whole shortlist of a validation case, in the graph's order: its scores, in parts, with the evidence ("on"),
+    with none ("off"), and with that of the next candidate ("shuffled"), the last two for some cases only; the position
+    of the truth (the last, "none of these", when the shortlist lacks it); the patient's age and sex."""
 
-    base: np.ndarray
-    corrections: dict[str, np.ndarray]
+    parts: dict[str, Parts]
     truth: int
     age: float | None
     sex: str | None
@@ -99,24 +99,32 @@ class Judged:
 CONDITIONS = ("on", "off", "shuffled")
 
 
+def scores(judged: Judged, how: str, gate: float) -> np.ndarray:
+    """float64 (C,): the scores under a condition, or the graph's own ("graph")."""
+    if how == "graph":
+        return judged.parts["on"].base
+    return judged.parts[how].base + gate * judged.parts[how].correction
+
+
 def judge(
     scorer: Scorer, curriculum: Curriculum, sources: Sequence[str], n: int, progress: Progress | None = None
 ) -> list[Judged]:
-    """The reasoner on ``n`` cases of each source, with the shortlist and the branches it would have in use."""
+    """The reasoner on ``n`` cases of each source (of images, on each at most once), with the shortlist and the branches
+    it would have in use; every condition on the first COMPARED_CASES of each."""
     out: list[Judged] = []
     for source in sources:
-        for i in range(n):
+        count = min(n, len(curriculum.imaged)) if source == "imaged" else n
+        for i in range(count):
             if progress:
-                progress(f"validate on {source} cases", i + 1, n)
+                progress(f"validate on {source} cases", i + 1, count)
             if (drawn := curriculum.draw(i, source)) is None:
                 continue
             workup = curriculum.lay_out(drawn, curriculum.shortlist(drawn)[:SHORTLIST])
-            parts = {how: scorer.parts(questions(workup, how)) for how in CONDITIONS}
+            asked = CONDITIONS if i < COMPARED_CASES else ("on",)
             names = [c.curie for c in workup.candidates]
             out.append(
                 Judged(
-                    base=parts["on"].base,
-                    corrections={how: p.correction for how, p in parts.items()},
+                    parts={how: scorer.parts(questions(workup, how)) for how in asked},
                     truth=names.index(drawn.truth) if drawn.truth in names else len(names) - 1,
                     age=drawn.case.age,
                     sex=drawn.case.sex,
@@ -125,16 +133,16 @@ def judge(
     return out
 
 
-def calibrate(judged: Sequence[Judged], on: str) -> Calibration:
+def calibrate(judged: Sequence[Judged], named: str) -> Calibration:
     """Gate, temperature and conformal threshold by maximum likelihood on these cases."""
-    base, right = [j.base for j in judged], [j.truth for j in judged]
-    gate, temperature = fit_gate(base, [j.corrections["on"] for j in judged], right)
-    of_truth = [softmax(j.base + gate * j.corrections["on"], temperature)[j.truth] for j in judged]
+    on = [j.parts["on"] for j in judged]
+    gate, temperature = fit_gate([p.base for p in on], [p.correction for p in on], [j.truth for j in judged])
+    of_truth = [softmax(scores(j, "on", gate), temperature)[j.truth] for j in judged]
     return Calibration(
         temperature=temperature,
         gate=gate,
         conformal_threshold=conformal_threshold(np.array(of_truth)),
-        on=on,
+        on=named,
         n=len(judged),
     )
 
@@ -142,53 +150,51 @@ def calibrate(judged: Sequence[Judged], on: str) -> Calibration:
 def crossed(judged: Sequence[Judged]) -> dict[str, Any]:
     """Figures of a calibration fitted on the other half of the cases, even and odd in turn.
 
-    Top-1 and top-3 and mean reciprocal rank of the graph's order and of the reasoner's under each condition; the
-    differences of on to the others with their paired bootstrap intervals (95 %); the expected calibration error; the
-    coverage of the conformal sets, overall and by sex and age group, and their mean size.
+    Top-1 and top-3 and mean reciprocal rank of the graph's order and of the reasoner's; the same for the ``compared``
+    cases under each condition, with the differences of on to the others and their paired bootstrap intervals (95 %);
+    the expected calibration error; the coverage of the conformal sets, overall and by sex and age group, and their mean
+    size.
     """
     halves = [calibrate(judged[1::2], ""), calibrate(judged[::2], "")]
     ranks: dict[str, list[int]] = {how: [] for how in ("graph", *CONDITIONS)}
     confidence, correct, covered, size = [], [], [], []
     for i, j in enumerate(judged):
         fitted = halves[i % 2]
-        for how in ranks:
-            scores = j.base if how == "graph" else j.base + fitted.gate * j.corrections[how]
-            last = len(scores) - 1
-            order = np.argsort(-scores[:last], kind="stable").tolist()
+        for how in ("graph", *j.parts):
+            scored = scores(j, how, fitted.gate)
+            last = len(scored) - 1
+            order = np.argsort(-scored[:last], kind="stable").tolist()
             ranks[how].append(order.index(j.truth) + 1 if j.truth < last else 10**6)
-        p = softmax(j.base + fitted.gate * j.corrections["on"], fitted.temperature)
+        p = softmax(scores(j, "on", fitted.gate), fitted.temperature)
         confidence.append(p.max())
         correct.append(int(np.argmax(p)) == j.truth)
         covered.append(bool(p[j.truth] >= fitted.conformal_threshold))
         size.append(int((p >= fitted.conformal_threshold).sum()))
-    values = {how: metric_values(found) for how, found in ranks.items()}
-    means = {how: {m: round(float(v.mean()), 4) for m, v in found.items()} for how, found in values.items()}
-    differences = {
-        f"on - {how}": {m: paired_difference(values["on"][m], values[how][m]) for m in values["on"]}
-        for how in ("graph", "off", "shuffled")
-    }
+    both = [len(j.parts) > 1 for j in judged]
+    everyone = {how: metric_values(ranks[how]) for how in ("graph", "on")}
+    values = {how: {m: v[both] for m, v in found.items()} for how, found in everyone.items()}
+    values |= {how: metric_values(ranks[how]) for how in ("off", "shuffled")}
     groups: dict[str, list[bool]] = {}
     for j, inside in zip(judged, covered, strict=True):
         groups.setdefault({"F": "women", "M": "men"}.get(j.sex or "", "sex unknown"), []).append(inside)
-        age = (
-            "age unknown"
-            if j.age is None
-            else "under 40"
-            if j.age < 40
-            else "40 to 64"
-            if j.age < 65
-            else "65 and over"
-        )
-        groups.setdefault(age, []).append(inside)
+        groups.setdefault(age_group(j.age), []).append(inside)
     return {
         "n": len(judged),
-        **means,
-        "differences": differences,
+        **means(everyone),
+        "compared": {"n": sum(both), **means(values)},
+        "differences": {
+            f"on - {how}": {m: paired_difference(values["on"][m], values[how][m]) for m in values["on"]}
+            for how in ("graph", "off", "shuffled")
+        },
         "ece": round(expected_calibration_error(np.array(confidence), np.array(correct)), 4),
         "coverage": round(float(np.mean(covered)), 4),
         "set_size": round(float(np.mean(size)), 2),
         "coverage_by_group": {k: [round(float(np.mean(v)), 4), len(v)] for k, v in sorted(groups.items())},
     }
+
+
+def means(values: dict[str, dict[str, np.ndarray]]) -> dict[str, dict[str, float]]:
+    return {how: {m: round(float(v.mean()), 4) for m, v in found.items()} for how, found in values.items()}
 
 
 def age_group(age: float | None) -> str:
@@ -215,13 +221,14 @@ def imaged_cases(
     graph: KnowledgeGraph,
     bank: training_cases.TrainingCases,
     held_out: bool,
-    detector: Detector | None = None,
+    detector: Detector,
 ) -> tuple[list[ImagedCase], dict[int, np.ndarray]]:
     """The detector's training images as cases with a diagnosis, and region embeddings by finding node.
 
     An image is a case when its labels name a disease of the chest layer beyond doubt: nothing found, or pneumonia,
-    pneumothorax, emphysema or hiatus hernia. ``held_out``: only images on which the
-    detector was not trained, with what ``detector`` says of them if it is given; otherwise only the others.
+    pneumothorax, emphysema or hiatus hernia. What ``detector`` says of it is honest: the logits kept for an image are
+    those of networks that never saw its patient. ``held_out``: the patients of the validation split; otherwise the
+    others.
     """
     node = {label: graph.node(curie) for label, curie in LABEL_CURIES.items()}
     diseases = {"No Finding": graph.resolve(NORMAL)}
@@ -244,9 +251,10 @@ def imaged_cases(
                 positive=positive,
                 age=row.age,
                 sex=row.sex,
-                detected=said_of(graph, bank, detector, i) if held_out and detector else None,
+                detected=said_of(graph, bank, detector, i),
             )
         )
+    regions[graph.node(NORMAL)] = []
     return cases, {n: np.stack(r) if r else np.zeros((0, bank.region.shape[1]), np.float32) for n, r in regions.items()}
 
 
@@ -255,31 +263,37 @@ def said_of(
 ) -> dict[int, Observed]:
     """What the detector says of one of its images, by finding node, as ``diagnose`` would take it."""
     found = {}
-    for label, p in zip(LABELS, detector.probabilities(bank.logits[row]).tolist(), strict=True):
+    *each, anything = detector.probabilities(bank.logits[row]).tolist()
+    for label, p in zip(LABELS, each, strict=True):
         node = graph.node(LABEL_CURIES[label])
         presence = detector.presence(p, float(detector.manifest["thresholds"][label]))
         odds = odds_ratio(p, bank.base_rates[label])
         found[node] = Observed(curie=graph.curie(node), presence=presence, odds_ratio=odds)
+    shown = any(o.presence == "present" for o in found.values())
+    found[graph.node(NORMAL)] = Observed(
+        curie=NORMAL,
+        presence=whole_image(1 - anything, shown),
+        odds_ratio=odds_ratio(1 - anything, bank.base_rates[training_cases.NO_FINDING]),
+    )
     return found
 
 
 def separations(graph: KnowledgeGraph, bank: training_cases.TrainingCases) -> dict[int, float]:
-    """The detector's d' by node: √2 Φ⁻¹(AUROC) on the images it was not trained on, drawn half way to that of all
-    labels together, for few images show each; between 0.3 and 2.5."""
+    """The detector's d' by node: √2 Φ⁻¹(AUROC) on images that it did not see, drawn half way to that of all labels
+    together, for few images show each; between 0.3 and 2.5."""
     from scipy.stats import norm, rankdata
 
-    rows = [i for i, row in enumerate(bank.rows) if row.held_out]
     found = {}
-    for k, label in enumerate(LABELS):
-        shown = np.array([label in bank.rows[i].labels for i in rows])
-        if 0 < shown.sum() < len(rows):
-            ranks = rankdata(bank.logits[rows, k])
+    for k, label in enumerate((*LABELS, training_cases.NO_FINDING)):
+        shown = np.array([label in row.labels for row in bank.rows])
+        if 0 < shown.sum() < len(shown):
+            ranks = rankdata(bank.logits[:, k] if k < len(LABELS) else -bank.logits[:, k])
             wins = ranks[shown].sum() - shown.sum() * (shown.sum() + 1) / 2
             found[label] = math.sqrt(2) * float(norm.ppf(min(wins / (shown.sum() * (~shown).sum()), 0.99)))
     middle = float(np.mean(list(found.values()))) if found else 1.2
     return {
         graph.node(curie): float(np.clip((found.get(label, middle) + middle) / 2, 0.3, 2.5))
-        for label, curie in LABEL_CURIES.items()
+        for label, curie in {**LABEL_CURIES, training_cases.NO_FINDING: NORMAL}.items()
     }
 
 

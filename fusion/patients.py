@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from errors import InputError
+from fusion.prior import NORMAL
 from fusion.workup import Case, Observed
 from kg.graph import KnowledgeGraph
 from kg.likelihood import LikelihoodModel
@@ -191,7 +192,8 @@ class PatientSimulator:
             observed.append(Observed(curie=graph.curie(node), presence="present" if node in present else "absent"))
         if imaged:
             closure = {int(a) for n in present for a in graph.ancestor_nodes(n)}
-            observed += [self.detect(node, node in closure, rng) for node in sorted(self.imaging)]
+            seen = closure & self.imaging.keys() or {graph.node(NORMAL)}
+            observed += [self.detect(node, node in seen, rng) for node in sorted(self.imaging)]
         age = float(rng.integers(18, 90)) if imaged and rng.random() < 0.7 else None
         sex = str(rng.choice(["F", "M"])) if rng.random() < 0.7 else None
         return Case(observed=tuple(observed), age=age, sex=sex)

@@ -15,12 +15,13 @@ from fusion.branch import Branch
 from fusion.calibration import softmax
 from fusion.diagnosis import Diagnosis, DiagnosticReport, Evidence, NextStep, Stance
 from fusion.evidence_search import EvidenceSearch, Retrieved
-from fusion.prior import chest_prior, odds_ratio
+from fusion.prior import NORMAL, chest_prior, odds_ratio
 from fusion.scorer import Question, Scorer, questions
 from fusion.workup import Case, Observed, Workup, WorkupRoom
 from kg.graph import KnowledgeGraph
 from kg.likelihood import LikelihoodModel
 from ontologies import chest
+from ontologies.concept import Presence
 from ontologies.linker import Linker
 from retrieval.cases import Cases
 from retrieval.literature import Literature
@@ -134,7 +135,7 @@ class Pipeline:
         """What is known of the patient before anything is concluded; arguments and errors as for `diagnose`."""
         loaded = [load_image(path) for path in images]
         detections = [self.look(image, path) for image, path in zip(loaded, images, strict=True)]
-        findings = [self.link_label(f) for d in detections for f in d.findings]
+        findings = [self.link_label(f) for d in detections for f in (*d.findings, nothing_found(d))]
         findings += self.read_note(note) if note else []
         findings += self.stated(present, absent)
         age = next((i.patient_age_y for i in loaded if i.patient_age_y is not None), None) if age is None else age
@@ -165,7 +166,8 @@ class Pipeline:
         return detection
 
     def link_label(self, finding: Finding) -> Finding:
-        return replace(finding, concept=self.graph.concept(LABEL_CURIES[finding.label]))
+        curie = NORMAL if finding.label == training_cases.NO_FINDING else LABEL_CURIES[finding.label]
+        return replace(finding, concept=self.graph.concept(curie))
 
     def read_note(self, note: str) -> list[Finding]:
         """The concepts a note mentions, one finding each; a note that names none is no error."""
@@ -197,7 +199,7 @@ class Pipeline:
 
     def observed(self, findings: Sequence[Finding], detections: Sequence[Detection]) -> tuple[Observed, ...]:
         """One observation a concept, by CURIE: the user's word before the note's, the note's before the image's; of
-        several images, the one with the highest odds."""
+        several images, the one with the highest odds, or for "no acute disease" with the lowest."""
         best: dict[str, tuple[int, float, Observed]] = {}
         regions = {f.sop_instance_uid: d.region_embeddings for d in detections for f in d.findings}
         for finding in findings:
@@ -216,7 +218,9 @@ class Pipeline:
             else:
                 odds = {"present": float("inf"), "absent": 0.0}.get(finding.presence, 1.0)
                 entry = Observed(curie=finding.concept.curie, presence=finding.presence, odds_ratio=odds)
-            rank = (("image", "note", "user").index(finding.origin), odds, entry)
+            # One image cannot unsay what another shows: that there is nothing, the least reassuring one says.
+            worth = -odds if finding.concept.curie == NORMAL and finding.origin == "image" else odds
+            rank = (("image", "note", "user").index(finding.origin), worth, entry)
             if finding.concept.curie not in best or rank[:2] > best[finding.concept.curie][:2]:
                 best[finding.concept.curie] = rank
         return tuple(best[c][2] for c in sorted(best))
@@ -349,6 +353,23 @@ def heaviest(evidence: Sequence[Evidence]) -> tuple[Evidence, ...]:
     ordered = sorted(evidence, key=lambda e: (-abs(e.weight), e.kind, e.reference))
     kept = [e for kind, most in MOST_SHOWN.items() for e in [x for x in ordered if x.kind == kind][:most]]
     return tuple(e for e in ordered if e in kept)
+
+
+def nothing_found(detection: Detection) -> Finding:
+    """That an image shows nothing, as a finding of it."""
+    shown = any(f.presence == "present" for f in detection.findings)
+    return Finding(
+        label=training_cases.NO_FINDING,
+        presence=whole_image(detection.no_finding, shown),
+        probability=detection.no_finding,
+        sop_instance_uid=next((f.sop_instance_uid for f in detection.findings), None),
+    )
+
+
+def whole_image(probability: float, shown: bool) -> Presence:
+    """Whether an image shows nothing, by the detector's probability of it: absent where it says that something is
+    ``shown``, else present from a half on, uncertain below."""
+    return "absent" if shown else "present" if probability >= 0.5 else "uncertain"
 
 
 def image_warnings(image: ImageInstance) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from kg.graph import KnowledgeGraph
@@ -34,12 +35,29 @@ def odds_ratio(probability: float, base_rate: float) -> float:
 
 
 def chest_prior(graph: KnowledgeGraph) -> Prior:
-    """The prior of the curated chest layer's commonness classes over a graph that was built with it."""
-    by_node = {
-        graph.node(curie): math.log(SHARE[level]) for curie, level in chest.commonness().items() if curie in graph
-    }
-    by_node[graph.node(NORMAL)] = math.log(NORMAL_SHARE)
-    return Prior(by_node=by_node, default=math.log(RARE_DISEASE_SHARE))
+    """The prior of the curated chest layer's commonness classes over a graph that was built with it.
+
+    A disease is at least as common as its kinds together; a row that only gathers others stays what it is.
+    """
+    levels = {graph.node(curie): level for curie, level in chest.commonness().items() if curie in graph}
+    share = coherent({n: SHARE[level] for n, level in levels.items() if level != "group"}, graph)
+    share |= {n: SHARE[level] for n, level in levels.items() if level == "group"}
+    share[graph.node(NORMAL)] = NORMAL_SHARE
+    return Prior(by_node={n: math.log(s) for n, s in share.items()}, default=math.log(RARE_DISEASE_SHARE))
+
+
+def coherent(share: Mapping[int, float], graph: KnowledgeGraph) -> dict[int, float]:
+    """The shares by node, each raised to the sum of its nearest kinds' where that is more."""
+    above = {n: set(graph.ancestor_nodes(n).tolist()) & share.keys() - {n} for n in share}
+    kinds: dict[int, list[int]] = {n: [] for n in share}
+    for n, general in above.items():
+        for parent in general:
+            if not any(parent in above[other] for other in general):
+                kinds[parent].append(n)
+    raised: dict[int, float] = {}
+    for n in sorted(share, key=lambda n: -len(above[n])):
+        raised[n] = max(share[n], sum(raised[kind] for kind in kinds[n]))
+    return raised
 
 
 def published_likelihood(graph: KnowledgeGraph) -> LikelihoodModel:

@@ -1,10 +1,12 @@
 """The network: a BERT that reads a patient once, then each candidate with its branches, and corrects the graph's score.
 
-    score(candidate) = (features / scale) · w  +  gate × head([CLS], mean of the candidate's tokens)
+    score(candidate) = (features / scale) · w  +  gate × [ head(c)  +  Σ_b tanh(trust(c, h_b)) (share_b / scale) · w ]
 
-The graph's score enters as it is: w is fitted before and stays. The last layer of the head starts at zero, so that an
-untrained reasoner ranks exactly as the graph does, and BERT earns its place only by improving on it. No file and no
-network here.
+c is what BERT makes of the patient and the candidate ([CLS], mean of the candidate's tokens), h_b of a branch (mean of
+its tokens). share_b is the part of the features that rests on branch b: the network decides how far a piece of the
+graph's evidence is to be trusted here, from not at all to twice. The graph's score enters as it is: w is fitted before
+and stays. The last layers start at zero, so that an untrained reasoner ranks exactly as the graph does, and BERT earns
+its place only by improving on it. No file and no network here.
 """
 
 from __future__ import annotations
@@ -19,9 +21,9 @@ from torch import Tensor, nn
 
 from fusion.bert import Bert
 
-# Typical spreads of the features among the candidates of a case, so that one ridge suits all their weights. The last is
-# the ranker's score, which is in log odds.
-FEATURE_SCALE = (20.0, 2.0, 10.0, 2.0, 0.2, 1.5, 1.0, 5.0, 1.0)
+# Typical spreads of the features (fusion.workup.FEATURES) among the candidates of a case, so that one ridge suits all
+# their weights. The ranker's score is in log odds.
+FEATURE_SCALE = (20.0, 2.0, 10.0, 2.0, 0.2, 1.5, 1.0, 5.0, 1.0, 2.0, 1.0)
 LORA_TARGETS = ("query", "key", "value", "attention.output.dense", "intermediate.dense", "output.dense")
 
 
@@ -30,7 +32,7 @@ class ReasonerConfig:
     """``features``: number of the candidates' features; ``region_dim``: width of the detector's region embeddings;
     ``layers``: how many of BERT's layers are used, from below."""
 
-    features: int = 9
+    features: int = 11
     region_dim: int = 256
     layers: int = 4
     rank: int = 16
@@ -50,10 +52,8 @@ class Reasoner(nn.Module):
         self.none: Tensor
         self.register_buffer("weight", torch.zeros(config.features))
         self.register_buffer("none", torch.zeros(4))  # fusion.scorer.none_features
-        last = nn.Linear(hidden, 1)
-        nn.init.zeros_(last.weight)
-        nn.init.zeros_(last.bias)
-        self.head = nn.Sequential(nn.LayerNorm(2 * hidden), nn.Linear(2 * hidden, hidden), nn.GELU(), last)
+        self.head = _from_zero(2 * hidden, hidden)
+        self.trust = _from_zero(3 * hidden, hidden // 2)
 
     def base(self, features: np.ndarray, none: np.ndarray) -> float:
         """The graph's score of a candidate: features (F,), none (4,)."""
@@ -75,6 +75,8 @@ class Reasoner(nn.Module):
         candidate: Tensor,  # (B, L) bool
         region_at: Tensor,  # (R, 2)
         regions: Tensor,  # (R, D)
+        branch: Tensor,  # (B, L)
+        shares: Tensor,  # (B, N, F)
     ) -> Tensor:
         """Corrections, float32 (B,)."""
         words = self.bert.embeddings.word_embeddings(ids)  # (B, L, H)
@@ -85,7 +87,24 @@ class Reasoner(nn.Module):
         inside = candidate[:, :, None].to(hidden.dtype)
         mean = (hidden * inside).sum(1) / inside.sum(1)  # (B, H)
         patient = context[-1][:, 0].expand_as(mean)  # (B, H)
-        return self.head(torch.cat([patient, mean], dim=1))[:, 0]
+        whole = torch.cat([patient, mean], dim=1)  # (B, 2 H)
+        correction: Tensor = self.head(whole)[:, 0]
+        if not shares.shape[1]:
+            return correction
+        of = (branch[:, None] == torch.arange(shares.shape[1])[None, :, None]).to(hidden.dtype)  # (B, N, L)
+        pieces = of @ hidden / of.sum(2, keepdim=True).clamp(min=1)  # (B, N, H)
+        told = torch.cat([whole[:, None].expand(-1, shares.shape[1], -1), pieces], dim=2)
+        trusted = torch.tanh(self.trust(told)[..., 0])  # (B, N)
+        worth = shares @ (self.weight / shares.new_tensor(self.config.scale))  # (B, N)
+        return correction + (trusted * worth).sum(1)
+
+
+def _from_zero(inner: int, hidden: int) -> nn.Sequential:
+    """A head of one hidden layer whose output starts at zero."""
+    last = nn.Linear(hidden, 1)
+    nn.init.zeros_(last.weight)
+    nn.init.zeros_(last.bias)
+    return nn.Sequential(nn.LayerNorm(inner), nn.Linear(inner, hidden), nn.GELU(), last)
 
 
 def build(bert_config: Mapping[str, Any], bert_state: Mapping[str, Tensor], config: ReasonerConfig) -> Reasoner:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fusion.branch import Candidate, Patient
+from fusion.branch import BRANCH_KINDS, Candidate, Patient
 from fusion.visible_matrix import Batch, Encoded, Tokenize, Trunk, collate, encode, mask_branches, read_trunk
 from fusion.workup import Workup
 
@@ -24,11 +24,19 @@ _INFORMATION_SCALE = 10.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """One score to compute: a candidate of a workup, without the branches numbered in ``removed``."""
+    """One score to compute: a candidate of a workup, without the branches numbered in ``removed`` and what rests on
+    them."""
 
     workup: Workup
     candidate: Candidate
     removed: tuple[int, ...] = ()
+
+    @property
+    def features(self) -> np.ndarray:
+        """float64 (F,): the candidate's features less the shares of the removed branches."""
+        branches = self.candidate.branches
+        gone = [share for n in self.removed if (share := branches[n].share) is not None]
+        return self.candidate.features - np.sum(gone, axis=0, dtype=np.float64, initial=0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +60,8 @@ class Scorer:
 
     def encode(self, trunk: Trunk, question: Question) -> Encoded:
         candidate = question.candidate
-        encoded = encode(trunk, candidate.name, candidate.branches, self.tokenize)
+        features = self.reasoner.config.features
+        encoded = encode(trunk, candidate.name, candidate.branches, self.tokenize, features)
         return mask_branches(encoded, question.removed) if question.removed else encoded
 
     def scores(self, questions: Sequence[Question]) -> np.ndarray:
@@ -82,25 +91,40 @@ class Scorer:
                         context = self.reasoner.read_trunk(torch.from_numpy(batch.trunk))
                     correction[part] = corrections(self.reasoner, batch, context).numpy()
         for i, question in enumerate(questions):
-            base[i] = self.reasoner.base(question.candidate.features, none_features(question))
+            base[i] = self.reasoner.base(question.features, none_features(question))
         return Parts(base, correction)
 
 
 def questions(workup: Workup, condition: str = "on") -> list[Question]:
     """One question a candidate, in their order: with its evidence ("on"), without any ("off"), or with the evidence of
     the next disease ("shuffled"): knowledge that is about something else. "None of these" keeps its own."""
-    asked = [Question(workup=workup, candidate=c) for c in workup.candidates]
+    candidates = workup.candidates
     if condition == "off":
-        return [replace(q, candidate=replace(q.candidate, branches=())) for q in asked]
+        candidates = tuple(bare(c) for c in candidates)
     if condition == "shuffled":
-        last = len(asked) - 1
-        return [
-            replace(q, candidate=replace(q.candidate, branches=asked[(i + 1) % last].candidate.branches))
-            if i < last
-            else q
-            for i, q in enumerate(asked)
-        ]
-    return asked
+        candidates = exchanged(candidates)
+    return [Question(workup=workup, candidate=c) for c in candidates]
+
+
+def bare(candidate: Candidate, kinds: Collection[str] = BRANCH_KINDS) -> Candidate:
+    """The candidate without its branches of these kinds and without what rests on them."""
+    gone = [b.share for b in candidate.branches if b.kind in kinds and b.share is not None]
+    left = candidate.features - np.sum(gone, axis=0, dtype=np.float64, initial=0.0)
+    return replace(candidate, features=left, branches=tuple(b for b in candidate.branches if b.kind not in kinds))
+
+
+def exchanged(candidates: Sequence[Candidate], kinds: Collection[str] = BRANCH_KINDS) -> tuple[Candidate, ...]:
+    """Each disease with the branches of these kinds of the next one, and what rests on them; "none of these", the last,
+    keeps its own."""
+    last = len(candidates) - 1
+    out = []
+    for i, candidate in enumerate(candidates[:last]):
+        other = tuple(b for b in candidates[(i + 1) % last].branches if b.kind in kinds)
+        lent = [b.share for b in other if b.share is not None]
+        own = bare(candidate, kinds)
+        features = own.features + np.sum(lent, axis=0, dtype=np.float64, initial=0.0)
+        out.append(replace(own, features=features, branches=(*other, *own.branches)))
+    return (*out, *candidates[last:])
 
 
 def none_features(question: Question) -> np.ndarray:
@@ -117,5 +141,14 @@ def corrections(reasoner: Reasoner, batch: Batch, context: list[Tensor]) -> Tens
     """The network on one batch: float32 (B,). ``context``: the trunk as `Reasoner.read_trunk` has it."""
     import torch
 
-    arrays = (batch.ids, batch.positions, batch.visible, batch.candidate, batch.region_at, batch.regions)
+    arrays = (
+        batch.ids,
+        batch.positions,
+        batch.visible,
+        batch.candidate,
+        batch.region_at,
+        batch.regions,
+        batch.branch,
+        batch.shares,
+    )
     return reasoner(context, *(torch.from_numpy(x) for x in arrays))

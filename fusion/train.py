@@ -9,16 +9,18 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from errors import ArtifactError
+from fusion.branch import Branch
 from fusion.checkpoint import bert_files, open_tokenizer
 from fusion.curriculum import Curriculum, Example
 from fusion.scorer import Scorer, corrections, none_features, questions
-from fusion.visible_matrix import collate, encode, read_trunk
+from fusion.visible_matrix import collate, read_trunk
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -67,20 +69,27 @@ def loss_of(network: Reasoner, scorer: Scorer, example: Example, rng: np.random.
     trunk = read_trunk(example.workup.patient, scorer.tokenize)
     # Now and then no evidence at all: that, too, must be a case the network knows.
     share = 1.0 if rng.random() < NO_BRANCHES else BRANCH_DROPOUT
-    encoded = []
-    for question in asked:
-        kept = [b for b in question.candidate.branches if rng.random() >= share]
-        encoded.append(encode(trunk, question.candidate.name, kept, scorer.tokenize))
+    # What a finding's paths say is dropped for every candidate, or the candidates would not be judged alike.
+    pieces = sorted({_piece(b) for q in asked for b in q.candidate.branches})
+    gone = {piece for piece in pieces if rng.random() < share}
+    left = [
+        replace(q, removed=tuple(n for n, b in enumerate(q.candidate.branches) if _piece(b) in gone)) for q in asked
+    ]
+    encoded = [scorer.encode(trunk, q) for q in left]
     context = network.read_trunk(torch.from_numpy(trunk.ids))
     # Two batches of like lengths pad less than one.
     order = sorted(range(len(asked)), key=lambda i: len(encoded[i].ids))
     halves = [part for part in (order[: len(order) // 2], order[len(order) // 2 :]) if part]
     batches = [collate(trunk, [encoded[i] for i in part], network.config.region_dim) for part in halves]
     corrected = torch.cat([corrections(network, b, context) for b in batches])[torch.tensor(np.argsort(order))]
-    base = [network.base(q.candidate.features, none_features(q)) for q in asked]
+    base = [network.base(q.features, none_features(q)) for q in left]
     scores = torch.tensor(base, dtype=torch.float32) + corrected  # (C,)
     loss = torch.nn.functional.cross_entropy(scores[None], torch.tensor([example.truth]), label_smoothing=0.02)
     return loss, int(scores.argmax()) == example.truth
+
+
+def _piece(branch: Branch) -> tuple[str, str]:
+    return branch.kind, branch.anchor if branch.kind == "kg_path" else branch.reference
 
 
 def run(

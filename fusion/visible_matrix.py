@@ -35,7 +35,7 @@ class Trunk:
 @dataclass(frozen=True, slots=True)
 class Encoded:
     """A candidate's sequence of L tokens. ``branch`` is -1 on the candidate, else the position of the branch in the
-    candidate's tuple."""
+    candidate's tuple; ``shares`` holds the N branches' shares, zeros where nothing rests on one or it is masked."""
 
     ids: np.ndarray  # int64 (L,)
     positions: np.ndarray  # int64 (L,)
@@ -43,6 +43,7 @@ class Encoded:
     visible: np.ndarray  # bool (L, P + L): the trunk's tokens, then its own
     candidate: np.ndarray  # bool (L,)
     regions: tuple[tuple[int, np.ndarray], ...]  # (token, region embedding)
+    shares: np.ndarray  # float32 (N, F)
 
 
 def read_trunk(patient: Patient, tokenize: Tokenize) -> Trunk:
@@ -60,8 +61,9 @@ def read_trunk(patient: Patient, tokenize: Tokenize) -> Trunk:
     return Trunk(np.array([*ids, SEP]), anchors)
 
 
-def encode(trunk: Trunk, name: str, branches: Sequence[Branch], tokenize: Tokenize) -> Encoded:
-    """Lay out one candidate. A branch whose anchor was cut from a long trunk hangs on the candidate."""
+def encode(trunk: Trunk, name: str, branches: Sequence[Branch], tokenize: Tokenize, features: int) -> Encoded:
+    """Lay out one candidate. A branch whose anchor was cut from a long trunk hangs on the candidate. ``features`` is F,
+    the length of a share."""
     before = len(trunk.ids)
     ids = tokenize(name)[:MAX_CANDIDATE_TOKENS]
     length_of_name = len(ids)
@@ -93,7 +95,9 @@ def encode(trunk: Trunk, name: str, branches: Sequence[Branch], tokenize: Tokeni
         visible[np.ix_(mine, np.array(anchor))] = True
         own[np.ix_(mine, np.flatnonzero(candidate))] = True
         own[np.ix_(np.flatnonzero(candidate), mine)] = True
-    return Encoded(np.array(ids), np.array(positions), of, visible, candidate, tuple(regions))
+    none = np.zeros(features, np.float32)
+    shares = np.stack([none, *(none if b.share is None else b.share for b in branches)])[1:]
+    return Encoded(np.array(ids), np.array(positions), of, visible, candidate, tuple(regions), shares)
 
 
 def mask_branches(encoded: Encoded, removed: Sequence[int]) -> Encoded:
@@ -103,7 +107,9 @@ def mask_branches(encoded: Encoded, removed: Sequence[int]) -> Encoded:
     visible = encoded.visible & ~hidden[:, None]
     visible[:, before:] &= ~hidden[None, :]
     np.fill_diagonal(visible[:, before:], True)
-    return replace(encoded, visible=visible)
+    shares = encoded.shares.copy()
+    shares[list(removed)] = 0.0
+    return replace(encoded, visible=visible, shares=shares)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +124,8 @@ class Batch:
     candidate: np.ndarray  # bool (B, L)
     region_at: np.ndarray  # int64 (R, 2)
     regions: np.ndarray  # float32 (R, D)
+    branch: np.ndarray  # int64 (B, L)
+    shares: np.ndarray  # float32 (B, N, F)
 
 
 def collate(trunk: Trunk, sequences: Sequence[Encoded], region_dim: int) -> Batch:
@@ -126,12 +134,17 @@ def collate(trunk: Trunk, sequences: Sequence[Encoded], region_dim: int) -> Batc
     ids, positions = np.full((count, length), PAD, np.int64), np.zeros((count, length), np.int64)
     visible, candidate = np.zeros((count, length, before + length), bool), np.zeros((count, length), bool)
     visible[:, np.arange(length), before + np.arange(length)] = True
+    branch = np.full((count, length), -1, np.int64)
+    most = max(len(s.shares) for s in sequences)
+    shares = np.zeros((count, most, sequences[0].shares.shape[1]), np.float32)
     at, regions = [], []
     for i, s in enumerate(sequences):
         n = len(s.ids)
         ids[i, :n], positions[i, :n], candidate[i, :n] = s.ids, s.positions, s.candidate
         visible[i, :n, : before + n] = s.visible
+        branch[i, :n], shares[i, : len(s.shares)] = s.branch, s.shares
         at += [(i, token) for token, _ in s.regions]
         regions += [embedding for _, embedding in s.regions]
     stacked = np.stack(regions).astype(np.float32) if regions else np.zeros((0, region_dim), np.float32)
-    return Batch(trunk.ids, ids, positions, visible, candidate, np.array(at, np.int64).reshape(-1, 2), stacked)
+    placed = np.array(at, np.int64).reshape(-1, 2)
+    return Batch(trunk.ids, ids, positions, visible, candidate, placed, stacked, branch, shares)

@@ -22,6 +22,7 @@ from fusion.branch import (
     order_mentions,
     path_branch,
 )
+from fusion.prior import NORMAL
 from kg.graph import KnowledgeGraph
 from kg.likelihood import FEATURES as LIKELIHOOD_FEATURES
 from kg.likelihood import LikelihoodModel, Observation
@@ -30,8 +31,12 @@ from kg.ranker import Ranker
 from ontologies.concept import Presence
 from retrieval.document import SearchHit
 
-# What the graph says of a candidate: the likelihood's features, or in a room with a ranker its score alone.
-FEATURES = (*LIKELIHOOD_FEATURES, "ranker")
+# What is known of a candidate before anything is read: the likelihood's features, or in a room with a ranker its score
+# alone; and for "no acute disease", once an image was looked at as a whole, ln of how that changed its odds, and 1.
+FEATURES = (*LIKELIHOOD_FEATURES, "ranker", "unremarkable", "looked")
+RANKER, UNREMARKABLE, LOOKED = (FEATURES.index(name) for name in ("ranker", "unremarkable", "looked"))
+# The odds of a stated "normal radiograph", and of the surest detector.
+_SUREST = 1000.0
 MAX_PRESENT_PATHS, MAX_ABSENT_PATHS, MAX_REGIONS, MAX_PAPERS, MAX_CASES = 6, 2, 3, 2, 2
 
 
@@ -76,10 +81,24 @@ class Workup:
 
 
 def observations(case: Case) -> tuple[Observation, ...]:
-    """The findings as the likelihood takes them; what was not assessed says nothing, nor does an uncertain finding."""
-    stated = {"present": float("inf"), "absent": 0.0}
-    odds = [(o.curie, stated.get(o.presence, 1.0) if o.odds_ratio is None else o.odds_ratio) for o in case.observed]
+    """The findings as the likelihood takes them; what was not assessed says nothing, nor does an uncertain finding.
+
+    That an image shows nothing (`unremarkable`) is not among them: it is no finding.
+    """
+    odds = [(o.curie, _odds(o)) for o in case.observed if o.curie != NORMAL]
     return tuple(Observation(curie=c, odds_ratio=x) for c, x in odds if x != 1.0)
+
+
+def unremarkable(case: Case) -> float | None:
+    """ln of how the odds that the image shows nothing acute were changed by looking at it as a whole, within ± ln 1000;
+    None when nobody looked."""
+    said = [_odds(o) for o in case.observed if o.curie == NORMAL]
+    return float(np.log(np.clip(said[0], 1 / _SUREST, _SUREST))) if said else None
+
+
+def _odds(observed: Observed) -> float:
+    stated = {"present": float("inf"), "absent": 0.0}
+    return stated.get(observed.presence, 1.0) if observed.odds_ratio is None else observed.odds_ratio
 
 
 class WorkupRoom:
@@ -91,8 +110,12 @@ class WorkupRoom:
 
     def patient(self, case: Case) -> Patient:
         graph = self.graph
-        nodes = {o.curie: graph.node(o.curie) for o in case.observed}
-        mentions = [Mention(curie=o.curie, name=graph.name(nodes[o.curie]), presence=o.presence) for o in case.observed]
+        nodes = {o.curie: graph.node(o.curie) for o in case.observed if o.curie != NORMAL}
+        mentions = [
+            Mention(curie=o.curie, name=graph.name(nodes[o.curie]), presence=o.presence)
+            for o in case.observed
+            if o.curie in nodes
+        ]
         information = {c: float(graph.information[n]) for c, n in nodes.items()}
         return Patient(mentions=order_mentions(mentions, information), note=case.note, age=case.age, sex=case.sex)
 
@@ -111,6 +134,18 @@ class WorkupRoom:
             best.sort(key=lambda b: b[:2])
             found += [path_branch(path, curie, disease) for _, curie, path in best[:most]]
         return found
+
+    def _shared_out(
+        self, case: Case, diseases: Sequence[tuple[str, np.ndarray]], paths: Sequence[list[Branch]]
+    ) -> list[list[Branch]]:
+        """The path branches of each disease with their shares: its features less those it would have without the
+        finding that the path explains."""
+        names = [curie for curie, _ in diseases]
+        without = {a: self.features(case.without(a), names) for a in sorted({b.anchor for own in paths for b in own})}
+        return [
+            [replace(b, share=features - without[b.anchor][i]) for b in own]
+            for i, ((_, features), own) in enumerate(zip(diseases, paths, strict=True))
+        ]
 
     @staticmethod
     def _region_branches(case: Case) -> list[Branch]:
@@ -142,24 +177,38 @@ class WorkupRoom:
         rows = np.searchsorted(self.likelihood.annotations.disease, [self.graph.node(d) for d in diseases])
         out = np.zeros((len(rows), len(FEATURES)), np.float32)
         if self.ranker is not None:
-            out[:, -1] = self.ranker.scores(observations(case), rows, age=case.age, sex=case.sex)
+            out[:, RANKER] = self.ranker.scores(observations(case), rows, age=case.age, sex=case.sex)
         else:
-            out[:, :-1] = self.likelihood.features(observations(case))[rows]
+            out[:, :RANKER] = self.likelihood.features(observations(case))[rows]
+        for i, disease in enumerate(diseases):
+            self._look(case, disease, out[i])
         return out
+
+    @staticmethod
+    def _look(case: Case, disease: str, features: np.ndarray) -> None:
+        """Write what the whole image says into the features of "no acute disease"."""
+        said = unremarkable(case)
+        if disease == NORMAL and said is not None:
+            features[[UNREMARKABLE, LOOKED]] = said, 1.0
 
     def shortlist(self, case: Case, k: int, within: np.ndarray | None = None) -> list[tuple[str, np.ndarray]]:
         """The graph's ``k`` best diseases with their features (float32 (F,)), best first; ``within`` as for the
-        likelihood's candidates."""
+        likelihood's candidates. Where an image was looked at as a whole, "no acute disease" is always one of them."""
         seen = observations(case)
         if self.ranker is None:
             found = self.likelihood.candidates(seen, k=k, within=within)
-            features = np.pad(found.features, ((0, 0), (0, 1)))
-            return [(self.graph.curie(int(n)), f) for n, f in zip(found.nodes, features, strict=True)]
+            features = np.pad(found.features, ((0, 0), (0, len(FEATURES) - RANKER)))
+            listed = [(self.graph.curie(int(n)), f) for n, f in zip(found.nodes, features, strict=True)]
+            if unremarkable(case) is not None and all(disease != NORMAL for disease, _ in listed):
+                listed[-1] = NORMAL, self.features(case, [NORMAL])[0]
+            for disease, row in listed:
+                self._look(case, disease, row)
+            return listed
         rows = self.ranker.pool(seen, within)
         scores = self.ranker.scores(seen, rows, age=case.age, sex=case.sex)
         best = np.argsort(-scores, kind="stable")[:k]
         features = np.zeros((len(best), len(FEATURES)), np.float32)
-        features[:, -1] = scores[best]
+        features[:, RANKER] = scores[best]
         nodes = self.likelihood.annotations.disease[rows[best]]
         return [(self.graph.curie(int(n)), f) for n, f in zip(nodes, features, strict=True)]
 
@@ -185,9 +234,10 @@ class WorkupRoom:
         """Hang the branches on the trunk. ``papers`` and ``cases`` map a disease to its literature and case
         branches."""
         patient, regions = self.patient(case), self._region_branches(case)
+        paths = self._shared_out(case, diseases, [self._path_branches(patient, curie) for curie, _ in diseases])
         candidates = []
-        for curie, features in diseases:
-            branches = [*self._path_branches(patient, curie), *regions]
+        for (curie, features), own in zip(diseases, paths, strict=True):
+            branches = [*own, *regions]
             branches += (
                 list((papers or {}).get(curie, ()))[:MAX_PAPERS] + list((cases or {}).get(curie, ()))[:MAX_CASES]
             )

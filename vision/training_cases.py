@@ -54,9 +54,10 @@ class TrainingCases:
 
     @functools.cached_property
     def base_rates(self) -> dict[str, float]:
-        """The share of the images that have each label: what a detector's probability starts from."""
+        """The share of the images that have each label, and of those that have none ("No Finding"): what a detector's
+        probability starts from."""
         n = len(self.rows)
-        return {label: (sum(label in r.labels for r in self.rows) + 0.5) / (n + 1) for label in LABELS}
+        return {x: (sum(x in r.labels for r in self.rows) + 0.5) / (n + 1) for x in (*LABELS, NO_FINDING)}
 
 
 @functools.cache

@@ -9,6 +9,7 @@ import pytest
 
 from fusion.branch import Branch
 from fusion.checkpoint import bert_files, open_tokenizer
+from fusion.prior import NORMAL
 from fusion.scorer import Scorer
 from fusion.workup import Case, Observed, Workup, WorkupRoom
 from kg.graph import KnowledgeGraph
@@ -17,9 +18,15 @@ from ontologies.concept import DISEASE, FINDING, Concept, Relation
 from ontologies.merge import merge
 from ontologies.staging import Staging
 
-FINDINGS = {"HP:1": "Fever", "HP:2": "Pleural effusion", "HP:3": "Consolidation", "HP:4": "Cardiomegaly"}
-DISEASES = {"OMIM:1": "Pneumonia", "OMIM:2": "Heart failure", "OMIM:3": "Tuberculosis"}
-SHOWS = {"OMIM:1": ("HP:1", "HP:3"), "OMIM:2": ("HP:2", "HP:4"), "OMIM:3": ("HP:1", "HP:2", "HP:3")}
+FINDINGS = {
+    "HP:1": "Fever",
+    "HP:2": "Pleural effusion",
+    "HP:3": "Consolidation",
+    "HP:4": "Cardiomegaly",
+    "HP:5": "Scoliosis",
+}
+DISEASES = {"OMIM:1": "Pneumonia", "OMIM:2": "Heart failure", "OMIM:3": "Tuberculosis", NORMAL: "No acute disease"}
+SHOWS = {"OMIM:1": ("HP:1", "HP:3"), "OMIM:2": ("HP:2", "HP:4"), "OMIM:3": ("HP:1", "HP:2", "HP:3"), NORMAL: ("HP:5",)}
 
 
 @pytest.fixture(scope="session")
@@ -27,7 +34,10 @@ def room(tmp_path_factory: pytest.TempPathFactory) -> WorkupRoom:
     rows: list[Concept | Relation] = [
         Concept(curie=c, name=n, semantic_types=(FINDING,), codes={"HP": (c[3:],)}) for c, n in FINDINGS.items()
     ]
-    rows += [Concept(curie=c, name=n, semantic_types=(DISEASE,), codes={"OMIM": (c[5:],)}) for c, n in DISEASES.items()]
+    rows += [
+        Concept(curie=c, name=n, semantic_types=(DISEASE,), codes={c.partition(":")[0]: (c.partition(":")[2],)})
+        for c, n in DISEASES.items()
+    ]
     rows += [
         Relation(subject=d, predicate="has_phenotype", object=f, source="test", frequency=0.6)
         for d, shown in SHOWS.items()

@@ -5,23 +5,24 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from fusion.fit import Judged, age_group, calibrate, crossed, metric_values, paired_difference
+from fusion.fit import CONDITIONS, Judged, age_group, calibrate, crossed, metric_values, paired_difference
+from fusion.scorer import Parts
 
 
 def judged(n: int, help_: float, seed: int = 0) -> list[Judged]:
-    """Shortlists of five and "none of these", where the correction of the evidence helps and the others are noise."""
+    """Shortlists of five and "none of these", where the correction of the evidence helps and the others are noise;
+    every second case under every condition."""
     rng = np.random.default_rng(seed)
     out = []
     for i in range(n):
         truth = int(rng.integers(6))
         right = np.arange(6) == truth
+        base = rng.normal(size=6) + right
         out.append(
             Judged(
-                base=rng.normal(size=6) + right,
-                corrections={
-                    "on": rng.normal(size=6) + help_ * right,
-                    "off": rng.normal(size=6),
-                    "shuffled": rng.normal(size=6),
+                parts={
+                    how: Parts(base, rng.normal(size=6) + (help_ * right if how == "on" else 0.0))
+                    for how in (CONDITIONS if i % 4 < 2 else ("on",))
                 },
                 truth=truth,
                 age=float(i % 90),
@@ -52,6 +53,7 @@ def test_knowledge_that_helps_is_seen_and_kept_to_what_it_is_worth() -> None:
     figures = crossed(cases)
     assert figures["differences"]["on - off"]["top1"][1] > 0
     assert figures["differences"]["on - shuffled"]["mrr"][1] > 0
+    assert (figures["n"], figures["compared"]["n"]) == (600, 300)
     assert figures["ece"] < 0.08
     assert 0.86 < figures["coverage"] < 0.94
     assert sum(n for name, (_, n) in figures["coverage_by_group"].items() if name in ("men", "women")) == 600

@@ -36,7 +36,7 @@ def drawn(pipeline: Pipeline) -> tuple[Curriculum, list[Drawn]]:
     annotated = set(room.likelihood.annotations.disease.tolist())
     named = [pipeline.graph.resolve(d.id) for d in chest.load().diseases if d.commonness != "group"]
     diseases = [d for d in named if pipeline.graph.node(d) in annotated]
-    _, imaging = imaged_cases(pipeline.graph, training_cases.read(), held_out=True)
+    _, imaging = imaged_cases(pipeline.graph, training_cases.read(), True, pipeline.detector)
     curriculum = Curriculum(
         room, room, cases=None, chest=diseases, imaging=imaging, search=pipeline.search, validation=True, seed=99
     )
@@ -93,7 +93,12 @@ def test_every_weight_shown_is_what_removal_measures(pipeline: Pipeline) -> None
                     question = Question(workup=without, candidate=without.candidates[0])
                 else:
                     kept = tuple(b for b in candidate.branches if b.reference != piece.reference)
-                    question = Question(workup=workup, candidate=replace(candidate, branches=kept))
+                    features = candidate.features
+                    if piece.kind == "kg_path":
+                        # The graph's score without a path is that without its finding; the trunk still mentions it.
+                        case = workup.case.without(piece.reference.partition(" → ")[0])
+                        features = pipeline.room.features(case, [candidate.curie])[0]
+                    question = Question(workup=workup, candidate=replace(candidate, features=features, branches=kept))
                 measured = full - pipeline.scorer.scores([question])[0]
                 assert piece.weight == pytest.approx(measured, abs=2 * CLOSE)
                 assert abs(piece.weight) >= LEAST_WEIGHT

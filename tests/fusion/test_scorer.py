@@ -9,7 +9,7 @@ import pytest
 
 from fusion.branch import Candidate
 from fusion.scorer import Question, Scorer, none_features, questions
-from fusion.workup import Case, Workup, WorkupRoom
+from fusion.workup import FEATURES, LOOKED, RANKER, UNREMARKABLE, Case, Observed, Workup, WorkupRoom, unremarkable
 
 CLOSE = 2e-5  # what sharing a batch does to the last bits
 
@@ -21,7 +21,12 @@ def ask(workup: Workup, candidate: Candidate, removed: tuple[int, ...] = ()) -> 
 def test_masking_equals_removing(workup: Workup, scorer: Scorer) -> None:
     for candidate in workup.candidates:
         for i in range(len(candidate.branches)):
-            without = replace(candidate, branches=candidate.branches[:i] + candidate.branches[i + 1 :])
+            gone = candidate.branches[i].share
+            without = replace(
+                candidate,
+                features=candidate.features - (0 if gone is None else gone),
+                branches=candidate.branches[:i] + candidate.branches[i + 1 :],
+            )
             masked, removed, full = scorer.scores(
                 [ask(workup, candidate, (i,)), ask(workup, without), ask(workup, candidate)]
             )
@@ -82,9 +87,9 @@ def test_an_untrained_head_ranks_as_the_graph_does(workup: Workup) -> None:
     from fusion.reasoner import FEATURE_SCALE, ReasonerConfig, build
 
     network = build(*bert_files(), ReasonerConfig(region_dim=8))
-    network.weight.copy_(torch.arange(9.0))
+    network.weight.copy_(torch.arange(float(len(FEATURES))))
     parts = Scorer(network, open_tokenizer()).parts(questions(workup))
-    expected = [float(c.features / np.array(FEATURE_SCALE) @ np.arange(9.0)) for c in workup.candidates]
+    expected = [float(c.features / np.array(FEATURE_SCALE) @ np.arange(len(FEATURES))) for c in workup.candidates]
     np.testing.assert_allclose(parts.base, expected, rtol=1e-5)
     assert not parts.correction.any()
 
@@ -98,10 +103,63 @@ def test_the_gate_scales_the_correction(workup: Workup, scorer: Scorer) -> None:
 def test_conditions_take_the_evidence_away_or_swap_it(workup: Workup) -> None:
     on, off, swapped = (questions(workup, how) for how in ("on", "off", "shuffled"))
     last = len(on) - 1
+    rests = [np.sum([b.share for b in q.candidate.branches if b.share is not None] or [0.0], axis=0) for q in on]
+    assert sum(np.any(r) for r in rests) >= 2
     for i, (q, without, other) in enumerate(zip(on, off, swapped, strict=True)):
-        assert without.candidate == replace(q.candidate, branches=())
-        expected = on[(i + 1) % last].candidate.branches if i < last else q.candidate.branches
-        assert other.candidate == replace(q.candidate, branches=expected)
+        assert not without.candidate.branches
+        j = (i + 1) % last if i < last else i
+        assert other.candidate.branches == on[j].candidate.branches
+        if i < last:
+            np.testing.assert_allclose(without.candidate.features, q.candidate.features - rests[i], atol=1e-6)
+            np.testing.assert_allclose(other.candidate.features, q.candidate.features - rests[i] + rests[j], atol=1e-6)
+
+
+def test_a_path_carries_what_its_finding_adds_to_the_graphs_score(workup: Workup, room: WorkupRoom) -> None:
+    carried = 0
+    for candidate in workup.candidates[:-1]:
+        for i, branch in enumerate(candidate.branches):
+            if branch.kind == "kg_path":
+                expected = room.features(workup.case.without(branch.anchor), [candidate.curie])[0]
+                left = ask(workup, candidate, (i,)).features
+                np.testing.assert_allclose(left, expected, atol=1e-6)
+                carried += bool(np.abs(candidate.features - left).max() > 0.1)
+            else:
+                assert branch.share is None
+    assert carried >= 3
+
+
+def test_the_network_may_trust_a_path_from_not_at_all_to_twice(workup: Workup, scorer: Scorer) -> None:
+    import copy
+
+    import torch
+
+    workups = [ask(workup, c) for c in workup.candidates]
+    network = copy.deepcopy(scorer.reasoner)
+    torch.nn.init.zeros_(network.head[-1].weight)
+    scale = np.array(network.config.scale)
+    weight = network.weight.double().numpy() / scale
+    rests = [sum(float(b.share @ weight) for b in c.branches if b.share is not None) for c in workup.candidates]
+    for trust in (-20.0, 0.0, 20.0):
+        torch.nn.init.constant_(network.trust[-1].bias, trust)
+        found = Scorer(network, scorer.tokenize).parts(workups).correction
+        np.testing.assert_allclose(found, np.sign(trust) * np.array(rests), atol=1e-3)
+
+
+def test_what_the_whole_image_says_bears_on_no_acute_disease_alone(room: WorkupRoom, workup: Workup) -> None:
+    from fusion.prior import NORMAL
+
+    said = Observed(curie=NORMAL, presence="uncertain", odds_ratio=4.0)
+    case = replace(workup.case, observed=(*workup.case.observed, said))
+    assert unremarkable(workup.case) is None
+    assert unremarkable(case) == pytest.approx(np.log(4))
+    stated = replace(said, presence="present", odds_ratio=None)
+    assert unremarkable(replace(case, observed=(stated,))) == pytest.approx(np.log(1000))
+    assert room.patient(case) == room.patient(workup.case), "it is no finding of the trunk"
+    np.testing.assert_array_equal(room.features(case, ["OMIM:1"]), room.features(workup.case, ["OMIM:1"]))
+    listed = dict(room.shortlist(case, 2))
+    assert listed[NORMAL][[UNREMARKABLE, LOOKED]] == pytest.approx([np.log(4), 1])
+    assert len(listed) == 2
+    assert NORMAL not in dict(room.shortlist(workup.case, 2))
 
 
 def test_a_ranked_room_scores_by_its_ranker(room: WorkupRoom, workup: Workup) -> None:
@@ -110,8 +168,9 @@ def test_a_ranked_room_scores_by_its_ranker(room: WorkupRoom, workup: Workup) ->
     ranker = Ranker(room.likelihood, "published")
     ranked = WorkupRoom(room.graph, room.likelihood, ranker)
     shortlist = ranked.shortlist(workup.case, 3)
-    assert [float(f[-1]) for _, f in shortlist] == sorted((float(f[-1]) for _, f in shortlist), reverse=True)
-    assert not np.stack([f for _, f in shortlist])[:, :-1].any()
+    scores = [float(f[RANKER]) for _, f in shortlist]
+    assert scores == sorted(scores, reverse=True)
+    assert not np.delete(np.stack([f for _, f in shortlist]), RANKER, axis=1).any()
     np.testing.assert_allclose(
         ranked.features(workup.case, [c for c, _ in shortlist]), np.stack([f for _, f in shortlist]), rtol=1e-5
     )

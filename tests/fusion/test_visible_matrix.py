@@ -31,7 +31,7 @@ def trunk() -> Trunk:
 
 @pytest.fixture(scope="module")
 def encoded(trunk: Trunk) -> Encoded:
-    return encode(trunk, "pneumonia", BRANCHES, open_tokenizer())
+    return encode(trunk, "pneumonia", BRANCHES, open_tokenizer(), 4)
 
 
 def seen_by(encoded: Encoded, trunk: Trunk, token: int) -> tuple[set[int], set[int]]:
@@ -46,7 +46,7 @@ def test_trunk_and_candidate_read_as_designed(trunk: Trunk) -> None:
 
     from retrieval.encoder import packaged_folder
 
-    bare = encode(trunk, "pneumonia", (), open_tokenizer())
+    bare = encode(trunk, "pneumonia", (), open_tokenizer(), 4)
     decoder = Tokenizer.from_file(str(packaged_folder() / "tokenizer.json"))
     ids = [*trunk.ids.tolist(), *bare.ids.tolist()]
     text = decoder.decode(ids, skip_special_tokens=False)
@@ -94,7 +94,7 @@ def test_an_image_region_is_one_token(encoded: Encoded) -> None:
 
 
 def test_padding_sees_only_itself(encoded: Encoded, trunk: Trunk) -> None:
-    short = encode(trunk, "asthma", (), open_tokenizer())
+    short = encode(trunk, "asthma", (), open_tokenizer(), 4)
     batch = collate(trunk, [short, encoded], 4)
     n, before = len(short.ids), len(trunk.ids)
     assert not batch.visible[0, :n, before + n :].any()
@@ -106,7 +106,7 @@ def test_a_branch_on_a_mention_that_was_cut_hangs_on_the_candidate() -> None:
     many = tuple(Mention(curie=f"HP:{i}", name="fever", presence="present") for i in range(40))
     branch = Branch(kind="kg_path", anchor="HP:39", reference="x", shown="x", text="often seen")
     long = read_trunk(Patient(mentions=many), open_tokenizer())
-    one = encode(long, "pneumonia", (branch,), open_tokenizer())
+    one = encode(long, "pneumonia", (branch,), open_tokenizer(), 4)
     in_trunk, in_own = seen_by(one, long, int(np.flatnonzero(one.branch == 0)[0]))
     assert not in_trunk
     assert in_own == set(np.flatnonzero(one.candidate | (one.branch == 0)).tolist())
