@@ -179,7 +179,7 @@ class WorkupRoom:
         if self.ranker is not None:
             out[:, RANKER] = self.ranker.scores(observations(case), rows, age=case.age, sex=case.sex)
         else:
-            out[:, :RANKER] = self.likelihood.features(observations(case))[rows]
+            out[:, :RANKER] = self.likelihood.features(observations(case), rows)
         for i, disease in enumerate(diseases):
             self._look(case, disease, out[i])
         return out

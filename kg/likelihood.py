@@ -110,14 +110,26 @@ class LikelihoodModel:
         """Rows of the diseases whose annotations exclude the finding; () when none does."""
         return self._excluded.get(node, ())
 
-    def features(self, observations: Sequence[Observation]) -> np.ndarray:
-        """float64 (D, 8): the features of every annotated disease, in the order of FEATURES.
+    def features(self, observations: Sequence[Observation], only: np.ndarray | None = None) -> np.ndarray:
+        """float64 (D, 8): the features of every annotated disease, in the order of FEATURES; with ``only`` (int (R,),
+        rows of ``annotations.disease``) float64 (R, 8), of those alone and in their order.
 
         The order of ``observations`` does not matter, and an observation given twice counts once. Raises InputError
         for a CURIE the graph does not know.
         """
         settings, annotations, information = self.settings, self.annotations, self._information
-        count = len(annotations.disease)
+        count = len(annotations.disease) if only is None else len(only)
+
+        def column(node: int) -> tuple[np.ndarray, np.ndarray]:
+            """Positions in the result of the diseases that show a concept, and how often they do."""
+            rows, values = annotations.column(node)
+            if only is None or not len(rows):
+                return rows, values
+            at = np.minimum(np.searchsorted(rows, only), len(rows) - 1)
+            shown = np.flatnonzero(rows[at] == only)
+            return shown, values[at[shown]]
+
+        chosen = slice(None) if only is None else only
         out = np.zeros((count, len(FEATURES)))
         by_node = {self.graph.node(o.curie): o.odds_ratio for o in observations}
         present = sorted(n for n, odds in by_node.items() if odds > 1)
@@ -133,10 +145,10 @@ class LikelihoodModel:
             best = np.zeros(count)
             frequency = np.zeros(count)
             for a in above:
-                rows, values = annotations.column(int(a))
+                rows, values = column(int(a))
                 best[rows] = information[a]
                 frequency[rows] = values
-            rows, values = annotations.column(node)
+            rows, values = column(node)
             background = max(float(annotations.background[node]), _SMALLEST_BACKGROUND)
             if odds > 1:
                 decayed = frequency * np.exp(-settings.decay * (information[node] - best))
@@ -157,7 +169,7 @@ class LikelihoodModel:
                 for a in above:
                     excluded = self.excluded_rows(int(a))
                     if len(excluded):
-                        ratio[excluded] = against
+                        ratio[excluded if only is None else np.isin(only, excluded)] = against
                 out[:, 2] += ratio
                 out[:, 0] += certainty * best
                 out[rows, 1] += certainty
@@ -170,14 +182,14 @@ class LikelihoodModel:
                 out[:, 3] += np.log((odds * p + 1 - p) / (odds * background + 1 - background))
         if informative:
             for a in np.flatnonzero(seen):
-                rows, _ = annotations.column(int(a))
+                rows, _ = column(int(a))
                 out[rows, 4] += information[a]
-            out[:, 4] /= np.maximum(annotations.breadth, 1e-6)
+            out[:, 4] /= np.maximum(annotations.breadth[chosen], 1e-6)
             matched = np.where(seen[self._term_ancestors], information[self._term_ancestors], 0.0)
             best_match = np.maximum.reduceat(matched, self._term_starts)[self._term_position]
-            out[:, 5] = annotations.sum_by_disease(best_match * self._direct_weight) / self._direct_total
-        out[:, 6] = self._breadth
-        out[:, 7] = self.prior
+            out[:, 5] = (annotations.sum_by_disease(best_match * self._direct_weight) / self._direct_total)[chosen]
+        out[:, 6] = self._breadth[chosen]
+        out[:, 7] = self.prior[chosen]
         return out
 
     def candidates(

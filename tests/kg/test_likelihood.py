@@ -119,3 +119,16 @@ def test_candidates_are_ranked_with_ties_by_curie(model: LikelihoodModel) -> Non
 def test_unknown_curie_is_an_error(model: LikelihoodModel) -> None:
     with pytest.raises(InputError, match="unknown CURIE"):
         model.features([Observation(curie="HP:404")])
+
+
+def test_features_of_some_diseases_are_those_of_all(model: LikelihoodModel) -> None:
+    terms = [model.graph.curie(int(n)) for n in model.annotations.direct_term]
+    rng = np.random.default_rng(0)
+    for _ in range(50):
+        odds = rng.choice([PRESENT, ABSENT, 0.2, 7.0], len(terms))
+        seen = [
+            Observation(curie=c, odds_ratio=float(o)) for c, o in zip(terms, odds, strict=True) if rng.random() < 0.4
+        ]
+        everything = model.features(seen)
+        some = rng.permutation(len(everything))[: int(rng.integers(0, len(everything) + 1))]
+        np.testing.assert_array_equal(model.features(seen, some), everything[some])
