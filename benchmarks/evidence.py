@@ -3,7 +3,8 @@
 For simulated chest patients (as in benchmarks.knowledge_ablation): every piece of evidence of the first diagnosis is
 taken away anew, from a case laid out without it, and the change of the score compared with the weight shown. Then the
 three most supporting pieces are taken away together, and three at random of the same evidence: the share of reports in
-which the first lowers the score more. Reports with fewer than six pieces do not count there.
+which the first lowers the score more. A path or an image region goes with its finding, so those of a finding that is
+itself shown are not counted beside it; reports with fewer than six pieces left do not count.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -18,14 +20,23 @@ import numpy as np
 from benchmarks.knowledge_ablation import SEED, chest_patients
 from benchmarks.machine import stamp
 from cli.terminal import home_folder
+from fusion.diagnosis import Evidence
 from fusion.explain import Explainer, Recalled
 from fusion.pipeline import Pipeline
-from fusion.workup import observations
+from fusion.workup import Case, observations
 
 LEAST_PIECES = 6
 TAKEN = 3
 # Batching changes the last bits of a score.
 CLOSE = 1e-4
+
+
+def standing_apart(evidence: Sequence[Evidence], case: Case) -> list[Evidence]:
+    """The pieces of which none goes with another one that is shown."""
+    shown = {e.reference for e in evidence if e.kind == "finding"}
+    region_of = {o.region_ref: o.curie for o in case.observed if o.region is not None}
+    hangs_on = {"kg_path": lambda e: e.reference.partition(" → ")[0], "image_region": lambda e: region_of[e.reference]}
+    return [e for e in evidence if e.kind not in hangs_on or hangs_on[e.kind](e) not in shown]
 
 
 def main() -> None:
@@ -44,18 +55,20 @@ def main() -> None:
             continue
         reports += 1
         explainer = Explainer(pipeline, Recalled(case=drawn.case, embedding=None, warnings=()))
-        diagnosis = explainer.why().diagnosis
-        evidence, disease = diagnosis.evidence, diagnosis.concept.curie
+        now = explainer.now
+        place, disease = now.ranked[0], now.curie(0)
+        evidence = pipeline.evidence(now.workup, now.found, [place], now.scores)[place]
         questions = [explainer.without(disease, [piece]) for piece in evidence]
         rng = np.random.default_rng([SEED, i])
-        enough = len(evidence) >= LEAST_PIECES
+        apart = standing_apart(evidence, drawn.case)
+        enough = len(apart) >= LEAST_PIECES
         if enough:
-            top = sorted(evidence, key=lambda e: (-e.weight, e.reference))[:TAKEN]
-            at_random = [evidence[n] for n in rng.choice(len(evidence), TAKEN, replace=False)]
+            top = sorted(apart, key=lambda e: (-e.weight, e.reference))[:TAKEN]
+            at_random = [apart[n] for n in rng.choice(len(apart), TAKEN, replace=False)]
             questions += [explainer.without(disease, top), explainer.without(disease, at_random)]
         scores = pipeline.scorer.scores(questions)
         for piece, score in zip(evidence, scores, strict=False):
-            weight = diagnosis.score - float(score)
+            weight = float(now.scores[place] - score)
             wrong += abs(weight - piece.weight) > CLOSE or (weight > 0) != (piece.stance == "supports")
         pieces += len(evidence)
         if enough and {id(e) for e in top} != {id(e) for e in at_random}:
