@@ -35,9 +35,10 @@ class Example:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImagedCase:
     """A training image of the detector, without its pixels: region embeddings by node of its labels, and what networks
-    that did not see its patient say of every node."""
+    that did not see its patient say of every node. ``leave_out``: the images of its fold, its patient's among them,
+    which must not be found as similar cases."""
 
-    case_id: str
+    leave_out: tuple[str, ...]
     disease: str
     positive: dict[int, np.ndarray]
     age: float | None
@@ -131,7 +132,7 @@ class Curriculum:
         else:
             # Validation meets each image once before it meets one again.
             image = self.imaged[i % len(self.imaged) if self.validation else int(rng.integers(len(self.imaged)))]
-            truth, case, leave_out = image.disease, self._image_case(image), (image.case_id,)
+            truth, case, leave_out = image.disease, self._image_case(image), image.leave_out
         return Drawn(case=case, truth=truth, within=within, leave_out=leave_out, rng=rng) if case.observed else None
 
     def example(self, i: int, source: str | None = None) -> Example | None:

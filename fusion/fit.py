@@ -235,6 +235,7 @@ def imaged_cases(
     diseases |= {
         label: graph.resolve(LABEL_CURIES[label]) for label in ("Pneumonia", "Pneumothorax", "Emphysema", "Hernia")
     }
+    of_fold = {f: tuple(r.case_id for r in bank.rows if r.fold == f) for f in {r.fold for r in bank.rows}}
     cases: list[ImagedCase] = []
     regions: dict[int, list[np.ndarray]] = {n: [] for n in node.values()}
     for i, row in enumerate(bank.rows):
@@ -246,7 +247,7 @@ def imaged_cases(
             continue
         cases.append(
             ImagedCase(
-                case_id=row.case_id,
+                leave_out=of_fold[row.fold],
                 disease=named[0],
                 positive=positive,
                 age=row.age,
@@ -266,7 +267,7 @@ def said_of(
     *each, anything = detector.probabilities(bank.logits[row]).tolist()
     for label, p in zip(LABELS, each, strict=True):
         node = graph.node(LABEL_CURIES[label])
-        presence = detector.presence(p, float(detector.manifest["thresholds"][label]))
+        presence = detector.presence(p, detector.thresholds(bank.rows[row].low_resolution)[label])
         odds = odds_ratio(p, bank.base_rates[label])
         found[node] = Observed(curie=graph.curie(node), presence=presence, odds_ratio=odds)
     shown = any(o.presence == "present" for o in found.values())

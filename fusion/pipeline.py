@@ -227,10 +227,12 @@ class Pipeline:
 
     # --- from a case to a report
 
-    def lay_out(self, case: Case, embedding: np.ndarray | None = None) -> tuple[Workup, Retrieved]:
-        """Shortlist, search, and hang the branches."""
+    def lay_out(
+        self, case: Case, embedding: np.ndarray | None = None, *, leave_out: Sequence[str] = ()
+    ) -> tuple[Workup, Retrieved]:
+        """Shortlist, search (for all documents but those with the ids ``leave_out``), and hang the branches."""
         shortlist = self.room.shortlist(case, SHORTLIST)
-        found = self.search.search(case, [c for c, _ in shortlist], embedding=embedding)
+        found = self.search.search(case, [c for c, _ in shortlist], embedding=embedding, leave_out=leave_out)
         return self.room.lay_out(case, shortlist, papers=found.paper_branches, cases=found.case_branches), found
 
     def report(
