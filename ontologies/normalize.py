@@ -55,7 +55,9 @@ _SPELLING = (
     (re.compile(r"ageing"), "aging"),
 )
 # One look that spares most words the rules above.
-_SPELLED = re.compile(r"ae|oe|our|is|lys|re|sulph|ll|grey|mould|plough|ageing")
+_SPELLED = re.compile(
+    r"ae|oe|our|is(?:ation|e[ds]?$|ing$)|lys(?:e[ds]?|ing)$|res?$|sulph|ll(?:ed|ing)$|grey|mould|plough|ageing"
+)
 # Adjective or variant ending → the noun it belongs to; the longest ending wins. Greek and Latin medical suffixes.
 _FAMILY = tuple(
     (re.compile(pattern), noun)
@@ -131,11 +133,36 @@ _FAMILY = tuple(
         (r"dent(al|ition)$", "dental"),
     )
 )
-_SUFFIX_HINT = re.compile(
-    r"(ic|ia|ias|ed|ing|ion|ions|ity|ities|y|ies|ism|isms|ous|sis|ses|al|ness|ent|ence|ency|encies|ement|ements|tus|us|ts?|ly"
-    r"|alia|ology|a|al|ar|um|encies|ms?|en|e|ce|ces|tly|iform|ary|ial|s)$"
-)
-_OF_FAMILY = re.compile("|".join(f"(?:{re.sub(r'[(](?![?])', '(?:', pattern.pattern)})" for pattern, _ in _FAMILY))
+_INFLECTED = ("a", "al", "ar", "e", "ed", "en", "ic", "ing", "ion", "m", "s", "t", "y")
+_UNINFLECTED = ("short", "broad", "narrow", "thick", "thin", "weak", "absent", "retard")
+
+
+def _last_letters(ending: str) -> set[str]:
+    """The letters that a word may end in to match the regular expression ``ending``, whose last part is letters or
+    one group of alternatives of letters: r"ata(xic|xias?)$" → c, a, s."""
+    body = ending.removesuffix("$")
+    if not body.endswith((")", ")?")):
+        return {body[-1]}
+    before, _, group = body.rstrip("?").removesuffix(")").rpartition("(")
+    letters = {before[-1]} if body.endswith("?") else set()
+    for one in group.split("|"):
+        letters |= set(one[-3:-1]) if one.endswith("?") else {one[-1]} if one else {before[-1]}
+    return letters
+
+
+def _by_last_letter() -> dict[str, tuple[re.Pattern[str], list[tuple[re.Pattern[str], str]]]]:
+    """Last letter → a look that spares most words the rules, and the rules, in their order."""
+    rules: dict[str, list[tuple[re.Pattern[str], str]]] = {}
+    for pattern, noun in _FAMILY:
+        for letter in _last_letters(pattern.pattern):
+            rules.setdefault(letter, []).append((pattern, noun))
+    return {
+        letter: (re.compile("|".join(re.sub(r"[(](?![?])", "(?:", pattern.pattern) for pattern, _ in some)), some)
+        for letter, some in rules.items()
+    }
+
+
+_FAMILY_RULES = _by_last_letter()
 _STEMMER = Stemmer.Stemmer("english", 0)
 
 
@@ -205,10 +232,9 @@ def family(word: str) -> str:
     word = _SAME.get(word, word)
     if len(word) < 4 or word[0].isdigit():
         return word
-    if _SUFFIX_HINT.search(word) or word.startswith(
-        ("short", "broad", "narrow", "thick", "thin", "weak", "absent", "retard")
-    ):
-        for pattern, noun in _FAMILY if _OF_FAMILY.search(word) else ():
+    if word[-1] in _FAMILY_RULES and (word.endswith(_INFLECTED) or word.startswith(_UNINFLECTED)):
+        some, rules = _FAMILY_RULES[word[-1]]
+        for pattern, noun in rules if some.search(word) else ():
             replaced, count = pattern.subn(noun, word)
             if count:
                 return replaced
@@ -216,17 +242,29 @@ def family(word: str) -> str:
 
 
 _PIECES = re.compile(r"[^\W_]+|[\W_]+")
+_PREFIX_ENDS = tuple(sorted(_PREFIXES))
+_LONGEST_PREFIX = max(map(len, _PREFIXES))
 
 
 def split(text: str) -> list[str]:
     """``text`` cut into words and what stands between them; joined they are the text again. A prefix stays with its
     word ("pre-auricular")."""
     pieces = _PIECES.findall(text)
-    if "-" in text:
+    if _has_prefix(text):
         for i in [i for i, piece in enumerate(pieces) if piece == "-"][::-1]:
             if 0 < i < len(pieces) - 1 and pieces[i - 1].lower() in _PREFIXES and pieces[i + 1][0].isalpha():
                 pieces[i - 1 : i + 2] = ["".join(pieces[i - 1 : i + 2])]
     return pieces
+
+
+def _has_prefix(text: str) -> bool:
+    """Whether a hyphen follows what may be a prefix: a look that spares most texts a second pass over their pieces."""
+    at = text.find("-")
+    while at >= 0:
+        if text[max(at - _LONGEST_PREFIX, 0) : at].lower().endswith(_PREFIX_ENDS):
+            return True
+        at = text.find("-", at + 1)
+    return False
 
 
 _STATES = re.compile(

@@ -47,9 +47,8 @@ class Passage:
         """The words that a bare hyphen touches; few, so that most names need no second look."""
         found: set[int] = set()
         for words, first in zip(self.texts, self.firsts, strict=False):
-            if "-" in words.pieces:
-                at = [i for i, piece in enumerate(words.pieces) if piece == "-"]
-                following = np.searchsorted(words.content, at).tolist()
+            if len(words.hyphens):
+                following = np.searchsorted(words.content, words.hyphens).tolist()
                 found.update(first + i for i in following)
                 found.update(first + i - 1 for i in following)
         return frozenset(found)

@@ -90,6 +90,7 @@ class Words:
 
     pieces: list[str]
     ends: np.ndarray  # int64 (pieces,)
+    hyphens: np.ndarray  # int64, the pieces that are a bare hyphen
     content: np.ndarray  # int64 (n,) piece of each content word
     kinds: np.ndarray  # uint8 (n,) KNOWN, UNKNOWN or MISSPELT
     hashes: np.ndarray  # uint64 (n,) of the family of the word, or of the one that is meant
@@ -102,8 +103,9 @@ def words_of(text: str, table: PieceTable) -> Words:
     if len(table) > _LARGEST_TABLE:
         table.clear()
     pieces = split(text)
-    codes = np.array(list(map(table.__getitem__, pieces)), dtype=np.int64)
-    ends = np.cumsum(np.array(list(map(len, pieces)), dtype=np.int64))
+    codes = np.fromiter(map(table.__getitem__, pieces), dtype=np.int64, count=len(pieces))
+    ends = np.cumsum(np.fromiter(map(len, pieces), dtype=np.int64, count=len(pieces)))
+    hyphens = np.flatnonzero(codes == table["-"])
     kinds = table.kind[codes]
     for i in np.flatnonzero(codes == table["to"]).tolist():
         if 1 < i < len(pieces) - 2 and pieces[i - 2].lower() in _DEGREES and pieces[i + 2].lower() in _DEGREES:
@@ -113,11 +115,11 @@ def words_of(text: str, table: PieceTable) -> Words:
     content = np.flatnonzero(kinds >= KNOWN)
     if not len(content):
         none = np.zeros(0, dtype=np.uint64)
-        return Words(pieces, ends, content, kinds[content], none, none, kinds[content])
+        return Words(pieces, ends, hyphens, content, kinds[content], none, none, kinds[content])
     between = np.where(kinds >= KNOWN, 0, kinds).astype(np.uint8)
     gaps = np.maximum.reduceat(between, content)
     # "A, B, and C": the comma before a coordinator adds nothing
     gaps[(gaps == COMMA) & np.logical_or.reduceat(between == COORDINATOR, content)] = COORDINATOR
     gaps[-1] = BREAK
     rows = codes[content]
-    return Words(pieces, ends, content, kinds[content], table.hash[rows], table.light[rows], gaps)
+    return Words(pieces, ends, hyphens, content, kinds[content], table.hash[rows], table.light[rows], gaps)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ontologies import normalize
 from ontologies.normalize import family, light, split
 
 LIGHT = [
@@ -79,3 +83,17 @@ def test_split_loses_nothing(text: str) -> None:
 def test_every_word_has_its_forms(word: str) -> None:
     assert isinstance(light(word), str)
     assert family(word) == family(word)
+
+
+def test_a_word_meets_every_rule_that_can_match_it() -> None:
+    data = Path(normalize.__file__).parent / "data"
+    words = {light(w) for file in data.glob("*.tsv") for w in re.findall(r"[^\W_]{3,}", file.read_text("utf-8"))}
+    endings = ["", "us", "um", "ic", "ical", "ia", "ias", "y", "ied", "ed", "ing", "ation", "ity", "ness", "ous", "sis"]
+    met = 0
+    for word in {word + ending for word in words for ending in endings}:
+        _, rules = normalize._FAMILY_RULES.get(word[-1], (None, []))
+        for rule, _ in normalize._FAMILY:
+            if rule.search(word):
+                met += 1
+                assert rule in [pattern for pattern, _ in rules], (word, rule.pattern)
+    assert met > 1000
