@@ -8,12 +8,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path
-from typing import Literal, cast
+from typing import Literal, NamedTuple, cast
 
 import numpy as np
 
@@ -27,9 +27,12 @@ from ontologies.radiology import ReportReader, shows_on_images
 from ontologies.recognition import Candidate, Recognizer
 from ontologies.words import Words
 
-Method = Literal["exact", "normalized", "order", "coordination", "abbreviation", "interrupted", "shorthand", "spelling"]
+Method = Literal[
+    "exact", "normalized", "order", "coordination", "abbreviation", "interrupted", "shorthand", "spelling", "similar"
+]
 
 _BATCH = 64
+_OF_ONE_MEANING = [linker_index.KINDS.index(kind) for kind in ("preferred", "exact", "layperson")]
 _UNMODIFIED = Modifiers()
 
 
@@ -40,10 +43,11 @@ class ConceptMatch:
     ``score`` in (0, 1] falls with the distance between the mention and ``matched_term``, the source's name that it
     matched. ``method`` says how: the same characters ("exact"), after normalisation, in another word order, across a
     coordination, by an abbreviation that the text defines, with its modifiers inside ("interrupted"), by a short word
-    of chest reports, or with a misspelt word ("spelling"). ``presence`` is "not assessed" when the mention is about
-    the past or the family, and ``context`` says which, or when linking was asked not to look; "indication" is why the
-    patient was examined: what an image would show is at most uncertain there. ``locations`` are places such as "right
-    upper lobe"; ``size_mm`` holds the diameters as written, in mm; ``change`` is since the examination before.
+    of chest reports, with a misspelt word ("spelling"), or by what it means ("similar", ``retrieval.similar_names``).
+    ``presence`` is "not assessed" when the mention is about the past or the family, and ``context`` says which, or when
+    linking was asked not to look; "indication" is why the patient was examined: what an image would show is at most
+    uncertain there. ``locations`` are places such as "right upper lobe"; ``size_mm`` holds the diameters as written, in
+    mm; ``change`` is since the examination before.
     """
 
     mention: str
@@ -60,6 +64,14 @@ class ConceptMatch:
     size_mm: tuple[float, ...] = ()
     extent: Extent | None = None
     change: Change | None = None
+
+
+class Reading(NamedTuple):
+    """A text, its words, and the runs of them that are names, overlaps resolved."""
+
+    text: str
+    words: Words
+    found: list[Candidate]
 
 
 class Linker:
@@ -132,13 +144,20 @@ class Linker:
         """``link`` for many texts, in their order and with the same matches; faster, because texts are looked up
         together. An empty text has no matches. Without ``assess`` presence and side are left out ("not assessed",
         None), which takes half the time."""
+        for reading in self.read_all(texts, systems=systems, nested=nested):
+            yield self.matches(reading, assess=assess)
+
+    def read_all(
+        self, texts: Iterable[str], *, systems: Collection[str] | None = None, nested: bool = False
+    ) -> Iterator[Reading]:
+        """What ``link_all`` finds before it looks at what the texts say of it, so that others may add to it."""
         allowed = None if systems is None else self._allowed(frozenset(systems))
         rest = iter(texts)
         while batch := list(islice(rest, _BATCH)):
             words = [self._recognizer.words(text) for text in batch]
             for text, read, found in zip(batch, words, self._recognizer.candidates(words, allowed), strict=True):
                 found = self._reports.read(text, read, found, allowed)
-                yield self._matches(text, read, self._coherent(resolve(found, nested=nested)), assess)
+                yield Reading(text, read, self._coherent(resolve(found, nested=nested)))
 
     def _coherent(self, found: list[Candidate]) -> list[Candidate]:
         """Where words fit several concepts about as well, take the one that lies nearer to the text's other concepts.
@@ -174,8 +193,10 @@ class Linker:
         nearest = sorted(shares, reverse=True)[:3]
         return sum(nearest) / 3
 
-    def _matches(self, text: str, words: Words, found: list[Candidate], assess: bool) -> tuple[ConceptMatch, ...]:
-        rows = [(*_span(words, c), c.concept, c.score, c.term, c.method) for c in found]
+    def matches(self, reading: Reading, *, assess: bool = True) -> tuple[ConceptMatch, ...]:
+        """The matches of what was found in a text, as ``link`` gives them."""
+        text, words, found = reading
+        rows = [(*span(words, c.words), c.concept, c.score, c.term, c.method) for c in found]
         rows = _expand_abbreviations(text, rows)
         said: Iterable[tuple[Row, tuple[Presence, Context | None], Modifiers]]
         if assess:
@@ -217,14 +238,36 @@ class Linker:
         """Every concept of the dictionary, by CURIE."""
         return tuple(self._index.concept(row) for row in range(len(self._index.concept_offsets) - 1))
 
+    def names(self, systems: Collection[str]) -> list[tuple[int, int, str]]:
+        """(concept, term, text) of every name as its source writes it, of the concepts with a code in one of
+        ``systems``, abbreviations and near synonyms left out; by the dictionary's rows of concept and term."""
+        entries = self._index.entries
+        own = (entries["cost"] == 0) & (entries["flags"] & (linker_index.VARIANT | linker_index.CASED) == 0)
+        own &= np.isin(entries["kind"], _OF_ONE_MEANING) & self._allowed(frozenset(systems))[entries["concept"]]
+        rows = np.unique(np.stack([entries["concept"][own], entries["term"][own]], axis=1), axis=0).tolist()
+        return [(concept, term, self._index.term(term)) for concept, term in rows]
+
+    def term(self, row: int) -> str:
+        """The name in row ``row`` of the dictionary."""
+        return self._index.term(row)
+
+    def concept(self, row: int) -> Concept:
+        """The concept in row ``row`` of the dictionary."""
+        return self._concept(row)
+
+    def related(self, one: int, other: int) -> bool:
+        """Whether one of two concepts, given by their rows, is the other or above it."""
+        return one in self._above(other) or other in self._above(one)
+
     @property
     def fingerprint(self) -> str:
         """Sixteen hexadecimal digits that change with the dictionary and its rules."""
         return linker_index.fingerprint(self._index)
 
 
-def _span(words: Words, candidate: Candidate) -> tuple[int, int]:
-    first, last = int(words.content[candidate.words[0]]), int(words.content[candidate.words[-1]])
+def span(words: Words, chosen: Sequence[int]) -> tuple[int, int]:
+    """Where in the text the content words ``chosen`` (ascending) start and end."""
+    first, last = int(words.content[chosen[0]]), int(words.content[chosen[-1]])
     return int(words.ends[first]) - len(words.pieces[first]), int(words.ends[last])
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 
@@ -50,6 +51,9 @@ _EIGHTH, _BIT = np.uint64(3), np.uint64(7)
 _FARTHEST_SHARED = 6
 _RIVAL = 0.8  # of the best score
 _CACHED_ROWS = 1 << 17
+# The nearest to their sources' wording are looked at; a vocabulary may give one name to thousands of concepts.
+_MOST_ENTRIES = 64
+_MOST_RIVALS = 8
 
 
 class Recognizer:
@@ -106,13 +110,17 @@ class Recognizer:
         found = index.signatures[rows] == asked
         return likely[found], rows[found]
 
-    def _entries(self, row: int) -> list[Entry]:
+    def _entries(self, row: int, allowed: np.ndarray | None) -> list[Entry]:
+        index = self._index
+        first, last = int(index.rows[row]), int(index.rows[row + 1])
+        if last - first > _MOST_ENTRIES and allowed is not None:
+            some = index.entries[first:last]
+            return some[allowed[some["concept"]]][:_MOST_ENTRIES].tolist()
         entries = self._seen.get(row)
         if entries is None:
             if len(self._seen) >= _CACHED_ROWS:
                 self._seen.clear()
-            index = self._index
-            entries = index.entries[int(index.rows[row]) : int(index.rows[row + 1])].tolist()
+            entries = index.entries[first : min(last, first + _MOST_ENTRIES)].tolist()
             self._seen[row] = entries
         return entries
 
@@ -215,7 +223,7 @@ class Recognizer:
             return None
         if misspelt and alone and len(view.surface(chosen[0])) < LEAST_ALONE:
             return None
-        for concept, term, entry_order, entry_light, kind, flags, _, cost in self._entries(row):
+        for concept, term, entry_order, entry_light, kind, flags, _, cost in self._entries(row, allowed):
             if allowed is not None and not allowed[concept]:
                 continue
             if (gap == COORDINATOR and not flags & COORDINATED) or (own and cost > _FARTHEST_SHARED):
@@ -254,7 +262,8 @@ class Recognizer:
                 others.append(fit)
         if others and best is not None:
             least = _RIVAL * best.score
-            best.rivals = tuple(other for other in others if other.score >= least and other.concept != best.concept)
+            rivals = (other for other in others if other.score >= least and other.concept != best.concept)
+            best.rivals = tuple(islice(rivals, _MOST_RIVALS))
         return best
 
     @staticmethod
