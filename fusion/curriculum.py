@@ -7,6 +7,7 @@ likelihood's shortlist: its mistakes are the hard negatives. In one case of eigh
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -99,6 +100,10 @@ class Curriculum:
                 case, _ = to_case(row, graph)
                 if any(o.presence == "present" for o in case.observed):
                     self.published.setdefault(graph.resolve(row.disease), []).append(case)
+        # Between the mix of the image sets, which is no clinic's, and every diagnosis alike.
+        of_disease = Counter(image.disease for image in self.imaged)
+        drawn = np.array([of_disease[image.disease] ** -0.5 for image in self.imaged])
+        self.imaged_share = drawn / drawn.sum() if self.imaged else drawn
         self.simulator = PatientSimulator(likelihood, imaging, separation)
         shares = {
             "published": 0.25 * bool(self.published),
@@ -131,7 +136,8 @@ class Curriculum:
                 case = replace(case, note=self.note(case))
         else:
             # Validation meets each image once before it meets one again.
-            image = self.imaged[i % len(self.imaged) if self.validation else int(rng.integers(len(self.imaged)))]
+            at = i % len(self.imaged) if self.validation else int(rng.choice(len(self.imaged), p=self.imaged_share))
+            image = self.imaged[at]
             truth, case, leave_out = image.disease, self._image_case(image), image.leave_out
         return Drawn(case=case, truth=truth, within=within, leave_out=leave_out, rng=rng) if case.observed else None
 

@@ -10,16 +10,23 @@ import numpy as np
 
 from errors import InputError
 from fusion import checkpoint as checkpoints
-from fusion.calibration import softmax
+from fusion.calibration import (
+    ListCalibration,
+    expected_calibration_error,
+    patient_groups,
+    publication_seniority,
+    softmax,
+)
 from fusion.patients import PublishedCase, in_validation, read_cases, to_case
 from fusion.prior import published_likelihood
 from fusion.scorer import Scorer, questions
 from fusion.workup import RANKER, Case, WorkupRoom, observations
 from kg.graph import KnowledgeGraph
-from kg.ranker import POOL, Population, Ranker
+from kg.ranker import POOL, Population, Ranker, load, read_card
 
 RANKING_LENGTH = 100
 SHORTLIST = 20
+RESAMPLES = 1000
 MODES = ("published", "patient", "likelihood", "reasoner", "no-branches", "shuffled-branches")
 Progress = Callable[[str, int, int], None]
 
@@ -31,6 +38,64 @@ def rank_metrics(ranks: Sequence[int | None]) -> dict[str, float]:
     found: dict[str, float] = {"n": len(ranks)}
     found |= {f"top{k}": round(sum(r is not None and r <= k for r in ranks) / n, 4) for k in (1, 3, 5, 10, 50)}
     return found | {"mrr": round(sum(1 / r for r in ranks if r) / n, 4)}
+
+
+def calibration_figures(rows: Sequence[dict[str, Any]], cases: Sequence[PublishedCase]) -> dict[str, Any]:
+    """How far the probabilities of prediction rows can be believed; rows and cases in the same order.
+
+    "ece": of the first diagnosis' probability, in ten bins. "coverage": of the conformal sets; one covers a patient
+    when it holds the disease, or "none of these" for a disease outside the ranking. "set_size": mean number of
+    diagnoses in a set. The same by sex and age group. Intervals (95 %) are bootstrapped over diseases, since the
+    patients of one disease are right or wrong together.
+    """
+    names, disease = np.unique([c.disease for c in cases], return_inverse=True)
+    confidence = np.array([r["probabilities"][0] for r in rows])
+    correct = np.array([r["ranking"][0] == c.disease for r, c in zip(rows, cases, strict=True)], float)
+    outside = np.array([c.disease not in r["ranking"] for r, c in zip(rows, cases, strict=True)])
+    none = np.array([r["none_of_these"]["probability"] for r in rows])
+    covered = np.array(
+        [
+            r["none_of_these"]["conformal"] if out else c.disease in r["conformal"]
+            for r, c, out in zip(rows, cases, outside, strict=True)
+        ],
+        float,
+    )
+    size = np.array([len(r["conformal"]) for r in rows], float)
+    members = [np.flatnonzero(disease == i) for i in range(len(names))]
+    rng = np.random.default_rng(0)
+    drawn = [np.concatenate([members[i] for i in rng.integers(0, len(names), len(names))]) for _ in range(RESAMPLES)]
+
+    def interval(value: Callable[[np.ndarray], float]) -> list[float]:
+        low, high = np.nanpercentile([value(d) for d in drawn], [2.5, 97.5])
+        return [round(float(low), 4), round(float(high), 4)]
+
+    def coverage(of: np.ndarray) -> dict[str, Any]:
+        def share(taken: np.ndarray) -> float:
+            inside = of[taken]
+            return float(covered[taken][inside].mean()) if inside.any() else float("nan")
+
+        return {
+            "n": int(of.sum()),
+            "diseases": len(set(disease[of].tolist())),
+            "coverage": round(float(covered[of].mean()), 4),
+            "interval": interval(share),
+            "set_size": round(float(size[of].mean()), 2),
+        }
+
+    groups = [patient_groups(c.age, c.sex) for c in cases]
+    every = coverage(np.ones(len(rows), bool))
+    return {
+        "ece": round(expected_calibration_error(confidence, correct), 4),
+        "ece_interval": interval(lambda d: expected_calibration_error(confidence[d], correct[d])),
+        "confidence": round(float(confidence.mean()), 4),
+        "top1": round(float(correct.mean()), 4),
+        "none_of_these": round(float(none.mean()), 4),
+        "outside_the_ranking": round(float(outside.mean()), 4),
+        "coverage": every["coverage"],
+        "coverage_interval": every["interval"],
+        "set_size": every["set_size"],
+        "groups": {g: coverage(np.array([g in own for own in groups])) for g in sorted({g for x in groups for g in x})},
+    }
 
 
 def in_split(disease: str, split: str | None) -> bool:
@@ -54,13 +119,16 @@ class CaseRanker:
       something else.
     """
 
-    def __init__(self, home: Path, vocab: str = "OMIM", mode: str = "published") -> None:
+    def __init__(self, home: Path, vocab: str = "OMIM", mode: str = "published", weights: Path | None = None) -> None:
+        """``weights``: a folder with rankers other than the shipped."""
         if mode not in MODES:
             raise InputError("unknown mode", value=mode, expected=", ".join(MODES))
         self.graph = KnowledgeGraph.open(home / "graph")
         likelihood = published_likelihood(self.graph)
         population: Population = "patient" if mode == "patient" else "published"
-        self.room = WorkupRoom(self.graph, likelihood, None if mode == "likelihood" else Ranker(likelihood, population))
+        ranker = None if mode == "likelihood" else Ranker(likelihood, population, load(population, weights))
+        self.room = WorkupRoom(self.graph, likelihood, ranker)
+        self.lists = None if ranker is None else ListCalibration.of(read_card(population, weights))
         self.within = self.room.likelihood.rows_with_code(vocab)
         if not self.within.any():
             raise InputError(
@@ -77,42 +145,57 @@ class CaseRanker:
             self.calibration = loaded.calibration.get(vocab, loaded.calibration["OMIM"])
             self.scorer = Scorer(loaded.network, loaded.tokenize, gate=self.calibration.gate)
 
-    def ranked(self, case: Case) -> tuple[list[tuple[str, np.ndarray]], dict[str, float]]:
-        """The best diseases before the reasoner, with their features, at most RANKING_LENGTH, best first; and the
-        probability of each of the pool."""
+    def ranked(self, case: Case) -> tuple[list[tuple[str, np.ndarray]], np.ndarray]:
+        """The pool's diseases before the reasoner, with their features, best first, and their scores, float64."""
         if self.room.ranker is None:
             found = self.room.likelihood.candidates(observations(case), k=POOL, within=self.within)
             listed = [(self.graph.curie(int(n)), f) for n, f in zip(found.nodes, found.features, strict=True)]
-            scores = found.scores
-        else:
-            listed = self.room.shortlist(case, POOL, self.within)
-            scores = np.array([f[RANKER] for _, f in listed])
-        probability = dict(zip([curie for curie, _ in listed], softmax(scores).tolist(), strict=True))
-        return listed[:RANKING_LENGTH], probability
+            return listed, found.scores
+        listed = self.room.shortlist(case, POOL, self.within)
+        return listed, np.array([f[RANKER] for _, f in listed], np.float64)
 
     def row(self, published: PublishedCase) -> dict[str, Any]:
-        """{"id", "ranking": at least 50 codes (all there are, if fewer), best first, "probabilities": one a code}.
+        """{"id", "ranking": at least 50 codes (all there are, if fewer), best first, "probabilities": one a code,
+        "conformal": the codes that cannot be ruled out at 90 %, "none_of_these": {"probability": that the disease is
+        not in the ranking, "conformal": whether that cannot be ruled out}}.
 
-        With the reasoner the probabilities are calibrated over its shortlist and "none of these", and 0 below it. In
-        the other modes they are a softmax over the pool of the likelihood's first 200.
+        With a ranker the probabilities are those of its card's calibration. With the reasoner they are calibrated over
+        its shortlist and "none of these", and 0 below it. Those of the likelihood alone are a softmax of its scores and
+        not calibrated, and the last two keys are missing.
         """
         case, _ = to_case(published, self.graph)
-        listed, probability = self.ranked(case)
+        listed, scores = self.ranked(case)
+        threshold: float | None = None
         if self.scorer is not None and self.calibration is not None and case.observed:
             workup = self.room.lay_out(case, listed[:SHORTLIST])
             condition = {"no-branches": "off", "shuffled-branches": "shuffled"}.get(self.mode, "on")
-            scores = self.scorer.scores(questions(workup, condition))
-            probability = {}
-            for candidate, p in zip(workup.candidates, softmax(scores, self.calibration.temperature), strict=True):
-                probability[candidate.curie] = float(p)
-            order = np.argsort(-scores[:-1], kind="stable")
+            rescored = self.scorer.scores(questions(workup, condition))
+            order = np.argsort(-rescored[:-1], kind="stable")
             listed = [listed[i] for i in order] + listed[SHORTLIST:]
-        ranking, probabilities = [], []
-        for curie, _ in listed:
-            for code in self.codes[curie]:
-                ranking.append(code)
-                probabilities.append(round(probability.get(curie, 0.0), 6))
-        return {"id": published.case_id, "ranking": ranking, "probabilities": probabilities}
+            among = softmax(rescored, self.calibration.temperature)
+            p = np.concatenate([among[order], np.zeros(len(listed) - len(order)), among[-1:]])
+            threshold = self.calibration.conformal_threshold
+        elif self.lists is not None and self.room.ranker is not None:
+            seniority = publication_seniority(published.pmid, self.room.ranker.newest_publication)
+            p, threshold = self.lists.probabilities(scores, seniority)
+        else:
+            p = np.append(softmax(scores), 0.0)
+        ranking: list[str] = []
+        probabilities: list[float] = []
+        conformal: list[str] = []
+        for (curie, _), own in zip(listed[:RANKING_LENGTH], p[:-1].tolist(), strict=False):
+            ranking += self.codes[curie]
+            probabilities += [round(own, 6)] * len(self.codes[curie])
+            if threshold is not None and own >= threshold:
+                conformal += self.codes[curie]
+        row = {"id": published.case_id, "ranking": ranking, "probabilities": probabilities}
+        if threshold is None:
+            return row
+        none = float(p[min(RANKING_LENGTH, len(listed)) :].sum())
+        return row | {
+            "conformal": conformal,
+            "none_of_these": {"probability": round(none, 6), "conformal": none >= threshold},
+        }
 
 
 def evaluate_diagnose(
@@ -127,10 +210,11 @@ def evaluate_diagnose(
 ) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     """Prediction rows, one a case in the order of the file, and metrics.
 
-    ``mode`` as for `CaseRanker`. ``split``: "val" or "train" by disease, None for
-    all. ``limit``: only so many cases, spread evenly over the file. Metrics are those of ``rank_metrics``; a case
-    none of whose findings the graph knows is ranked by prior alone. Raises InputError for an unknown split, mode or
-    vocabulary, unreadable cases, or a split that leaves none.
+    ``mode`` as for `CaseRanker`. ``split``: "val" or "train" by disease, None for all. ``limit``: only so many cases,
+    spread evenly over the file. Metrics are those of ``rank_metrics`` and, where probabilities are calibrated, "ece",
+    "coverage" and "set_size" of ``calibration_figures``; a case none of whose findings the graph knows is ranked by
+    prior alone. Raises InputError for an unknown split, mode or vocabulary, unreadable cases, or a split that leaves
+    none.
     """
     chosen = [c for c in read_cases(cases) if in_split(c.disease, split)]
     if limit is not None and len(chosen) > limit:
@@ -146,4 +230,8 @@ def evaluate_diagnose(
         ranks.append(row["ranking"].index(case.disease) + 1 if case.disease in row["ranking"] else None)
         if progress:
             progress("diagnose", i + 1, len(chosen))
-    return rows, rank_metrics(ranks) | {"vocab": vocab, "split": split or "all", "mode": mode}
+    metrics: dict[str, Any] = rank_metrics(ranks) | {"vocab": vocab, "split": split or "all", "mode": mode}
+    if "conformal" in rows[0]:
+        figures = calibration_figures(rows, chosen)
+        metrics |= {name: figures[name] for name in ("ece", "coverage", "set_size")}
+    return rows, metrics

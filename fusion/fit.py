@@ -17,7 +17,7 @@ from fusion.checkpoint import Calibration
 from fusion.curriculum import SHORTLIST, Curriculum, ImagedCase
 from fusion.evidence_search import EvidenceSearch
 from fusion.pipeline import whole_image
-from fusion.prior import NORMAL, chest_prior, odds_ratio, published_likelihood
+from fusion.prior import NORMAL, chest_prior, finding_odds, odds_ratio, published_likelihood
 from fusion.reasoner import FEATURE_SCALE
 from fusion.scorer import Parts, Scorer, none_features, questions
 from fusion.train import fresh_network, run, trained_state
@@ -32,7 +32,7 @@ from vision import training_cases
 from vision.detector import EMBEDDING_DIM, Detector
 from vision.finding import LABEL_CURIES, LABELS
 
-LINEAR_EXAMPLES = 500
+LINEAR_EXAMPLES = 1500
 LEAST_ABSENT = 0.2
 SOURCE_NAMES = {
     "chest": "simulated chest patients",
@@ -40,7 +40,7 @@ SOURCE_NAMES = {
     "published": "published patients of held-out diseases",
     "rare": "simulated patients of held-out rare diseases",
 }
-CALIBRATION_CASES, COMPARED_CASES = 500, 120
+CALIBRATION_CASES, COMPARED_CASES = 240, 80
 Progress = Callable[[str, int, int], None]
 
 
@@ -268,7 +268,7 @@ def said_of(
     for label, p in zip(LABELS, each, strict=True):
         node = graph.node(LABEL_CURIES[label])
         presence = detector.presence(p, detector.thresholds(bank.rows[row].low_resolution)[label])
-        odds = odds_ratio(p, bank.base_rates[label])
+        odds = finding_odds(p, anything, bank.base_rates[label], 1 - bank.base_rates[training_cases.NO_FINDING])
         found[node] = Observed(curie=graph.curie(node), presence=presence, odds_ratio=odds)
     shown = any(o.presence == "present" for o in found.values())
     found[graph.node(NORMAL)] = Observed(

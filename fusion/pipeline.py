@@ -15,7 +15,7 @@ from fusion.branch import Branch
 from fusion.calibration import softmax
 from fusion.diagnosis import Diagnosis, DiagnosticReport, Evidence, NextStep, Stance
 from fusion.evidence_search import EvidenceSearch, Retrieved
-from fusion.prior import NORMAL, chest_prior, odds_ratio
+from fusion.prior import NORMAL, chest_prior, finding_odds, odds_ratio
 from fusion.scorer import Question, Scorer, questions
 from fusion.workup import Case, Observed, Workup, WorkupRoom
 from kg.graph import KnowledgeGraph
@@ -202,11 +202,12 @@ class Pipeline:
         several images, the one with the highest odds, or for "no acute disease" with the lowest."""
         best: dict[str, tuple[int, float, Observed]] = {}
         regions = {f.sop_instance_uid: d.region_embeddings for d in detections for f in d.findings}
+        nothing = {f.sop_instance_uid: f.probability for f in findings if f.label == training_cases.NO_FINDING}
         for finding in findings:
             if finding.concept is None:
                 continue
             if finding.origin == "image":
-                odds = odds_ratio(finding.probability or 0.0, self.base_rates[finding.label])
+                odds = self.image_odds(finding, nothing.get(finding.sop_instance_uid))
                 seen = regions.get(finding.sop_instance_uid, {}) if finding.presence == "present" else {}
                 entry = Observed(
                     curie=finding.concept.curie,
@@ -224,6 +225,14 @@ class Pipeline:
             if finding.concept.curie not in best or rank[:2] > best[finding.concept.curie][:2]:
                 best[finding.concept.curie] = rank
         return tuple(best[c][2] for c in sorted(best))
+
+    def image_odds(self, finding: Finding, nothing: float | None) -> float:
+        """Posterior over prior odds of what the detector says of an image; ``nothing`` is its probability that the
+        image shows nothing, None where it is not known."""
+        p, base = finding.probability or 0.0, self.base_rates
+        if nothing is None or finding.label == training_cases.NO_FINDING:
+            return odds_ratio(p, base[finding.label])
+        return finding_odds(p, 1 - nothing, base[finding.label], 1 - base[training_cases.NO_FINDING])
 
     # --- from a case to a report
 

@@ -34,6 +34,16 @@ def odds_ratio(probability: float, base_rate: float) -> float:
     return (p / (1 - p)) / (base_rate / (1 - base_rate))
 
 
+def finding_odds(probability: float, anything: float, base_rate: float, any_rate: float) -> float:
+    """What a detector says of one finding, given that the image shows anything at all: posterior over prior odds of
+    P(finding | anything) = probability / anything, whose base rate is base_rate / any_rate.
+
+    A detector's labels rise and fall together with how abnormal a film looks. That is one piece of evidence, and it is
+    weighed once, for "no acute disease"; what is left of a label says which finding it is.
+    """
+    return odds_ratio(min(probability / max(anything, 1e-6), 1.0), min(base_rate / any_rate, 1 - 1e-3))
+
+
 def chest_prior(graph: KnowledgeGraph) -> Prior:
     """The prior of the curated chest layer's commonness classes over a graph that was built with it.
 

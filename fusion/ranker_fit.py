@@ -3,10 +3,14 @@ likelihood.
 
 Patients of one disease are alike, and a few diseases have hundreds: each patient weighs 1 / sqrt(patients of the
 disease), of at most PER_DISEASE. Each of the ensemble's members starts from its own seed.
+
+The probabilities (``fusion.calibration.ListCalibration``) are fitted on the same patients, scored by rankers that
+learned from other diseases only.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -14,25 +18,32 @@ from dataclasses import dataclass
 import numpy as np
 
 from errors import InputError
+from fusion.calibration import ListCalibration, fit_lists, publication_seniority
 from fusion.patients import PublishedCase, to_case
 from fusion.workup import observations
 from kg.likelihood import LikelihoodModel
 from kg.profile import ProfileComparer
-from kg.ranker import POPULATION_FEATURES, Population, RankerWeights, standardised
+from kg.ranker import POOL, POPULATION_FEATURES, Population, RankerWeights, standardised
 
 PER_DISEASE, NEGATIVES, MEMBERS, HIDDEN = 8, 100, 4, 24
 EPOCHS, BATCH, RATE, DECAY, DROPOUT = 30, 64, 3e-3, 1e-2, 0.1
+FOLDS = 5
 Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
 class Lists:
     """Shortlists to learn from: ``features`` float32 (N, 1 + NEGATIVES, F), the right disease first, with ``listed``
-    bool (N, 1 + NEGATIVES) where there is one; ``weight`` float32 (N,)."""
+    bool (N, 1 + NEGATIVES) where there is one; ``weight`` float32 (N,); ``disease`` str (N,)."""
 
     features: np.ndarray
     listed: np.ndarray
     weight: np.ndarray
+    disease: np.ndarray
+
+    def of(self, chosen: np.ndarray) -> Lists:
+        """Those that ``chosen`` (bool (N,)) names."""
+        return Lists(self.features[chosen], self.listed[chosen], self.weight[chosen], self.disease[chosen])
 
 
 def lists(
@@ -72,7 +83,7 @@ def lists(
     for i, own in enumerate(rows):
         features[i, : len(own)], listed[i, : len(own)] = own, True
     weight = np.array([taken[d] ** -0.5 for d in of], np.float32)
-    return Lists(features, listed, weight)
+    return Lists(features, listed, weight, np.array(of))
 
 
 def fit(examples: Lists, population: Population, *, seed: int = 0, progress: Progress | None = None) -> RankerWeights:
@@ -117,3 +128,46 @@ def fit(examples: Lists, population: Population, *, seed: int = 0, progress: Pro
         members.append([p.detach().numpy() for p in (direct.weight[0], inner.weight.T, inner.bias, outer.weight[0])])
     stacked = [np.stack(arrays).astype(np.float32) for arrays in zip(*members, strict=True)]
     return RankerWeights(mean.astype(np.float32), spread.astype(np.float32), *stacked)
+
+
+def fold(disease: str) -> int:
+    """0 … FOLDS - 1, by hash: the part of the cross-fitting that a disease belongs to."""
+    return int(hashlib.sha256(f"fold:{disease}".encode()).hexdigest()[:8], 16) % FOLDS
+
+
+def calibrate(
+    likelihood: LikelihoodModel,
+    cases: Sequence[PublishedCase],
+    examples: Lists,
+    within: np.ndarray,
+    progress: Progress | None = None,
+) -> dict[Population, ListCalibration]:
+    """The calibration of each population's ranker, cross-fitted: the patients of one part of the diseases are scored by
+    a ranker that learned from the ``examples`` of the other parts. Every case counts, also one whose disease is not
+    annotated; it weighs 1 / sqrt(patients of the disease). Takes 3 kB of memory a case."""
+    graph, profile = likelihood.graph, ProfileComparer(likelihood)
+    rankers = [
+        {p: fit(examples.of(np.array([fold(d) != part for d in examples.disease])), p) for p in POPULATION_FEATURES}
+        for part in range(FOLDS)
+    ]
+    truth = np.full(len(cases), POOL)
+    scores = {p: np.full((len(cases), POOL), -np.inf) for p in POPULATION_FEATURES}
+    for i, published in enumerate(cases):
+        if progress:
+            progress("compare patients with their lists", i + 1, len(cases))
+        case, _ = to_case(published, graph)
+        seen = observations(case)
+        found = likelihood.candidates(seen, k=POOL, within=within).nodes
+        rows = np.searchsorted(likelihood.annotations.disease, found)
+        features = profile.features(seen, rows, age=published.age, sex=published.sex)
+        for population, used in POPULATION_FEATURES.items():
+            weights = rankers[fold(published.disease)][population]
+            scores[population][i, : len(rows)] = weights.scores(features[:, : len(used)])
+        if published.disease in graph:
+            at = np.flatnonzero(found == graph.node(published.disease))
+            truth[i] = at[0] if len(at) else POOL
+    patients = Counter(c.disease for c in cases)
+    weight = np.array([patients[c.disease] ** -0.5 for c in cases])
+    seniority = [publication_seniority(c.pmid, profile.newest_publication) for c in cases]
+    dated = np.array(seniority, np.float64)  # None becomes NaN
+    return {p: fit_lists(s, truth, weight, dated) for p, s in scores.items()}

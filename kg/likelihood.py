@@ -135,7 +135,7 @@ class LikelihoodModel:
         present = sorted(n for n, odds in by_node.items() if odds > 1)
         # What a more specific present finding implies adds nothing of its own.
         implied = {int(a) for n in present for a in self.graph.ancestor_nodes(n) if int(a) != n}
-        seen = np.zeros(len(self.graph), bool)
+        seen = np.zeros(len(self.graph))  # how sure it is that each concept is there
         informative = 0
         for node, odds in sorted(by_node.items()):
             if odds > 1 and node in implied:
@@ -173,7 +173,7 @@ class LikelihoodModel:
                 out[:, 2] += ratio
                 out[:, 0] += certainty * best
                 out[rows, 1] += certainty
-                seen[above] = True
+                seen[above] = np.maximum(seen[above], certainty)
                 informative += 1
             elif odds < 1 and settings.absent:
                 p = np.zeros(count)
@@ -183,9 +183,9 @@ class LikelihoodModel:
         if informative:
             for a in np.flatnonzero(seen):
                 rows, _ = column(int(a))
-                out[rows, 4] += information[a]
+                out[rows, 4] += seen[a] * information[a]
             out[:, 4] /= np.maximum(annotations.breadth[chosen], 1e-6)
-            matched = np.where(seen[self._term_ancestors], information[self._term_ancestors], 0.0)
+            matched = seen[self._term_ancestors] * information[self._term_ancestors]
             best_match = np.maximum.reduceat(matched, self._term_starts)[self._term_position]
             out[:, 5] = (annotations.sum_by_disease(best_match * self._direct_weight) / self._direct_total)[chosen]
         out[:, 6] = self._breadth[chosen]
