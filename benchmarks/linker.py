@@ -271,7 +271,7 @@ def measure(name: str, data: Path, hpo: Path) -> dict[str, Any]:
         for part in SETS:
             texts, gold = read_pubtator(data / "hpo_recognition" / f"{part}.pubtator")
             found = dict(zip(texts, map(set, tool.annotate(list(texts.values()))), strict=True))
-            metrics = score(_current(gold, known.primary), _current(found, known.primary))
+            metrics = score(current(gold, known.primary), current(found, known.primary))
             f1[part], mention_f1[part] = metrics["document"]["f1"], metrics["overlap"]["f1"]
         docs, characters, started = 0, 0, process_time()
         unread = abstracts(data)
@@ -292,7 +292,8 @@ def measure(name: str, data: Path, hpo: Path) -> dict[str, Any]:
     }
 
 
-def _current(mentions: dict[str, set[Mention]], primary: dict[str, str]) -> dict[str, set[Mention]]:
+def current(mentions: dict[str, set[Mention]], primary: dict[str, str]) -> dict[str, set[Mention]]:
+    """``mentions`` with identifiers in use for retired ones."""
     return {doc: {(a, b, primary.get(code, code)) for a, b, code in found} for doc, found in mentions.items()}
 
 

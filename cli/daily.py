@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 from itertools import tee
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -26,7 +27,10 @@ from errors import InputError
 
 if TYPE_CHECKING:
     from cli.documents import Text, Texts
-    from ontologies.linker import ConceptMatch, Linker
+    from ontologies.linker import Linker
+    from retrieval.similar_names import SimilarNames
+
+Ask = Callable[[Iterable[str]], Iterator[dict[str, Any]]]
 
 app = typer.Typer()
 _PANEL = "Every day"
@@ -92,6 +96,10 @@ def link(
     all_spans: Annotated[
         bool, typer.Option("--all-spans", help="Also the mentions that stand inside longer ones.")
     ] = False,
+    similar: Annotated[
+        bool,
+        typer.Option("--similar", help="Also phrases that mean what a name means, and why others do not. Slower."),
+    ] = False,
     lines: Annotated[
         bool, typer.Option("--lines", help="Every line is a text; so it is for stdin as jsonl or pubtator.")
     ] = False,
@@ -110,15 +118,22 @@ def link(
     from reports.listing import matches, texts
 
     linker = Linker.open(home_folder(home) / "linker")
-    systems = None if vocab is None else (vocab,)
+    options: dict[str, Any] = {"systems": None if vocab is None else (vocab,), "nested": all_spans}
     with progress() as advance:
-        found = _matches(linker, read, systems, all_spans, advance)
+        if similar:
+            from retrieval.similar_names import SimilarNames
+
+            names = SimilarNames.of_home(home_folder(home), linker, progress=advance)
+            ask: Ask = partial(_with_nil, names, options)
+        else:
+            ask = partial(_matches, linker, options)
+        found = _read_all(ask, read, advance)
         if many:
-            write_parts((_rendered(text, matches, layout, vocab) for text, matches in found), output)
+            write_parts((_rendered(text, row, layout, vocab) for text, row in found), output)
             return
-        rows = [{"id": text.identifier, "matches": matches} for text, matches in found]
+        rows = [{"id": text.identifier, **row} for text, row in found]
     reader: Any = layout  # table or json
-    if read.single:
+    if read.single and not similar:
         show(rows[0]["matches"], matches, reader, output)
     else:
         show(rows, texts, reader, output)
@@ -232,26 +247,32 @@ def cases(
     write(table_file(found, export), output)
 
 
-def _matches(
-    linker: Linker, read: Texts, systems: Collection[str] | None, nested: bool, advance: Progress | None
-) -> Iterator[tuple[Text, tuple[ConceptMatch, ...]]]:
+def _matches(linker: Linker, options: Mapping[str, Any], texts: Iterable[str]) -> Iterator[dict[str, Any]]:
+    return ({"matches": matches} for matches in linker.link_all(texts, **options))
+
+
+def _with_nil(names: SimilarNames, options: Mapping[str, Any], texts: Iterable[str]) -> Iterator[dict[str, Any]]:
+    return ({"matches": matches, "nil": nil} for matches, nil in names.link_all(texts, **options))
+
+
+def _read_all(ask: Ask, read: Texts, advance: Progress | None) -> Iterator[tuple[Text, dict[str, Any]]]:
     """Each text with its matches, as they are read."""
     given, read_ahead = tee(read.texts)
-    found = linker.link_all((text.text for text in read_ahead), systems=systems, nested=nested)
-    for done, (text, matches) in enumerate(zip(given, found, strict=True), 1):
+    found = ask(text.text for text in read_ahead)
+    for done, (text, row) in enumerate(zip(given, found, strict=True), 1):
         if advance:
             advance("link", done, read.total or 0)
-        yield text, matches
+        yield text, row
 
 
-def _rendered(text: Text, matches: Sequence[ConceptMatch], layout: str, vocab: str | None) -> str:
+def _rendered(text: Text, row: Mapping[str, Any], layout: str, vocab: str | None) -> str:
     if layout == "jsonl":
         from reports.json import dump_lines
 
-        return dump_lines([{"id": text.identifier, "matches": matches}])
+        return dump_lines([{"id": text.identifier, **row}])
     from ontologies.pubtator import render
 
-    return render(text.identifier, text.text, matches, vocab)
+    return render(text.identifier, text.text, row["matches"], vocab)
 
 
 def _mentioned(linker: Any, text: str) -> tuple[str, ...]:

@@ -94,10 +94,13 @@ def modifiers(match: ConceptMatch) -> str:
 
 
 def texts(rows: Sequence[Mapping[str, Any]], console: Console) -> None:
-    """The mentions of several texts: ``rows`` are {"id", "matches"}."""
+    """The mentions of several texts: ``rows`` are {"id", "matches"} and, where it was asked, "nil"."""
     for row in rows:
         heading(row["id"], console)
         matches(row["matches"], console)
+        for nil in row.get("nil", ()):
+            nearest = "" if nil.nearest is None else f": {nil.nearest} ({nil.similarity:.2f})"
+            console.print(Text(f"not linked: {nil.phrase} – {nil.reason}{nearest}", style="dim"))
 
 
 def walks(found: Sequence[KGPath], console: Console) -> None:
