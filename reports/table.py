@@ -152,15 +152,22 @@ def _differential(report: DiagnosticReport, console: Console) -> None:
 
 
 def evidence(diagnosis: Diagnosis, console: Console) -> None:
-    """Why a diagnosis: its pieces of evidence, the heaviest first."""
+    """Why a diagnosis: its pieces of evidence, the heaviest first, each finding with the paths that carry it under it:
+    they weigh the same thing twice, once gone from the patient and once from the graph."""
     heading(f"Why {diagnosis.rank}: {diagnosis.concept.name}", console, "what each piece adds to its score")
     if not diagnosis.evidence:
         console.print(Text(" no single piece changes its score", style="dim"))
         return
     table = grid(("", "right"), ("", "left"), ("", "wrap"))
-    for piece in sorted(diagnosis.evidence, key=lambda e: (-abs(e.weight), e.kind, e.reference)):
-        style = "green" if piece.stance == "supports" else "red"
-        table.add_row(Text(weight(piece.weight), style=style), KINDS[piece.kind], _evidence_text(piece))
+    ordered = sorted(diagnosis.evidence, key=lambda e: (-abs(e.weight), e.kind, e.reference))
+    shown = {e.reference for e in ordered if e.kind == "finding"}
+    carried = [(e, e.kind == "kg_path" and e.reference.partition(" → ")[0] in shown) for e in ordered]
+    for piece in (e for e, under in carried if not under):
+        below = [e for e, under in carried if under and e.reference.partition(" → ")[0] == piece.reference]
+        for one in (piece, *below):
+            style = "green" if one.stance == "supports" else "red"
+            kind = KINDS[one.kind] if one is piece else f"↳ {KINDS[one.kind]}"
+            table.add_row(Text(weight(one.weight), style=style), kind, _evidence_text(one))
     console.print(Padding(table, (0, 0, 0, 1)))
 
 

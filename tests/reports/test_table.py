@@ -6,6 +6,7 @@ import os
 from dataclasses import replace
 from io import StringIO
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from rich.console import Console
@@ -92,3 +93,28 @@ def test_weight(size: float, text: str) -> None:
 def test_hashes_are_shortened() -> None:
     assert short("sha256:" + "0a" * 32) == "0a0a0a0a"
     assert short("2025-01-16") == "2025-01-16"
+
+
+def test_a_path_stands_under_the_finding_it_carries(report: DiagnosticReport) -> None:
+    def piece(kind: Literal["finding", "kg_path"], reference: str, weight_: float) -> Evidence:
+        return Evidence(kind=kind, reference=reference, text=f"<{reference}>", stance="supports", weight=weight_)
+
+    pieces = (
+        piece("kg_path", "HP:1 → D:1", 2.1),
+        piece("finding", "HP:1", 2.0),
+        piece("finding", "HP:2", 1.0),
+        piece("kg_path", "HP:3 → D:1", 0.5),
+        piece("kg_path", "HP:2 → HP:9 → D:1", 0.4),
+    )
+    diagnosis = replace(report.diagnoses[0], evidence=pieces)
+    console = Console(file=StringIO(), width=110)
+    render(replace(report, diagnoses=(diagnosis,)), console)
+    lines = [line for line in console.file.getvalue().splitlines() if "<" in line]  # type: ignore[attr-defined]
+    found = [(line.split()[1], line[line.index("<") + 1 : line.index(">")]) for line in lines]
+    assert found == [
+        ("finding", "HP:1"),
+        ("↳", "HP:1 → D:1"),
+        ("finding", "HP:2"),
+        ("↳", "HP:2 → HP:9 → D:1"),
+        ("knowledge", "HP:3 → D:1"),
+    ]
