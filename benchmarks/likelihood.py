@@ -14,8 +14,14 @@ Groups as in the accepting scorer: all; annotated (the disease has annotations a
 can find the others); unseen (annotated, and the patient's publication is not cited there: the others leak).
 Ties count against the ranking.
 
-``--fit DIR`` first fits both rankers on the patients of the other diseases, writes their weights to DIR and measures
-those.
+``--fit DIR`` first fits both rankers and their calibrations on the patients of the other diseases, writes their weights
+to DIR and measures those. ``--calibrate DIR`` fits only the calibrations, for the weights that DIR has.
+
+``--calibration`` adds how far the probabilities of both rankers can be believed
+(``fusion.evaluate.calibration_figures`` of the rows that ``whydx eval diagnose`` writes): as it is, and as if no
+patient's publication were known.
+
+``--peer pyhpo`` adds pyhpo's own best-match average, 2 s a patient: give ``--limit`` too.
 """
 
 from __future__ import annotations
@@ -24,20 +30,31 @@ import argparse
 import json
 import sys
 import time
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from benchmarks.machine import stamp
-from fusion.evaluate import rank_metrics
+from benchmarks.pyhpo_similarity import BestMatchAverage
+from fusion.evaluate import CaseRanker, calibration_figures, rank_metrics
 from fusion.patients import PublishedCase, in_validation, read_cases, to_case
-from fusion.ranker_fit import PER_DISEASE, fit, lists
+from fusion.ranker_fit import PER_DISEASE, calibrate, fit, lists
 from fusion.workup import observations
 from kg.graph import KnowledgeGraph
 from kg.likelihood import FEATURES, PUBLISHED_PATIENTS, LikelihoodModel, Observation
 from kg.profile import ProfileComparer
-from kg.ranker import POOL, POPULATION_FEATURES, load, save
+from kg.ranker import (
+    POOL,
+    POPULATION_FEATURES,
+    Population,
+    RankerWeights,
+    load,
+    save,
+    write_calibration,
+)
 
 HAND_MADE = {
     "resnik": {"match": 1.0},
@@ -45,6 +62,7 @@ HAND_MADE = {
     "three scores": {"match": 1.0, "present": 1.0, "coverage": 3.0},
 }
 SYSTEMS = ("resnik", "bma", "ratios", "three scores", "likelihood", "patient", "published")
+PYHPO = "bma (pyhpo)"
 
 
 class Bench:
@@ -55,9 +73,11 @@ class Bench:
         self.model = LikelihoodModel(self.graph, settings=PUBLISHED_PATIENTS)
         self.within = self.model.rows_with_code("OMIM")
         self.rows = np.flatnonzero(self.within)
+        code_of = {curie: code for code, curie in sorted(self.graph.codes_in("OMIM").items(), reverse=True)}
+        self.codes = [code_of[self.graph.curie(int(n))] for n in self.model.annotations.disease[self.rows]]
         self.position = {int(n): i for i, n in enumerate(self.model.annotations.disease[self.rows])}
         self.profile = ProfileComparer(self.model)
-        self.weights = {p: load(p, weights) for p in ("patient", "published")}
+        self.weights: dict[Population, RankerWeights] = {p: load(p, weights) for p in POPULATION_FEATURES}
         self.seconds = dict.fromkeys(("likelihood", "ranker"), 0.0)
 
     def scores(self, case: PublishedCase) -> dict[str, np.ndarray]:
@@ -70,7 +90,7 @@ class Bench:
         pool = np.argsort(-fitted, kind="stable")[:POOL]
         likelihood = time.process_time()
         features = self.profile.features(seen, self.rows[pool], age=found.age, sex=found.sex)
-        out = {}
+        out: dict[str, np.ndarray] = {}
         for population, weights in self.weights.items():
             out[population] = np.full(len(self.rows), -np.inf)
             out[population][pool] = weights.scores(features[:, : len(POPULATION_FEATURES[population])])
@@ -103,33 +123,58 @@ class Bench:
         return case.pmid in references
 
 
-def fit_rankers(home: Path, cases: list[PublishedCase], out: Path, command: str) -> None:
+def fit_rankers(home: Path, cases: list[PublishedCase], out: Path, command: str, *, weights: bool) -> None:
+    """Fit the rankers' ``weights``, or only the calibrations of those in ``out``."""
     graph = KnowledgeGraph.open(home / "graph")
     model = LikelihoodModel(graph, settings=PUBLISHED_PATIENTS)
+    within = model.rows_with_code("OMIM")
     learning = [
         cases[i] for i in np.random.default_rng(0).permutation(len(cases)) if not in_validation(cases[i].disease)
     ]
-    examples = lists(model, learning, model.rows_with_code("OMIM"))
-    for population in ("patient", "published"):
-        card = {
-            "command": command,
-            "date": datetime.now(UTC).date().isoformat(),
-            "graph": graph.manifest.sha256,
-            "patients": len(examples.features),
-            "most_of_a_disease": PER_DISEASE,
-        }
-        save(out, population, fit(examples, population), card)
+    examples = lists(model, learning, within)
+    about = {"date": datetime.now(UTC).date().isoformat(), "graph": graph.manifest.sha256}
+    if weights:
+        for population in POPULATION_FEATURES:
+            card = {
+                **about,
+                "command": command,
+                "patients": len(examples.features),
+                "most_of_a_disease": PER_DISEASE,
+            }
+            save(out, population, fit(examples, population), card)
+    diseases = len({c.disease for c in learning})
+    for population, calibration in calibrate(model, learning, examples, within).items():
+        on = {"command": command, "patients": len(learning), "diseases": diseases}
+        write_calibration(out, population, {**calibration.card(), **about, **on})
 
 
-def measure(bench: Bench, held_out: list[PublishedCase]) -> dict[str, dict[str, dict[str, float]]]:
+def believed(home: Path, weights: Path | None, held_out: list[PublishedCase]) -> dict[str, dict[str, Any]]:
+    """Calibration by population, and the same with every publication withheld."""
+    found = {}
+    for population in POPULATION_FEATURES:
+        ranker = CaseRanker(home, mode=population, weights=weights)
+        for name, cases in (
+            (population, held_out),
+            (f"{population}, undated", [replace(c, pmid="") for c in held_out]),
+        ):
+            found[name] = calibration_figures([ranker.row(c) for c in cases], cases)
+    return found
+
+
+def measure(
+    bench: Bench, held_out: list[PublishedCase], peer: BestMatchAverage | None = None
+) -> dict[str, dict[str, dict[str, float]]]:
     """Metrics by system and group."""
-    ranks: dict[str, list[int | None]] = {name: [] for name in SYSTEMS}
+    ranks: dict[str, list[int | None]] = {name: [] for name in (*SYSTEMS, *([PYHPO] if peer else []))}
     annotated, unseen = [], []
     for case in held_out:
         truth = bench.truth(case)
         annotated.append(truth is not None)
         unseen.append(truth is not None and not bench.cited(case))
-        for name, scores in bench.scores(case).items():
+        scored = bench.scores(case)
+        if peer:
+            scored[PYHPO] = peer.scores(case.observed)
+        for name, scores in scored.items():
             found = truth is not None and np.isfinite(scores[truth])
             ranks[name].append(int((scores >= scores[truth]).sum()) if found else None)
     groups = {"all": [True] * len(held_out), "annotated": annotated, "unseen": unseen}
@@ -147,27 +192,43 @@ def main() -> None:
     parser.add_argument("cases", type=Path)
     parser.add_argument("--home", type=Path, required=True)
     parser.add_argument("--fit", type=Path, metavar="DIR")
+    parser.add_argument("--calibrate", type=Path, metavar="DIR")
+    parser.add_argument("--calibration", action="store_true")
+    parser.add_argument("--peer", choices=["pyhpo"])
     parser.add_argument("--limit", type=int, help="only so many validation patients, spread evenly")
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
     cases = list(read_cases(arguments.cases))
-    if arguments.fit:
-        fit_rankers(arguments.home, cases, arguments.fit, "python -m benchmarks.likelihood CASES --home HOME --fit DIR")
-    bench = Bench(arguments.home, arguments.fit)
+    for option, weights in (("fit", True), ("calibrate", False)):
+        if out := getattr(arguments, option):
+            command = f"python -m benchmarks.likelihood CASES --home HOME --{option} DIR"
+            fit_rankers(arguments.home, cases, out, command, weights=weights)
+    fitted = arguments.fit or arguments.calibrate
+    bench = Bench(arguments.home, fitted)
     held_out = [c for c in cases if in_validation(c.disease)]
-    if arguments.limit:
-        held_out = held_out[:: max(1, len(held_out) // arguments.limit)]
-    result = measure(bench, held_out)
+    if arguments.limit and arguments.limit < len(held_out):
+        held_out = [held_out[i * len(held_out) // arguments.limit] for i in range(arguments.limit)]
+    peer = BestMatchAverage(bench.codes) if arguments.peer else None
+    result = measure(bench, held_out, peer)
     milliseconds = {name: round(1000 * spent / len(held_out), 1) for name, spent in bench.seconds.items()}
+    about: dict[str, Any] = {
+        "candidates": len(bench.rows),
+        "cpu_ms_per_case": milliseconds,
+        "machine": stamp(),
+        "systems": result,
+    }
+    if arguments.calibration:
+        about["calibration"] = believed(arguments.home, fitted, held_out)
     if arguments.json:
-        about = {"candidates": len(bench.rows), "cpu_ms_per_case": milliseconds, "machine": stamp()}
-        print(json.dumps({**about, "systems": result}))
+        print(json.dumps(about))
         return
     print(f"{len(bench.rows)} candidates; CPU ms a case: {milliseconds}", file=sys.stderr)
-    for name in SYSTEMS:
-        for group, figures in result[name].items():
+    for name, by_group in result.items():
+        for group, figures in by_group.items():
             tops = "  ".join(f"top-{k} {figures[f'top{k}']:.3f}" for k in (1, 3, 10))
             print(f"{name:13} {group:10} n {figures['n']:5}  {tops}  mrr {figures['mrr']:.3f}")
+    for name, figures in about.get("calibration", {}).items():
+        print(f"{name:20} ece {figures['ece']:.3f}  coverage {figures['coverage']:.3f}  size {figures['set_size']:.1f}")
 
 
 if __name__ == "__main__":

@@ -24,7 +24,6 @@ from fusion.workup import RANKER, Case, WorkupRoom, observations
 from kg.graph import KnowledgeGraph
 from kg.ranker import POOL, Population, Ranker, load, read_card
 
-RANKING_LENGTH = 100
 SHORTLIST = 20
 RESAMPLES = 1000
 MODES = ("published", "patient", "likelihood", "reasoner", "no-branches", "shuffled-branches")
@@ -146,7 +145,7 @@ class CaseRanker:
             self.scorer = Scorer(loaded.network, loaded.tokenize, gate=self.calibration.gate)
 
     def ranked(self, case: Case) -> tuple[list[tuple[str, np.ndarray]], np.ndarray]:
-        """The pool's diseases before the reasoner, with their features, best first, and their scores, float64."""
+        """The pool's diseases before the reasoner, with their features, best first; and their scores, float64."""
         if self.room.ranker is None:
             found = self.room.likelihood.candidates(observations(case), k=POOL, within=self.within)
             listed = [(self.graph.curie(int(n)), f) for n, f in zip(found.nodes, found.features, strict=True)]
@@ -160,8 +159,8 @@ class CaseRanker:
         not in the ranking, "conformal": whether that cannot be ruled out}}.
 
         With a ranker the probabilities are those of its card's calibration. With the reasoner they are calibrated over
-        its shortlist and "none of these", and 0 below it. Those of the likelihood alone are a softmax of its scores and
-        not calibrated, and the last two keys are missing.
+        its shortlist and "none of these", which is then none of the shortlist, and 0 below it. Those of the likelihood
+        alone are a softmax of its scores and not calibrated, and the last two keys are missing.
         """
         case, _ = to_case(published, self.graph)
         listed, scores = self.ranked(case)
@@ -183,7 +182,7 @@ class CaseRanker:
         ranking: list[str] = []
         probabilities: list[float] = []
         conformal: list[str] = []
-        for (curie, _), own in zip(listed[:RANKING_LENGTH], p[:-1].tolist(), strict=False):
+        for (curie, _), own in zip(listed, p[:-1].tolist(), strict=True):
             ranking += self.codes[curie]
             probabilities += [round(own, 6)] * len(self.codes[curie])
             if threshold is not None and own >= threshold:
@@ -191,11 +190,9 @@ class CaseRanker:
         row = {"id": published.case_id, "ranking": ranking, "probabilities": probabilities}
         if threshold is None:
             return row
-        none = float(p[min(RANKING_LENGTH, len(listed)) :].sum())
-        return row | {
-            "conformal": conformal,
-            "none_of_these": {"probability": round(none, 6), "conformal": none >= threshold},
-        }
+        none = float(p[-1])
+        last = {"probability": round(none, 6), "conformal": none >= threshold}
+        return row | {"conformal": conformal, "none_of_these": last}
 
 
 def evaluate_diagnose(
@@ -211,10 +208,9 @@ def evaluate_diagnose(
     """Prediction rows, one a case in the order of the file, and metrics.
 
     ``mode`` as for `CaseRanker`. ``split``: "val" or "train" by disease, None for all. ``limit``: only so many cases,
-    spread evenly over the file. Metrics are those of ``rank_metrics`` and, where probabilities are calibrated, "ece",
-    "coverage" and "set_size" of ``calibration_figures``; a case none of whose findings the graph knows is ranked by
-    prior alone. Raises InputError for an unknown split, mode or vocabulary, unreadable cases, or a split that leaves
-    none.
+    spread evenly over the file. Metrics are those of ``rank_metrics`` and, in the rankers' modes, "ece", "coverage"
+    and "set_size" of ``calibration_figures``; a case none of whose findings the graph knows is ranked by prior alone.
+    Raises InputError for an unknown split, mode or vocabulary, unreadable cases, or a split that leaves none.
     """
     chosen = [c for c in read_cases(cases) if in_split(c.disease, split)]
     if limit is not None and len(chosen) > limit:
@@ -231,7 +227,7 @@ def evaluate_diagnose(
         if progress:
             progress("diagnose", i + 1, len(chosen))
     metrics: dict[str, Any] = rank_metrics(ranks) | {"vocab": vocab, "split": split or "all", "mode": mode}
-    if "conformal" in rows[0]:
+    if mode in ("published", "patient"):
         figures = calibration_figures(rows, chosen)
         metrics |= {name: figures[name] for name in ("ece", "coverage", "set_size")}
     return rows, metrics

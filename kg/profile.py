@@ -8,6 +8,7 @@ present one implies is left out. Sums over findings weigh each by how sure it is
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -82,6 +83,8 @@ class ProfileComparer:
     """Compares patients with the profiles of a likelihood's diseases (rows of its annotations).
 
     ``term_at`` int64: the position, in the order of `similarity`, of each direct annotation's term.
+    ``newest_publication``: the highest PMID that the annotations cite, 0 if they cite none. PMIDs are given out in
+    order, so it tells how far the annotations' knowledge goes.
     """
 
     def __init__(self, likelihood: LikelihoodModel) -> None:
@@ -106,7 +109,7 @@ class ProfileComparer:
         self._x_linked = np.zeros(count, bool)
         if _X_LINKED_RECESSIVE in graph:
             self._x_linked[self._rows_related_to(_X_LINKED_RECESSIVE)] = True
-        self._publications, self._counted = self._reporting(count)
+        self._publications, self._counted, self.newest_publication = self._reporting(count)
 
     def _rows_related_to(self, curie: str) -> np.ndarray:
         nodes = self.graph.neighbours(self.graph.node(curie), "related_to", inverse=True)
@@ -121,17 +124,20 @@ class ProfileComparer:
                 year[rows] = np.minimum(year[rows], first)
         return np.where(np.isinf(year), 0.0, year)
 
-    def _reporting(self, count: int) -> tuple[np.ndarray, np.ndarray]:
-        """float64 (D,) twice: ln(1 + cited publications), and the share of annotations with a stated frequency."""
+    def _reporting(self, count: int) -> tuple[np.ndarray, np.ndarray, int]:
+        """float64 (D,) twice: ln(1 + cited publications), and the share of annotations with a stated frequency; the
+        highest PMID."""
         edges = np.concatenate([self.graph.edges(n, "has_phenotype") for n in self.annotations.disease.tolist()])
         row = np.searchsorted(self.annotations.disease, self.graph.subject_of(edges))
         reference = self.graph.references_of(edges)
         numbers = np.unique(reference)
-        published = numbers[[self.graph.reference(int(n)).startswith("PMID:") for n in numbers]]
+        named = [self.graph.reference(int(n)) for n in numbers]
+        published = numbers[[name.startswith("PMID:") for name in named]]
+        newest = max((int(pmid) for name in named for pmid in re.findall(r"PMID:(\d+)", name)), default=0)
         pairs = np.unique(np.stack([row, reference])[:, np.isin(reference, published)], axis=1)
         publications = np.log1p(np.bincount(pairs[0], minlength=count))
         stated = np.bincount(row, weights=~np.isnan(self.graph.frequency_of(edges)), minlength=count)
-        return publications, stated / np.maximum(np.bincount(row, minlength=count), 1)
+        return publications, stated / np.maximum(np.bincount(row, minlength=count), 1), newest
 
     def similarity(self, node: int) -> np.ndarray:
         """float64 (T,): s(node, t) for every annotated term, in the order of their nodes."""

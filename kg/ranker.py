@@ -15,7 +15,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -30,10 +30,11 @@ POOL = 200
 CLIP = 8.0
 # "published" may also use how patients come to be published (kg.profile.REPORTING_FEATURES); "patient" may not.
 Population = Literal["patient", "published"]
-POPULATION_FEATURES: dict[str, tuple[str, ...]] = {
+POPULATION_FEATURES: dict[Population, tuple[str, ...]] = {
     "patient": FEATURES,
     "published": (*FEATURES, *REPORTING_FEATURES),
 }
+_REMEDY = "python -m benchmarks.likelihood CASES --home HOME --fit DIR"
 ARRAYS = ("mean", "spread", "direct", "inner", "bias", "outer")
 
 
@@ -61,27 +62,40 @@ def standardised(features: np.ndarray, mean: np.ndarray, spread: np.ndarray) -> 
     return np.clip((features - mean) / spread, -CLIP, CLIP)
 
 
+def read_card(population: Population, folder: Path | None = None) -> dict[str, Any]:
+    """What was written beside the shipped weights (None), or those in ``folder``. Raises ArtifactError when it cannot
+    be read."""
+    path = (folder or PACKAGED_WEIGHTS) / f"ranker-{population}.json"
+    try:
+        card = json.loads(path.read_text())
+        if not isinstance(card, dict):
+            raise TypeError(type(card).__name__)
+        return card
+    except (OSError, json.JSONDecodeError, UnicodeDecodeError, TypeError) as error:
+        raise ArtifactError(
+            "the ranker's weights cannot be read", value=path.name, expected="weights with their card", run=_REMEDY
+        ) from error
+
+
 def load(population: Population, folder: Path | None = None) -> RankerWeights:
     """The shipped weights (None), or those in ``folder``. Raises ArtifactError when they are missing or do not match
     their card."""
     from safetensors import SafetensorError
     from safetensors.numpy import load_file
 
-    folder = folder or PACKAGED_WEIGHTS
-    path = folder / f"ranker-{population}.safetensors"
-    run = "python -m benchmarks.likelihood CASES --home HOME --fit DIR"
+    card = read_card(population, folder)
+    path = (folder or PACKAGED_WEIGHTS) / f"ranker-{population}.safetensors"
     try:
-        card = json.loads((folder / f"ranker-{population}.json").read_text())
         arrays = load_file(path)
         matches = card["sha256"] == file_sha256(path) and tuple(card["features"]) == POPULATION_FEATURES[population]
         weights = RankerWeights(**{name: arrays[name] for name in ARRAYS})
-    except (OSError, json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError, SafetensorError) as error:
+    except (OSError, KeyError, TypeError, SafetensorError) as error:
         raise ArtifactError(
-            "the ranker's weights cannot be read", value=path.name, expected="weights with their card", run=run
+            "the ranker's weights cannot be read", value=path.name, expected="weights with their card", run=_REMEDY
         ) from error
     if not matches:
         raise ArtifactError(
-            "the ranker's weights do not match their card", value=path.name, expected=card["sha256"][:12], run=run
+            "the ranker's weights do not match their card", value=path.name, expected=card["sha256"][:12], run=_REMEDY
         )
     return weights
 
@@ -101,6 +115,15 @@ def save(folder: Path, population: Population, weights: RankerWeights, card: Map
     text.replace(text.with_suffix(""))
 
 
+def write_calibration(folder: Path, population: Population, calibration: Mapping[str, object]) -> None:
+    """Put a calibration into the card in ``folder``, in place of the one it has."""
+    path = folder / f"ranker-{population}.json"
+    record = {**read_card(population, folder), "calibration": calibration}
+    part = path.with_suffix(".json.part")
+    part.write_text(json.dumps(record, indent=1, sort_keys=True) + "\n")
+    part.replace(path)
+
+
 class Ranker:
     """The likelihood's best diseases, ordered by the network."""
 
@@ -110,6 +133,7 @@ class Ranker:
         self.likelihood, self.population = likelihood, population
         self.weights = weights or load(population)
         self._profile = ProfileComparer(likelihood)
+        self.newest_publication = self._profile.newest_publication
 
     def features(
         self, observations: Sequence[Observation], rows: np.ndarray, *, age: float | None = None, sex: str | None = None

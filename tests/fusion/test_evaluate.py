@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from errors import InputError
-from fusion.evaluate import evaluate_diagnose, in_split, rank_metrics
+from fusion.evaluate import calibration_figures, evaluate_diagnose, in_split, rank_metrics
+from fusion.patients import PublishedCase
 
 
 def test_metrics_by_hand() -> None:
@@ -23,6 +24,32 @@ def test_metrics_by_hand() -> None:
 def test_an_unknown_split_is_an_error() -> None:
     with pytest.raises(InputError, match="unknown split"):
         in_split("OMIM:1", "test")
+
+
+def test_calibration_figures_by_hand() -> None:
+    def case(disease: str, sex: str | None) -> PublishedCase:
+        return PublishedCase(case_id="x", disease=disease, observed=(), excluded=(), age=None, sex=sex, pmid="")
+
+    def row(first: float, conformal: list[str], none: bool) -> dict[str, object]:
+        ranking = {"ranking": ["OMIM:1", "OMIM:2"], "probabilities": [first, 0.1], "conformal": conformal}
+        return {**ranking, "none_of_these": {"probability": 0.9 - first, "conformal": none}}
+
+    cases = [case("OMIM:1", "F"), case("OMIM:2", "F"), case("OMIM:9", None), case("OMIM:9", None)]
+    rows = [
+        row(0.8, ["OMIM:1"], False),
+        row(0.8, ["OMIM:1"], True),  # misses: it holds "none of these", but the disease is in the ranking
+        row(0.3, ["OMIM:1", "OMIM:2"], True),  # covers: the disease is none of them
+        row(0.3, ["OMIM:1"], False),
+    ]
+    found = calibration_figures(rows, cases)
+    assert found["ece"] == pytest.approx(0.3)
+    assert (found["coverage"], found["set_size"], found["top1"]) == (0.5, 1.25, 0.25)
+    assert found["outside_the_ranking"] == 0.5
+    assert found["groups"]["women"] | {"interval": None} == {
+        "n": 2, "diseases": 2, "coverage": 0.5, "interval": None, "set_size": 1.0,
+    }  # fmt: skip
+    assert set(found["groups"]) == {"women", "sex unknown", "age unknown"}
+    assert found["coverage_interval"] == [0.0, 1.0], "whole diseases are drawn"
 
 
 @pytest.mark.parametrize("mode", ["published", "likelihood", "reasoner"])
@@ -42,3 +69,10 @@ def test_figures_agree_with_the_scorer(shared_data: Path, home: Path, tmp_path: 
         assert len(set(row["ranking"])) == len(row["ranking"])
         assert len(row["probabilities"]) == len(row["ranking"])
         assert 0 < sum(row["probabilities"]) <= 1.0001
+        assert ("conformal" in row) == (mode != "likelihood")
+        if mode != "likelihood":
+            assert set(row["conformal"]) <= set(row["ranking"])
+            none = row["none_of_these"]["probability"]
+            assert sum(row["probabilities"]) + none == pytest.approx(1, abs=1e-3)
+            count = len(row["conformal"])
+            assert row["conformal"] == row["ranking"][:count], "the set holds the likeliest"

@@ -112,3 +112,7 @@ def test_without_findings_nothing_is_compared(profile: ProfileComparer) -> None:
 def test_an_unknown_finding_is_an_error(profile: ProfileComparer) -> None:
     with pytest.raises(InputError):
         compare(profile, Observation(curie="HP:404"))
+
+
+def test_the_newest_publication_is_the_highest_pmid(profile: ProfileComparer) -> None:
+    assert profile.newest_publication == 1

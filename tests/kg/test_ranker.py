@@ -13,7 +13,17 @@ from errors import ArtifactError
 from kg.graph import KnowledgeGraph
 from kg.likelihood import LikelihoodModel, Observation
 from kg.profile import REPORTING_FEATURES
-from kg.ranker import CLIP, PACKAGED_WEIGHTS, POPULATION_FEATURES, Ranker, RankerWeights, load, save
+from kg.ranker import (
+    CLIP,
+    PACKAGED_WEIGHTS,
+    POPULATION_FEATURES,
+    Ranker,
+    RankerWeights,
+    load,
+    read_card,
+    save,
+    write_calibration,
+)
 
 
 def random_weights(features: int, members: int = 2, hidden: int = 3) -> RankerWeights:
@@ -75,3 +85,14 @@ def test_damaged_weights_are_refused(tmp_path: Path) -> None:
     weights.unlink()
     with pytest.raises(ArtifactError, match="cannot be read"):
         load("patient", tmp_path)
+
+
+def test_a_new_calibration_leaves_the_rest_of_the_card(tmp_path: Path) -> None:
+    save(tmp_path, "patient", random_weights(len(POPULATION_FEATURES["patient"])), {"command": "test"})
+    before = read_card("patient", tmp_path)
+    write_calibration(tmp_path, "patient", {"temperature": 2.0})
+    assert read_card("patient", tmp_path) == before | {"calibration": {"temperature": 2.0}}
+    load("patient", tmp_path)
+    (tmp_path / "ranker-patient.json").write_text("[]")
+    with pytest.raises(ArtifactError, match="cannot be read"):
+        read_card("patient", tmp_path)
