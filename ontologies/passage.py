@@ -12,6 +12,7 @@ from ontologies.linker_index import ordered
 from ontologies.words import BREAK, COORDINATOR, FUNCTION, MISSPELT, PLAIN, UNKNOWN, Words
 
 _ROMAN = frozenset(["I", "II", "III", "IV", "V", "VI"])
+_ANY_COST = 255
 _ADJECTIVE = re.compile(r"(al|ar|ic|ous|ary|ory|eous)$")
 
 
@@ -98,12 +99,15 @@ class Passage:
         """FUNCTION when a function word follows a chosen word ("hypoplasia *of the* lips and tongue"), else PLAIN."""
         return FUNCTION if any(PLAIN < self.gaps[i] < COORDINATOR for i in chosen[:-1]) else PLAIN
 
-    def turned(self, chosen: tuple[int, ...]) -> tuple[int, ...]:
-        """The order hashes after turning the words round at a function word: "stenosis of the artery", "artery
-        stenosis"."""
+    def turned(self, chosen: tuple[int, ...]) -> dict[int, int]:
+        """The order hashes after turning the words round at a function word, "stenosis of the artery", "artery
+        stenosis", each with the greatest cost of a name that it may be: any, or none to speak of when the first word
+        stays, "medullary carcinoma of the thyroid", "medullary thyroid carcinoma"."""
         hashes = [self.hashes[i] for i in chosen]
-        return tuple(
-            ordered(hashes[cut:] + hashes[:cut])
+        cuts = [
+            cut
             for cut in range(1, len(chosen))
             if self.gaps[chosen[cut - 1]] == FUNCTION or chosen[cut] - chosen[cut - 1] > 1
-        )
+        ]
+        first_stays = {ordered(hashes[:1] + hashes[cut:] + hashes[1:cut]): 1 for cut in cuts if cut > 1}
+        return first_stays | {ordered(hashes[cut:] + hashes[:cut]): _ANY_COST for cut in cuts}

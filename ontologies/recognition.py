@@ -217,7 +217,8 @@ class Recognizer:
         if own and gap == PLAIN and own[0] == chosen[0] and self._plural(view, own[-1]):
             return None
         trailing = not alone and gap == FUNCTION and view.modifies(chosen[-1])
-        order, turned, lights = 0, None, sum(view.lights[i] for i in chosen) & _MASK
+        turned: dict[int, int] | None = None
+        order, lights = 0, sum(view.lights[i] for i in chosen) & _MASK
         misspelt = not view.misspelt.isdisjoint(chosen)
         if view.severed(chosen[0], chosen[-1]):
             return None
@@ -238,7 +239,7 @@ class Recognizer:
                 continue  # what precedes a coordinator stands as it would right before the shared word
             if not same_order:
                 turned = view.turned(chosen) if turned is None else turned
-                if entry_order not in turned and not (
+                if cost > turned.get(entry_order, -1) and not (
                     len(chosen) == 2 and gap == PLAIN and not own and not cost and not flags & CASED
                 ):
                     continue

@@ -35,6 +35,7 @@ NAMES = {
     "HP:0000202": ["Orofacial cleft", "Cleft lip and palate"],
     "HP:0000365": ["Hearing impairment", "Hearing loss"],
     "HP:0000505": ["Visual impairment", "Vision loss"],
+    "HP:0002865": ["Medullary thyroid carcinoma"],
     "OMIM:109400": ["Basal cell nevus syndrome", "Nevoid basal cell carcinoma syndrome"],
 }
 
@@ -87,6 +88,7 @@ FOUND = [
         "normalized",
     ),
     ("an ASD-II", "HP:0001631", "ASD", "exact"),
+    ("medullary carcinoma of the thyroid", "HP:0002865", "medullary carcinoma of the thyroid", "order"),
     ("numerous basal skin cell carcinoma", "HP:0002671", "basal skin cell carcinoma", "normalized"),
 ]
 
@@ -112,6 +114,7 @@ NOTHING = [
     "ASD-CoV-2",  # cut out of another name
     "Marie-Pneumothorax",
     "nail and small hippocampi",
+    "thyroid medullary of the carcinoma",
 ]
 
 
