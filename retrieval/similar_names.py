@@ -5,12 +5,13 @@ sources' own names. The nearest name is taken when it is near enough, no unrelat
 says what the other does not; otherwise the phrase is NIL, and says why.
 
 Folder layout: ``names.npy`` int32 (n, 2), rows of concept and term in the dictionary; ``heads.npy`` uint64, ascending,
-the hashes of the word families that end a name; ``vectors/``, a vector index whose ids are rows of ``names``.
+the hashes of the word families that end a name; ``vectors.npy`` float16 (n, d), searched exactly: for HPO's 35,000
+names a product of matrices is quick beside encoding a phrase.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
@@ -20,7 +21,6 @@ from typing import TYPE_CHECKING, Literal
 from errors import ArtifactError, InputError
 from indexes import manifest
 from indexes.manifest import atomic_directory
-from indexes.vector_index import VectorIndex
 from ontologies.linker import ConceptMatch, Linker, Reading, span
 from ontologies.linker_index import word_hash
 from ontologies.normalize import WORD_TABLES, family
@@ -41,6 +41,7 @@ MARGIN = 0.06  # to the nearest name of an unrelated concept
 _SHORTEST, _LONGEST = 2, 5  # words of a phrase
 _NEAREST = 8  # names looked at for a phrase
 _BATCH = 64  # texts encoded together
+_TOGETHER = 256  # phrases compared with all names together
 # Words that one of a phrase and a name may not have alone: their exchange changes what is meant.
 _MEANING = frozenset(map(word_hash, WORD_TABLES["fixed"])) | frozenset(map(word_hash, ("normal", "no", "not", "never")))
 _QUALIFIERS = frozenset(map(word_hash, WORD_TABLES["qualifier"]))
@@ -75,13 +76,14 @@ class SimilarNames:
         linker: Linker,
         names: np.ndarray,
         heads: np.ndarray,
-        index: VectorIndex,
+        vectors: np.ndarray,
         encoder: Encoder,
         *,
         threshold: float = THRESHOLD,
         margin: float = MARGIN,
     ) -> None:
-        self._linker, self._names, self._index, self._encoder = linker, names, index, encoder
+        self._linker, self._names, self._encoder = linker, names, encoder
+        self._vectors = vectors.astype("f4")
         self._heads = frozenset(heads.tolist())
         self.threshold, self.margin = threshold, margin
         self._families = lru_cache(maxsize=1 << 14)(self._families_of)
@@ -109,8 +111,7 @@ class SimilarNames:
             np.save(folder / "names.npy", np.array([row[:2] for row in known], dtype="<i4"))
             heads = {word_hash(family(one[-1])) for one in words if one}
             np.save(folder / "heads.npy", np.sort(np.fromiter(heads, dtype="<u8")))
-            ids = [f"{row:09d}" for row in range(len(known))]
-            VectorIndex.build(vectors, ids, folder / "vectors", encoder=encoder.fingerprint)
+            np.save(folder / "vectors.npy", vectors.astype("<f2"))
             inputs = {"linker": linker.fingerprint, "encoder": encoder.fingerprint}
             manifest.write(folder, kind=KIND, version=VERSION, inputs=inputs, settings={"systems": sorted(systems)})
         return cls.open(path, linker, encoder=encoder)
@@ -137,9 +138,9 @@ class SimilarNames:
                 expected="this dictionary and encoder",
                 run="whydx link --similar",
             )
-        names, heads = (np.load(path / f"{name}.npy", allow_pickle=False) for name in ("names", "heads"))
-        index = VectorIndex.open(path / "vectors", encoder=encoder.fingerprint)
-        return cls(linker, names, heads, index, encoder, threshold=threshold, margin=margin)
+        files = ("names", "heads", "vectors")
+        names, heads, vectors = (np.load(path / f"{name}.npy", allow_pickle=False) for name in files)
+        return cls(linker, names, heads, vectors, encoder, threshold=threshold, margin=margin)
 
     @classmethod
     def of_home(cls, home: Path, linker: Linker, *, progress: Progress | None = None) -> SimilarNames:
@@ -176,13 +177,13 @@ class SimilarNames:
                 yield self._linker.matches(together, assess=assess), nil
 
     def _rows_of(self, systems: frozenset[str]) -> np.ndarray:
-        """The rows of the names whose concepts have a code in one of ``systems``."""
+        """bool per name: whether its concept has a code in one of ``systems``."""
         import numpy as np
 
         kept = {
             row for row in np.unique(self._names[:, 0]).tolist() if systems & self._linker.concept(row).codes.keys()
         }
-        return np.flatnonzero(np.isin(self._names[:, 0], sorted(kept)))
+        return np.isin(self._names[:, 0], sorted(kept))
 
     def _judge(
         self, readings: Sequence[Reading], among: np.ndarray | None
@@ -195,44 +196,57 @@ class SimilarNames:
             for words in some
             if self._speaks(reading.words, words)
         ]
-        vectors = dict(zip(texts, self._encoder.encode(texts), strict=True))
+        texts = sorted(set(texts))
+        nearest = dict(zip(texts, self._nearest(self._encoder.encode(texts), among), strict=True))
         for reading, some in zip(readings, asked, strict=True):
-            judged = [self._one(reading, words, vectors, among) for words in some]
-            yield _best(reading, judged)
+            yield _best([self._one(reading, words, nearest) for words in some])
+
+    def _nearest(self, asked: np.ndarray, among: np.ndarray | None) -> Iterator[list[tuple[int, float]]]:
+        """For each vector, float32 (n, d), the rows of the nearest names and their cosines, nearest first, then by row;
+        at most _NEAREST, fewer when ``among`` (bool per name) leaves fewer."""
+        import numpy as np
+
+        for start in range(0, len(asked), _TOGETHER):
+            cosines = asked[start : start + _TOGETHER] @ self._vectors.T
+            if among is not None:
+                cosines[:, ~among] = -np.inf
+            most = min(_NEAREST, cosines.shape[1])
+            for row, best in zip(cosines, np.argpartition(-cosines, most - 1, axis=1)[:, :most], strict=True):
+                found = sorted(zip((-row[best]).tolist(), best.tolist(), strict=True))
+                yield [(name, -far) for far, name in found if far < np.inf]
 
     def _speaks(self, words: Words, chosen: Sequence[int]) -> bool:
         return int(words.hashes[chosen[-1]]) in self._heads
 
     def _one(
-        self, reading: Reading, words: tuple[int, ...], vectors: dict[str, np.ndarray], among: np.ndarray | None
+        self, reading: Reading, words: tuple[int, ...], nearest: Mapping[str, list[tuple[int, float]]]
     ) -> Candidate | tuple[tuple[int, ...], Nil]:
         """What a phrase is: a concept, or NIL."""
         start, end = span(reading.words, words)
         phrase = reading.text[start:end]
-        if phrase not in vectors or (among is not None and not len(among)):
+        if not nearest.get(phrase):
             return words, Nil(phrase=phrase, start=start, end=end, reason="no finding")
-        [ids], [scores] = self._index.search(vectors[phrase], _NEAREST, among=among)
-        nearest, similarity = int(ids[0]), float(scores[0])
-        concept, term = self._names[nearest].tolist()
-        reason = self._objection({int(h) for h in reading.words.hashes[list(words)]}, list(map(int, ids)), scores)
+        name, cosine = nearest[phrase][0]
+        concept, term = self._names[name].tolist()
+        reason = self._objection({int(h) for h in reading.words.hashes[list(words)]}, nearest[phrase])
         if reason is None:
-            return Candidate(words, concept, term, "similar", similarity)
-        name = self._linker.term(term)
-        nil = Nil(phrase=phrase, start=start, end=end, reason=reason, nearest=name, similarity=round(similarity, 4))
-        return words, nil
+            return Candidate(words, concept, term, "similar", min(cosine, 1.0))
+        text = self._linker.term(term)
+        return words, Nil(phrase=phrase, start=start, end=end, reason=reason, nearest=text, similarity=round(cosine, 4))
 
-    def _objection(self, said: set[int], nearest: list[int], scores: np.ndarray) -> Reason | None:
+    def _objection(self, said: set[int], nearest: Sequence[tuple[int, float]]) -> Reason | None:
         """Why a phrase with the families ``said`` is not the first of the names ``nearest``; None when it is."""
-        if scores[0] < self.threshold:
+        first, cosine = nearest[0]
+        if cosine < self.threshold:
             return "too far"
-        named = self._families(nearest[0])
+        named = self._families(first)
         if said < named:
             return "says less"
         if (said ^ named) & _MEANING or (named - said) & _QUALIFIERS:
             return "says something else"
-        concept = int(self._names[nearest[0], 0])
-        for row, score in zip(nearest[1:], scores[1:], strict=True):
-            if scores[0] - score < self.margin and not self._linker.related(concept, int(self._names[row, 0])):
+        concept = int(self._names[first, 0])
+        for name, other in nearest[1:]:
+            if cosine - other < self.margin and not self._linker.related(concept, int(self._names[name, 0])):
                 return "ambiguous"
         return None
 
@@ -258,9 +272,7 @@ def phrases(words: Words, found: Sequence[Candidate]) -> list[tuple[int, ...]]:
     return runs
 
 
-def _best(
-    reading: Reading, judged: Sequence[Candidate | tuple[tuple[int, ...], Nil]]
-) -> tuple[list[Candidate], tuple[Nil, ...]]:
+def _best(judged: Sequence[Candidate | tuple[tuple[int, ...], Nil]]) -> tuple[list[Candidate], tuple[Nil, ...]]:
     """The nearest candidates that do not overlap; of each end of a phrase without one the NIL of the nearest name, or
     of the longest phrase."""
     candidates = [one for one in judged if isinstance(one, Candidate)]
