@@ -51,7 +51,8 @@ def stem_features(records: Sequence[Record]) -> NDArray[np.float32]:
     for start in range(0, len(records), 16):
         some = records[start : start + 16]
         x = np.stack([standardise(resize(load_grey(r.path) / np.float32(255), STEM_SIDE)) for r in some])
-        rows.append(pooled(stem, torch.from_numpy(x)[:, None]))
+        with torch.inference_mode():
+            rows.append(pooled(stem(torch.from_numpy(x)[:, None])))
     return np.concatenate(rows)
 
 

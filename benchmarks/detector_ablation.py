@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from benchmarks.machine import stamp
 from vision import localisation
 from vision.augment import augment
-from vision.datasets import NO_FINDING, Record, in_calibration, load_grey, read
+from vision.datasets import NO_FINDING, Record, load_grey, read
 from vision.detector import sigmoid
 from vision.evaluate import auroc_table
 from vision.finding import LABELS
@@ -90,7 +90,7 @@ def warmed(data: Sequence[Path]) -> HybridViT:
 
 def fitted(data: Sequence[Path]) -> list[Record]:
     """The images that fit() fits."""
-    return [r for folder in data for r in read(folder, split="train") if not in_calibration(r.patient_id)]
+    return [r for folder in data for r in read(folder) if r.fits(0)]
 
 
 def write_phantoms(folder: Path) -> Path:

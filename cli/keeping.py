@@ -161,17 +161,19 @@ def train_detector(
     data: LabelledOption,
     output: RunOption,
     epochs: Annotated[
-        int | None, typer.Option("--epochs", min=1, help="Passes over the images.", show_default="12")
+        int | None, typer.Option("--epochs", min=1, help="Passes over the images.", show_default="10")
     ] = None,
     limit: Annotated[int | None, typer.Option("--limit", min=1, help="Only so many images of each set.")] = None,
-    members: Annotated[int, typer.Option("--members", min=1, help="Networks to train and average.")] = 2,
+    members: Annotated[
+        int, typer.Option("--members", min=1, max=5, help="Networks to train and average, each without one fold.")
+    ] = 5,
     threads: ThreadsOption = None,
     resume: Annotated[
         bool, typer.Option("--resume/--no-resume", help="Go on from a checkpoint, or start over.")
     ] = True,
     seed: SeedOption = 0,
 ) -> None:
-    """Train the detector on the training patients, calibrate it, and write weights, thresholds and manifest."""
+    """Train the detector's members, calibrate each where it was not fitted, and write weights, thresholds, manifest."""
     from vision.train import train_detector as fit
 
     with progress() as advance:

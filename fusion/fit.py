@@ -264,10 +264,11 @@ def said_of(
 ) -> dict[int, Observed]:
     """What the detector says of one of its images, by finding node, as ``diagnose`` would take it."""
     found = {}
-    *each, anything = detector.probabilities(bank.logits[row]).tolist()
-    for label, p in zip(LABELS, each, strict=True):
+    probabilities = detector.probabilities(bank.logits[row])
+    anything = float(probabilities[-1])
+    judged = detector.judge(probabilities, bank.rows[row].low_resolution)
+    for label, (p, _, presence) in zip(LABELS, judged, strict=True):
         node = graph.node(LABEL_CURIES[label])
-        presence = detector.presence(p, detector.thresholds(bank.rows[row].low_resolution)[label])
         odds = finding_odds(p, anything, bank.base_rates[label], 1 - bank.base_rates[training_cases.NO_FINDING])
         found[node] = Observed(curie=graph.curie(node), presence=presence, odds_ratio=odds)
     shown = any(o.presence == "present" for o in found.values())

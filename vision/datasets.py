@@ -12,14 +12,16 @@ from numpy.typing import NDArray
 from errors import InputError
 from vision.finding import LABELS
 from vision.layouts import chexpert, jsonl, nih, rsna, vindr
-from vision.record import NO_FINDING, Record, Split, in_calibration, in_validation
+from vision.record import FOLDS, NO_FINDING, Record, Split, fold_of, in_calibration, in_validation, patient_key
 
 __all__ = [
-    "NO_FINDING", "OPACITIES", "Record", "Split", "box_labels", "fingerprint", "in_calibration", "in_validation",
-    "load_grey", "read", "targets", "truth",
+    "FOLDS", "NO_FINDING", "OPACITIES", "Record", "Split", "assessed", "box_labels", "fingerprint", "fold_of",
+    "in_calibration", "in_validation", "load_grey", "patient_key", "read", "targets", "truth",
 ]  # fmt: skip
 
 OPACITIES = ("Pneumonia", "Infiltration", "Consolidation", "Edema")
+
+_OUTPUTS = len(LABELS) + 1
 
 Reader = Callable[[Path], tuple[Record, ...]]
 READERS: dict[str, Reader] = {
@@ -89,8 +91,8 @@ def targets(record: Record) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     Text-mined labels err: positives are smoothed to 0.95, negatives to 0.03. A Pneumonia that the RSNA's radiologists
     read as normal counts 0.7.
     """
-    values = np.full(len(LABELS) + 1, 0.03, dtype=np.float32)
-    known = np.ones(len(LABELS) + 1, dtype=np.float32)
+    values = np.full(_OUTPUTS, 0.03, dtype=np.float32)
+    known = np.ones(_OUTPUTS, dtype=np.float32)
     for i, label in enumerate(LABELS):
         if label in record.labels:
             values[i] = 0.7 if record.doubted and label == "Pneumonia" else 0.95
@@ -103,8 +105,14 @@ def targets(record: Record) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
 
 
 def truth(records: Iterable[Record]) -> NDArray[np.bool_]:
-    """(n, 15) hard labels: LABELS order, then "any finding"; what is unknown counts as absent."""
-    return np.array([[x in r.labels for x in LABELS] + [bool(r.any_finding)] for r in records])
+    """(n, 15) hard labels: LABELS order, then "any finding"; False where ``assessed`` is."""
+    return np.array([[x in r.labels for x in LABELS] + [bool(r.any_finding)] for r in records]).reshape(-1, _OUTPUTS)
+
+
+def assessed(records: Iterable[Record]) -> NDArray[np.bool_]:
+    """(n, 15), as ``truth``: whether the source says anything about the label, so that it may be judged by it."""
+    said = [[x not in r.unknown for x in LABELS] + [r.any_finding is not None] for r in records]
+    return np.array(said, dtype=bool).reshape(-1, _OUTPUTS)
 
 
 def box_labels(name: str, labels: Iterable[str]) -> tuple[str, ...]:

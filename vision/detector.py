@@ -20,16 +20,19 @@ from vision import localisation
 from vision.finding import LABELS, BoundingBox, Finding
 from vision.image import ImageInstance
 from vision.intensity import resize, standardise
-from vision.quality import cautions, refusal
+from vision.quality import LOW_RESOLUTION, cautions, refusal
+from vision.record import fold_of, patient_key
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from vision.frontal import Frontal
     from vision.probe import Probe
     from vision.vit import HybridViT
 
 EMBEDDING_DIM = 256
 WEIGHTS = Path(__file__).resolve().parent / "weights"
-FORMAT = 3
+FORMAT = 4
 _RETRAIN = "whydx train detector"
 
 
@@ -66,27 +69,31 @@ class Raw:
 
 
 class Detector:
-    """Shipped weights with their manifest: a few networks of one shape, trained from different seeds, whose logits and
-    maps are averaged, and a probe whose logits are added. Embeddings are the first network's. ``frontal`` tells what
-    is no frontal chest radiograph; without it only headers and blank images are refused. ``fingerprint`` changes when
-    any file does.
+    """Shipped weights with their manifest: a few networks of one shape, each fitted on the patients outside its own
+    fold, whose logits and maps are averaged, and a probe whose logits are added. Embeddings are the first network's.
+    ``frontal`` tells what is no frontal chest radiograph; without it only headers and blank images are refused.
+    ``fingerprint`` changes when any file does. ``judges`` are the members that are asked for logits and maps (default:
+    all).
     """
 
     def __init__(
         self,
         members: Sequence[HybridViT],
-        probe: Probe | None,
+        probe: Probe,
         manifest: Mapping[str, Any],
         fingerprint: str,
         *,
         frontal: Frontal | None = None,
         device: str = "cpu",
+        judges: Sequence[int] | None = None,
     ) -> None:
         import torch
 
         self.members = [m.to(device).to(memory_format=torch.channels_last) for m in members]  # type: ignore[call-overload]
         self.manifest, self.fingerprint = manifest, fingerprint
-        self._probe, self._frontal, self._device = probe, frontal, device
+        self.probe, self._frontal, self._device = probe.to(device), frontal, device
+        self._judges = tuple(range(len(members)) if judges is None else judges)
+        self._patients = frozenset(manifest["patients"].split())
 
     @classmethod
     def open(cls, folder: Path | None = None, *, device: str = "cpu") -> Detector:
@@ -101,27 +108,44 @@ class Detector:
 
         from vision.frontal import NAME, Frontal
         from vision.probe import Probe
-        from vision.vit import HybridViT
 
         _check_device(device)
         folder = folder or WEIGHTS
         manifest, text = read_manifest(folder)
         data = _read(folder / "detector.safetensors", manifest["sha256"])
         reading = _read(folder / "probe.safetensors", manifest["probe_sha256"])
-        members = [HybridViT(len(LABELS) + 1) for _ in range(manifest["members"])]
         try:
-            tensors = {k: t.float() if t.is_floating_point() else t for k, t in load_tensors(data).items()}
-            for i, member in enumerate(members):
-                member.load_state_dict(
-                    {k.removeprefix(f"{i}/"): t for k, t in tensors.items() if k.startswith(f"{i}/")}
-                )
-                member.eval()
-            probe = Probe.of(load_tensors(reading), len(LABELS) + 1)
+            members = networks(load_tensors(data), manifest["members"])
+            probe = Probe.of(load_tensors(reading), manifest["members"], len(LABELS) + 1)
+            probe.stem.merge_norms()
         except (SafetensorError, RuntimeError, KeyError, ValueError) as error:
             raise ArtifactError("the detector's weights do not fit this network", value=folder, run=_RETRAIN) from error
         frontal = Frontal.open(folder if (folder / f"{NAME}.json").is_file() else WEIGHTS)
         identity = hashlib.sha256(data + text.encode() + json.dumps(frontal.manifest).encode()).hexdigest()[:16]
         return cls(members, probe, manifest, identity, frontal=frontal, device=device)
+
+    def unseen_by(self, patient_id: str) -> int | None:
+        """The member that was not fitted on this patient of its training data; None for a patient of no training data,
+        whom none has seen, and for one whom every member was fitted on (when there are fewer members than folds).
+        """
+        fold = fold_of(patient_id)
+        return fold if patient_key(patient_id) in self._patients and fold < len(self.members) else None
+
+    def judged_by(self, member: int | None) -> Detector:
+        """This detector with the logits and maps of one member alone (None: of all, as it is): what an evaluation on
+        images of the training data may ask. Embeddings stay the first member's.
+        """
+        if member is None:
+            return self
+        return Detector(
+            self.members,
+            self.probe,
+            self.manifest,
+            self.fingerprint,
+            frontal=self._frontal,
+            device=self._device,
+            judges=(member,),
+        )
 
     def detect(self, image: ImageInstance) -> Detection:
         """Findings on one image. A refused image gives ``refused`` and no findings; nothing is raised."""
@@ -146,36 +170,26 @@ class Detector:
         return standardise(resize(image.pixels, self.manifest["side"]))
 
     def raw(self, inputs: NDArray[np.float32]) -> list[Raw]:
-        """Run the networks on prepared inputs (n, S, S) and on their mirror images, and average."""
+        """Run the judges on prepared inputs (n, S, S) and average."""
         import torch
 
         with torch.inference_mode():
             x = torch.from_numpy(inputs)[:, None].contiguous(memory_format=torch.channels_last)  # (n, 1, S, S)
-            straight = x.to(self._device)
-            mirrored = straight.flip(3)
-            first = self.members[0](straight)
-            logits, maps = [first.logits], [first.maps]
-            for member in self.members:
-                if member is not self.members[0]:
-                    out = member(straight)
-                    logits.append(out.logits)
-                    maps.append(out.maps)
-                out = member(mirrored)
-                logits.append(out.logits)
-                maps.append(out.maps.flip(3))
-            logit = torch.stack(logits).mean(0).cpu().numpy()  # (n, 15)
-            patch = torch.stack(maps).mean(0)  # (n, 15, g, g)
-            if self._probe:
-                logit = logit + self._probe.logits(x)
+            x = x.to(self._device)
+            early = self.members[0].stem.early(x)
+            said = {i: m.attend(*m.stem.late(early)) for i, m in enumerate(self.members) if i in (0, *self._judges)}
+            logit = torch.stack([said[i].logits for i in self._judges]).mean(0).cpu().numpy()  # (n, 15)
+            logit = logit + self.probe.logits(x, self._judges)
+            patch = torch.stack([said[i].maps for i in self._judges]).mean(0)  # (n, 15, g, g)
             n, _, grid, _ = patch.shape
             share = patch[:, : len(LABELS)].reshape(n, len(LABELS), grid * grid).softmax(2)  # by the patch's odds
-            pooled = [self.members[0].embed_region(first.tokens, share[:, i]) for i in range(len(LABELS))]
+            pooled = [self.members[0].embed_region(said[0].tokens, share[:, i]) for i in range(len(LABELS))]
             regions = torch.stack(pooled, 1)
         return [
             Raw(
                 logits=logit[i],
                 maps=patch[i].cpu().numpy(),
-                embedding=first.embedding[i].cpu().numpy(),
+                embedding=said[0].embedding[i].cpu().numpy(),
                 regions=regions[i].cpu().numpy(),
             )
             for i in range(n)
@@ -201,11 +215,10 @@ class Detector:
         )
         maps = sigmoid(raw.maps * slope[:, None, None] + offset[:, None, None]).astype(np.float32)
         height, width = image.pixels.shape
+        judged = self.judge(probability, min(height, width) < LOW_RESOLUTION)
         findings, peaks, boxes, heatmaps = [], {}, {}, {}
         for i, label in enumerate(LABELS):
-            threshold = float(self.manifest["thresholds"][label])
-            p = float(probability[i])
-            presence = self.presence(p, threshold)
+            p, threshold, presence = judged[i]
             heatmaps[label] = maps[i]
             peaks[label] = localisation.peak(maps[i], width, height)
             boxes[label] = localisation.boxes(maps[i], self.manifest["box_cut"], width, height)
@@ -214,7 +227,7 @@ class Detector:
                 Finding(
                     label=label,
                     presence=presence,
-                    probability=round(p, 6),
+                    probability=p,
                     threshold=threshold,
                     box=boxes[label][0][0] if shown and boxes[label] else None,
                     laterality=localisation.laterality(label, maps[i]) if shown else None,
@@ -233,14 +246,54 @@ class Detector:
             warnings=cautions(image),
         )
 
-    def presence(self, probability: float, threshold: float) -> Presence:
-        """Present at or above the threshold; uncertain when the odds are at least the manifest's share of the
-        threshold's.
+    def judge(
+        self, probabilities: NDArray[np.float64], low_resolution: bool = False
+    ) -> tuple[tuple[float, float, Presence], ...]:
+        """(probability, threshold, presence) of each label, in order, from one image's probabilities (15,).
+
+        Whether the image shows anything at all is asked of the last output alone. If so, the likeliest label (the first
+        among equals) and all that reach their thresholds are present; the likeliest's threshold is lowered to its
+        probability where it must be. If not, nothing is present, and a threshold that is reached is raised just above.
+        Uncertain is what would be present if odds, the label's or the last output's, counted 1 / ``uncertain_odds``
+        times as much. Images of low resolution have an operating point of their own. Numbers are rounded to six digits.
         """
-        if probability >= threshold:
-            return "present"
-        odds = probability / (1 - probability) if probability < 1 else np.inf
-        return "uncertain" if odds >= self.manifest["uncertain_odds"] * threshold / (1 - threshold) else "absent"
+        point = self.manifest["operating_points"]["low_resolution" if low_resolution else "standard"]
+        least = self.manifest["uncertain_odds"]
+        p = np.round(np.clip(probabilities[: len(LABELS)], 0, 1 - 2e-6), 6)
+        cuts = np.array([point["labels"][label] for label in LABELS])
+        ratio, likeliest = _odds(p) / _odds(cuts), int(p.argmax())
+        anything = _odds(probabilities[-1]) / _odds(point["any_finding"])
+        if anything >= 1:
+            cuts[likeliest] = min(cuts[likeliest], p[likeliest])
+            uncertain = ratio >= least
+        else:
+            uncertain = (ratio >= 1) & (anything >= least)
+            uncertain[likeliest] = anything >= least
+            cuts = np.maximum(cuts, np.round(p + 1e-6, 6))
+        return tuple(
+            (float(a), float(cut), "present" if a >= cut else "uncertain" if doubt else "absent")
+            for a, cut, doubt in zip(p, cuts, uncertain, strict=True)
+        )
+
+
+def networks(tensors: Mapping[str, Tensor], members: int) -> list[HybridViT]:
+    """The members of ``tensors`` ("shared/…" for what they have in common, "0/…", "1/…" for each one's own), for
+    evaluation. Raises RuntimeError when names or shapes do not fit.
+    """
+    from vision.stem import EfficientNetLite0
+    from vision.vit import HybridViT
+
+    full = {k: t.float() if t.is_floating_point() else t for k, t in tensors.items()}
+    found = []
+    for i in range(members):
+        member = HybridViT(len(LABELS) + 1)
+        own = {k.partition("/")[2]: t for k, t in full.items() if k.startswith((f"{i}/", "shared/"))}
+        member.load_state_dict(own)
+        member.eval()
+        if isinstance(member.stem, EfficientNetLite0):
+            member.stem.merge_norms()
+        found.append(member)
+    return found
 
 
 def _check_device(device: str) -> None:
@@ -249,6 +302,10 @@ def _check_device(device: str) -> None:
     there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     if not there.get(device, False):
         raise InputError("this device is not there", value=device, expected=", ".join(k for k, v in there.items() if v))
+
+
+def _odds(p: Any) -> Any:
+    return p / np.maximum(1 - p, 1e-9)
 
 
 def sigmoid(x: NDArray) -> NDArray:
@@ -281,10 +338,11 @@ def read_manifest(folder: Path) -> tuple[dict[str, Any], str]:
     needed = {
         "format",
         "members",
+        "patients",
         "probe_sha256",
         "sha256",
         "labels",
-        "thresholds",
+        "operating_points",
         "calibration",
         "side",
         "box_cut",
@@ -292,7 +350,10 @@ def read_manifest(folder: Path) -> tuple[dict[str, Any], str]:
     }
     if not isinstance(manifest, dict) or needed - set(manifest) or manifest["format"] != FORMAT:
         raise ArtifactError("the detector's manifest is of another format", value=file, expected=f"format {FORMAT}")
-    if tuple(manifest["labels"]) != LABELS or set(manifest["thresholds"]) != set(LABELS):
+    points = manifest["operating_points"]
+    if tuple(manifest["labels"]) != LABELS or any(
+        set(points[name]["labels"]) != set(LABELS) for name in ("standard", "low_resolution")
+    ):
         raise ArtifactError(
             "the detector was trained on other labels", value=file, expected=f"{', '.join(LABELS[:3])}, …"
         )

@@ -30,19 +30,26 @@ def evaluate_detect(
 ) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     """Predict every image of ``folder``/annotations.jsonl (of a split) → (prediction rows in file order, metrics).
 
+    An image of a patient whom the detector was trained on is judged by the one member that was not fitted on him, every
+    other image by all members.
     A row: image, refused (reason or null), scores {label: p, "No Finding": p}, boxes [{label, bbox_xywh, score}], peak
     {label: [x, y]}, in pixels of the input image. Raises InputError when the folder or an image cannot be read.
     """
     records = read(folder, split=split)
     detector = detector or Detector.open()
-    rows: list[dict[str, Any]] = []
-    for start in range(0, len(records), batch):
-        some = records[start : start + batch]
-        found = detector.detect_batch([load_image(r.path) for r in some])
-        rows += [prediction(r.image, d) for r, d in zip(some, found, strict=True)]
-        if progress:
-            progress("detecting", len(rows), len(records))
-    return rows, metrics(records, rows)
+    rows: dict[int, dict[str, Any]] = {}
+    judges = [detector.unseen_by(r.patient_id) for r in records]
+    for member in sorted(set(judges), key=lambda m: -1 if m is None else m):
+        judge = detector.judged_by(member)
+        mine = [i for i, m in enumerate(judges) if m == member]
+        for start in range(0, len(mine), batch):
+            some = mine[start : start + batch]
+            found = judge.detect_batch([load_image(records[i].path) for i in some])
+            rows |= {i: prediction(records[i].image, d) for i, d in zip(some, found, strict=True)}
+            if progress:
+                progress("detecting", len(rows), len(records))
+    in_order = [rows[i] for i in range(len(records))]
+    return in_order, metrics(records, in_order)
 
 
 def prediction(image: str, detection: Detection) -> dict[str, Any]:
@@ -92,7 +99,8 @@ def metrics(records: Sequence[Record], rows: Sequence[Mapping[str, Any]]) -> dic
     for name, subset in subsets.items():
         out[name] = auroc_table(subset, by_image)
     out |= _places(records, by_image)
-    pairs = [(score(by_image, r, x), x in r.labels) for r in records for x in out["auroc"] if x != "mean"]
+    told = [x for x in out["auroc"] if x != "mean"]
+    pairs = [(score(by_image, r, x), x in r.labels) for x in told for r in records if assessed(r, x)]
     p, y = np.array([p for p, _ in pairs]), np.array([y for _, y in pairs])
     out["ece"] = round(calibration_error(p, y), 4) if pairs else 0.0
     return out
@@ -104,13 +112,19 @@ def score(by_image: Mapping[str, Mapping[str, Any]], record: Record, label: str)
     return float(row["scores"].get(label, 1.0 if label == NO_FINDING else 0.0))
 
 
+def assessed(record: Record, label: str) -> bool:
+    """Whether the source says if ``label`` (one of LABELS or "No Finding") is there."""
+    return label not in record.unknown and (label != NO_FINDING or record.any_finding is not None)
+
+
 def auroc_table(records: Sequence[Record], by_image: Mapping[str, Mapping[str, Any]]) -> dict[str, float]:
     """{label: AUROC, …, "mean"}; empty when no label has enough of both classes."""
     table = {}
     for label in sorted({x for r in records for x in r.labels}):
-        y = np.array([label in r.labels for r in records])
+        some = [r for r in records if assessed(r, label)]
+        y = np.array([label in r.labels for r in some])
         if y.sum() >= _LEAST and (~y).sum() >= _LEAST:
-            table[label] = round(auroc(np.array([score(by_image, r, label) for r in records]), y), 4)
+            table[label] = round(auroc(np.array([score(by_image, r, label) for r in some]), y), 4)
     return table | ({"mean": round(sum(table.values()) / len(table), 4)} if table else {})
 
 
@@ -121,10 +135,12 @@ def intervals(records: Sequence[Record], rows: Sequence[Mapping[str, Any]]) -> d
     patients = np.array([r.patient_id for r in records])
     p = {x: np.array([score(by_image, r, x) for r in records]) for x in labels}
     y = {x: np.array([x in r.labels for r in records]) for x in labels}
+    known = {x: np.array([assessed(r, x) for r in records]) for x in labels}
 
     def measure(labels: Sequence[str]) -> Callable[[NDArray[np.int64]], float]:
         def mean(rows: NDArray[np.int64]) -> float:
-            values = [v for v in (auroc(p[x][rows], y[x][rows]) for x in labels) if not np.isnan(v)]
+            chosen = {x: rows[known[x][rows]] for x in labels}
+            values = [v for v in (auroc(p[x][r], y[x][r]) for x, r in chosen.items()) if not np.isnan(v)]
             return float(np.mean(values)) if values else float("nan")
 
         return mean

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from errors import InputError
 from vision import checkpoint
 from vision.augment import Box, augment
-from vision.datasets import Record, box_labels, in_calibration, load_grey, read, targets, truth
+from vision.datasets import Record, assessed, box_labels, load_grey, read, targets, truth
 from vision.finding import LABELS
 from vision.intensity import resize, standardise
 
@@ -31,16 +31,17 @@ if TYPE_CHECKING:
 Progress = Callable[[str, int, int], None]
 OUTPUTS = len(LABELS) + 1  # the 14 and "any finding"
 _KEPT_SIDE = 256
-_FROZEN = ("stem._conv_stem.", "stem._bn0.", "stem._blocks.0.", "stem._blocks.1.", "stem._blocks.2.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """Everything that decides a run, kept in its run card."""
+    """Everything that decides a run, kept in its run card. ``fold``: the patients that are left out (see
+    ``record.fold_of``).
+    """
 
-    epochs: int = 12
+    epochs: int = 10
     batch: int = 24
-    side: int = 224
+    side: int = 256
     small_side: int = 192
     small_share: float = 0.6
     low_resolution: float = 0.2
@@ -54,6 +55,7 @@ class Settings:
     seed: int = 0
     limit: int | None = None
     imagenet: bool = True
+    fold: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,8 +78,7 @@ def fit(
     stop_after: int | None = None,
     progress: Progress | None = None,
 ) -> Trained:
-    """Train on the fitting part of ``data`` (training patients outside the calibration fold); checkpoints go to
-    ``out``.
+    """Train one member on the patients of ``data`` outside ``settings.fold``; checkpoints go to ``out``.
 
     A run that finds a checkpoint in ``out`` continues it and reaches the same losses as one that was never stopped: the
     order of images, their augmentation and the dropout are drawn from (seed, step) alone. ``start`` is the network to
@@ -91,7 +92,8 @@ def fit(
     settings = settings or Settings()
     if threads:
         torch.set_num_threads(threads)
-    groups = [[r for r in read(folder, split="train") if not in_calibration(r.patient_id)] for folder in data]
+    sets = [read(folder) for folder in data]
+    groups = [[r for r in one if r.fits(settings.fold)] for one in sets]
     if settings.limit:
         groups = [g[: math.ceil(settings.limit / len(groups))] for g in groups]
     groups = [g for g in groups if g]
@@ -100,7 +102,7 @@ def fit(
         raise InputError(
             "no training images", value=", ".join(map(str, data)), expected="folders with annotations.jsonl"
         )
-    held = [r for folder in data for r in read(folder, split="train") if in_calibration(r.patient_id)]
+    held = [r for one in sets for r in one if r.official != "val" and r.fold == settings.fold]
     images = _Images(records)
 
     model = start or network(settings)
@@ -157,7 +159,7 @@ def fit(
             if position == steps - 1 and held and ((epoch + 1) % 4 == 0 or step + 1 == total):
                 figures = _held_out(model, settings, average, held)
                 for name, value in figures.items():
-                    writer.add_scalar(f"calibration_fold/{name}", value, step)
+                    writer.add_scalar(f"held_out/{name}", value, step)
             writer.add_scalar("time/seconds_per_step", (time.time() - started) / (step + 1 - first), step)
             writer.flush()
             checkpoint.save(out, model, average, optimiser, state)
@@ -209,11 +211,14 @@ def parameter_groups(model: HybridViT, settings: Settings) -> list[dict[str, Any
     """Discriminative rates: early stem blocks a third of the later ones, the attention and heads the most.
 
     The filters down to a quarter of the resolution stay as ImageNet made them (their batch statistics still adapt):
-    their backward pass would cost a third of the time.
+    their backward pass would cost a third of the time, and members that agree on them need their forward pass once.
     """
+    from vision.stem import EARLY
+
+    frozen = tuple(f"stem.{name}" for name in EARLY)
     early, late, head = [], [], []
     for name, parameter in model.named_parameters():
-        if name.startswith(_FROZEN):
+        if name.startswith(frozen):
             parameter.requires_grad_(False)
         elif not name.startswith("stem._"):
             head.append(parameter)
@@ -257,7 +262,8 @@ def _positive_weight(records: Sequence[Record]) -> Tensor:
     """(15,) weight of positives: the square root of the odds against, from 1 to 5 (calibration undoes the shift)."""
     import torch
 
-    share = truth(records).mean(0).clip(1e-3, 1 - 1e-3)
+    known = assessed(records).sum(0).clip(1)
+    share = (truth(records).sum(0) / known).clip(1e-3, 1 - 1e-3)
     return torch.tensor(np.clip(np.sqrt((1 - share) / share), 1, 5), dtype=torch.float32)
 
 
@@ -332,18 +338,19 @@ def predict_logits(
 def _held_out(
     model: HybridViT, settings: Settings, average: dict[str, Tensor], held: Sequence[Record]
 ) -> dict[str, float]:
-    """Figures of the averaged weights on the calibration fold, to watch a run."""
+    """Figures of the averaged weights on the fold that is left out, to watch a run."""
     from vision.metrics import auroc
 
     model = copy.deepcopy(model)
     model.load_state_dict(average)
     logits = predict_logits(model, held, settings.side)
-    y = truth(held)
+    y, known = truth(held), assessed(held)
     figures = {}
     for source in sorted({r.source for r in held}):
-        rows = np.array([r.source == source for r in held])
-        scores = [auroc(logits[rows, i], y[rows, i]) for i in range(OUTPUTS) if 5 <= y[rows, i].sum() <= rows.sum() - 5]
-        if scores:
-            figures[f"{source}/mean_auroc"] = float(np.mean(scores))
-            figures[f"{source}/any_finding_auroc"] = auroc(logits[rows, -1], y[rows, -1])
+        rows = np.array([r.source == source for r in held])[:, None] & known
+        scores = [auroc(logits[rows[:, i], i], y[rows[:, i], i]) for i in range(OUTPUTS)]
+        told = [s for s in scores if not np.isnan(s)]
+        if told:
+            figures[f"{source}/mean_auroc"] = float(np.mean(told))
+            figures[f"{source}/any_finding_auroc"] = scores[-1]
     return figures

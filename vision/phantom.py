@@ -53,7 +53,7 @@ DEFAULT_LESIONS: tuple[Lesion, ...] = (
     Lesion(kind="consolidation", side="right", size=2.0),
     Lesion(kind="consolidation", side="right", zone="middle", size=2.0),
     Lesion(kind="consolidation", side="left", size=2.0),
-    Lesion(kind="consolidation", side="left", zone="upper", size=0.7),
+    Lesion(kind="consolidation", side="left", zone="upper", size=1.3),
 )
 
 

@@ -11,6 +11,7 @@ from vision.finding import BoundingBox
 
 Split = Literal["train", "val"]
 NO_FINDING = "No Finding"
+FOLDS = 5
 _CALIBRATION_SHARE = 8
 
 
@@ -20,7 +21,7 @@ class Record:
 
     ``labels`` are ChestX-ray14 names or "No Finding"; a label that is in neither ``labels`` nor ``unknown`` is absent.
     ``abnormal`` says whether there is any finding where ``labels`` cannot: a data set may call an image abnormal by a
-    label that is not one of the 14. ``fold`` is the split of the source's own lists, None where it has none.
+    label that is not one of the 14. ``official`` is the split of the source's own lists, None where it has none.
     """
 
     path: Path
@@ -35,11 +36,21 @@ class Record:
     boxes: tuple[tuple[str, BoundingBox], ...] = ()
     doubted: bool = False
     abnormal: bool | None = None
-    fold: Split | None = None
+    official: Split | None = None
 
     @property
     def split(self) -> Split:
-        return self.fold or ("val" if in_validation(self.patient_id) else "train")
+        return self.official or ("val" if in_validation(self.patient_id) else "train")
+
+    @property
+    def fold(self) -> int:
+        return fold_of(self.patient_id)
+
+    def fits(self, fold: int) -> bool:
+        """Whether the member that holds ``fold`` out may be fitted on this image: never on an official validation or
+        test image, nor on a patient of that fold.
+        """
+        return self.official != "val" and self.fold != fold
 
     @property
     def any_finding(self) -> bool | None:
@@ -49,15 +60,21 @@ class Record:
         return self.abnormal
 
 
-def _digest(patient_id: str) -> int:
-    return int(hashlib.sha256(f"nih:{patient_id}".encode()).hexdigest()[:8], 16)
+def patient_key(patient_id: str) -> str:
+    """Eight hexadecimal digits that stand for a patient in splits and manifests."""
+    return hashlib.sha256(f"nih:{patient_id}".encode()).hexdigest()[:8]
+
+
+def fold_of(patient_id: str) -> int:
+    """The fold of a patient, 0 to 4, by hash: member k of the detector is fitted on the patients of all folds but k."""
+    return int(patient_key(patient_id), 16) % FOLDS
 
 
 def in_validation(patient_id: str) -> bool:
-    """The patient split used everywhere on the NIH images: one patient in five, by hash."""
-    return _digest(patient_id) % 5 == 0
+    """The patient split used everywhere on the NIH images: one patient in five, fold 0."""
+    return fold_of(patient_id) == 0
 
 
 def in_calibration(patient_id: str) -> bool:
-    """One training patient in eight: never fitted on, they calibrate the probabilities and set the thresholds."""
-    return not in_validation(patient_id) and _digest(patient_id) // 5 % _CALIBRATION_SHARE == 0
+    """One training patient in eight: the refusal model is never fitted on them; they set its cut-offs."""
+    return not in_validation(patient_id) and int(patient_key(patient_id), 16) // FOLDS % _CALIBRATION_SHARE == 0

@@ -14,6 +14,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 # repeats, kernel, stride, expansion, channels out
 _STAGES = (
@@ -25,8 +26,18 @@ _STAGES = (
     (4, 5, 2, 6, 192),
     (1, 3, 1, 6, 320),
 )
+_LAST_EARLY = 2
 _LAST_AT_STRIDE_16 = 10
+EARLY = ("_conv_stem.", "_bn0.", "_blocks.0.", "_blocks.1.", "_blocks.2.")
+"""How the parameters that ``EfficientNetLite0.early`` uses begin. Their filters are never trained."""
+
 MIDDLE_CHANNELS, DEEP_CHANNELS = 112, 320
+_NORMED = (
+    ("_conv_stem", "_bn0"),
+    ("_expand_conv", "_bn0"),
+    ("_depthwise_conv", "_bn1"),
+    ("_project_conv", "_bn2"),
+)
 
 
 def _batch_norm(channels: int) -> nn.BatchNorm2d:
@@ -82,13 +93,32 @@ class EfficientNetLite0(nn.Module):
         self._blocks = nn.ModuleList(blocks)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        return self.late(self.early(x))
+
+    def early(self, x: Tensor) -> Tensor:
+        """The filters down to a quarter of the resolution, (B, 24, S/4, S/4): half of the work."""
         x = F.relu6(self._bn0(self._conv_stem(_pad_same(x, 3, 2))))  # (B, 32, S/2, S/2)
+        for block in self._blocks[: _LAST_EARLY + 1]:
+            x = block(x)
+        return x
+
+    def late(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """The rest, from what ``early`` gives."""
         middle = x
-        for i, block in enumerate(self._blocks):
+        for i, block in enumerate(self._blocks[_LAST_EARLY + 1 :], _LAST_EARLY + 1):
             x = block(x)
             if i == _LAST_AT_STRIDE_16:
                 middle = x
         return middle, x
+
+    def merge_norms(self) -> None:
+        """Multiply each batch norm into the convolution before it, in place; for evaluation only."""
+        for owner in (self, *self._blocks):
+            for convolution, norm in _NORMED:
+                if hasattr(owner, convolution) and isinstance(getattr(owner, norm), nn.BatchNorm2d):
+                    merged = fuse_conv_bn_eval(getattr(owner, convolution), getattr(owner, norm))
+                    setattr(owner, convolution, merged)
+                    setattr(owner, norm, nn.Identity())
 
 
 class Patches(nn.Module):

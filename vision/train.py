@@ -10,9 +10,10 @@ from typing import Any
 
 from errors import InputError
 from vision.fit import Progress, Settings, fit
+from vision.record import FOLDS
 from vision.release import SIDE, release
 
-MEMBERS = 2
+MEMBERS = FOLDS
 
 
 def train_detector(
@@ -33,15 +34,18 @@ def train_detector(
     """Train on annotated folders ("nih:PATH" or PATH) and write detector.* and cases.* into ``out``; returns the
     manifest.
 
-    ``members`` networks are trained one after the other, from the seeds ``seed``, ``seed`` + 1, …; the checkpoint and
-    TensorBoard scalars of each go to its own folder in ``out``. A run that was stopped continues where it was, unless
-    ``resume`` is false, which starts over. ``side`` is the size of the detector's input. ``limit`` takes the first
-    images of each set only. Raises InputError for folders without training images, a number below 1, or a checkpoint
-    made with other settings.
+    ``members`` networks, at most 5, are trained one after the other, from the seeds ``seed``, ``seed`` + 1, …, each
+    without the patients of its own fold, 0, 1, …; the checkpoint and TensorBoard scalars of each go to its own folder
+    in ``out``. A run that was stopped continues where it was, unless ``resume`` is false, which starts over. ``side``
+    is the size of the detector's input. ``limit`` takes the first images of each set only. Raises InputError for
+    folders without training images, a number below 1, more members than folds, or a checkpoint made with other
+    settings.
     """
     for name, value in (("epochs", epochs), ("limit", limit), ("threads", threads), ("members", members)):
         if value is not None and value < 1:
             raise InputError(f"{name} must be positive", value=value, expected="1 or more")
+    if members > FOLDS:
+        raise InputError("too many members", value=members, expected=f"at most {FOLDS}, one for each fold of patients")
     chosen = replace(settings or Settings(), seed=seed, limit=limit)
     if epochs is not None:
         chosen = replace(chosen, epochs=epochs)
@@ -50,7 +54,7 @@ def train_detector(
         folder = out / f"member_{i}"
         if not resume:
             shutil.rmtree(folder, ignore_errors=True)
-        trained.append(fit(data, folder, replace(chosen, seed=seed + i), threads=threads, progress=progress))
+        trained.append(fit(data, folder, replace(chosen, seed=seed + i, fold=i), threads=threads, progress=progress))
     named = " ".join(f"--data nih:{Path(str(where).removeprefix('nih:')).name}" for where in data)
     command = f"whydx train detector {named} --epochs {chosen.epochs} --members {members} --seed {seed}" + (
         f" --limit {limit}" if limit else ""

@@ -23,7 +23,8 @@ class TrainingCase:
     """A training image: an opaque id ("nih-0001"), ChestX-ray14 labels, age in years, sex ("F", "M"), view ("PA",
     "AP").
 
-    ``held_out`` images fitted the calibration only, so that the network's logits on them are honest.
+    ``fold`` is the patient's; the logits are of the member that was not fitted on that fold. ``low_resolution`` images
+    have thresholds of their own.
     """
 
     case_id: str
@@ -31,7 +32,13 @@ class TrainingCase:
     age: float | None
     sex: str | None
     view: str | None
-    held_out: bool
+    fold: int
+    low_resolution: bool
+
+    @property
+    def held_out(self) -> bool:
+        """Whether this is a validation patient: left out wherever something else is fitted on the cases."""
+        return self.fold == 0
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -83,7 +90,8 @@ def read() -> TrainingCases:
             age=None if row["age"] is None else float(row["age"]),
             sex=row["sex"] if row["sex"] in ("F", "M") else None,
             view=row["view"],
-            held_out=row["fold"] == "calibration",
+            fold=row["fold"],
+            low_resolution=row["low_resolution"],
         )
         for row in record["cases"]
     )

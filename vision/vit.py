@@ -98,7 +98,10 @@ class HybridViT(nn.Module):
         nn.init.trunc_normal_(self.patch_head.weight, std=0.02)
 
     def forward(self, image: Tensor) -> Output:
-        middle, deep = self.stem(image)  # (B, 112, G, G), (B, 320, G/2, G/2)
+        return self.attend(*self.stem(image))
+
+    def attend(self, middle: Tensor, deep: Tensor) -> Output:
+        """From what the stem gives, (B, 112, G, G) and (B, 320, G/2, G/2)."""
         b, _, g, _ = middle.shape
         deep = F.interpolate(deep, size=(g, g), mode="bilinear", align_corners=False)  # (B, 320, G, G)
         x = self.embed(torch.cat((middle, deep), 1)).flatten(2).transpose(1, 2)  # (B, N, C)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,9 +19,20 @@ def test_the_split_is_by_patient_and_as_agreed(miniature: Path) -> None:
     for record in datasets.read(miniature):
         expected = int(hashlib.sha256(f"nih:{record.patient_id}".encode()).hexdigest()[:8], 16) % 5 == 0
         assert (record.split == "val") == expected
+        assert (record.fold == 0) == expected
     train, val = datasets.read(miniature, split="train"), datasets.read(miniature, split="val")
     assert len(train) + len(val) == 40
     assert not {r.patient_id for r in train} & {r.patient_id for r in val}
+
+
+def test_every_patient_is_held_out_by_one_member_and_official_test_images_by_all(miniature: Path) -> None:
+    for record in datasets.read(miniature):
+        assert [k for k in range(datasets.FOLDS) if not record.fits(k)] == [record.fold]
+        assert not any(replace(record, official="val").fits(k) for k in range(datasets.FOLDS))
+        assert replace(record, official="train").fits((record.fold + 1) % datasets.FOLDS)
+    shares = np.bincount([datasets.fold_of(str(i)) for i in range(4000)]) / 4000
+    assert len(shares) == datasets.FOLDS
+    assert shares == pytest.approx(1 / datasets.FOLDS, abs=0.02)
 
 
 def test_calibration_patients_are_training_patients() -> None:
@@ -41,6 +53,7 @@ def test_targets_know_one_zero_and_unknown(tmp_path: Path) -> None:
     assert known.sum() == len(LABELS)
     assert values[-1] > 0.9
     assert record.age is None
+    assert np.array_equal(datasets.assessed([record])[0], known.astype(bool))
 
 
 def test_box_names_map_to_labels() -> None:

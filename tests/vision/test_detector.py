@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from safetensors.numpy import load_file
 
 from errors import ArtifactError
@@ -109,7 +110,7 @@ def test_a_manifest_that_does_not_fit_is_refused(tmp_path: Path, change: str) ->
     elif change == "calibration":
         manifest["calibration"]["slope"].pop()
     elif change == "missing key":
-        del manifest["thresholds"]
+        del manifest["operating_points"]
     file.write_text("{" if change == "junk" else json.dumps(manifest), encoding="utf-8")
     with pytest.raises(ArtifactError):
         Detector.open(tmp_path)
@@ -133,18 +134,54 @@ def test_weights_of_another_shape_are_refused(tmp_path: Path) -> None:
 
 
 def test_the_shipped_files_are_small_and_the_cases_carry_no_identity() -> None:
-    assert (WEIGHTS / "detector.safetensors").stat().st_size <= 30_000_000
+    assert (WEIGHTS / "detector.safetensors").stat().st_size <= 45_000_000
     cases = json.loads((WEIGHTS / "cases.json").read_text(encoding="utf-8"))
     tensors = load_file(WEIGHTS / "cases.safetensors")
     assert tensors["embedding"].shape == (len(cases["cases"]), EMBEDDING_DIM)
     assert tensors["region"].shape[0] == len(tensors["region_case"]) == len(tensors["region_label"])
     for row, label in zip(tensors["region_case"][:50], tensors["region_label"][:50], strict=True):
         assert LABELS[label] in cases["cases"][row]["labels"]
-    assert set(cases["cases"][0]) == {"id", "labels", "age", "sex", "view", "set", "fold"}
+    assert set(cases["cases"][0]) == {"id", "labels", "age", "sex", "view", "set", "low_resolution", "fold"}
 
 
-def test_presence_has_three_values(detector: Detector) -> None:
-    assert detector.presence(0.3, 0.25) == "present"
-    assert detector.presence(0.2, 0.25) == "uncertain"
-    assert detector.presence(0.05, 0.25) == "absent"
-    assert detector.presence(1.0, 0.25) == "present"
+def test_the_members_share_the_early_part_of_the_stem(detector: Detector) -> None:
+    x = torch.from_numpy(np.random.default_rng(0).random((1, 1, 64, 64), np.float32))
+    with torch.inference_mode():
+        early = detector.members[0].stem.early(x)
+        for member in detector.members:
+            assert torch.allclose(member.stem.early(x), early, atol=1e-4)
+            assert torch.allclose(member(x).logits, member.attend(*member.stem.late(early)).logits, atol=1e-3)
+
+
+def test_low_resolution_has_an_operating_point_of_its_own(detector: Detector) -> None:
+    points = detector.manifest["operating_points"]
+    cuts = sorted(points[name]["any_finding"] for name in points)
+    p = np.full(15, 0.01)
+    p[-1] = np.mean(cuts)
+    called = {low: any(presence == "present" for *_, presence in detector.judge(p, low)) for low in (False, True)}
+    assert called == {
+        False: points["standard"]["any_finding"] == cuts[0],
+        True: points["low_resolution"]["any_finding"] == cuts[0],
+    }
+
+
+def test_one_output_decides_whether_anything_is_present(detector: Detector) -> None:
+    point = detector.manifest["operating_points"]["standard"]
+    cuts = np.array([point["labels"][x] for x in LABELS])
+    edge = point["any_finding"]
+    near, far = edge / (1 - edge) * 0.7, edge / (1 - edge) * 0.3
+    for odds in (0.2, 0.7, 3.0):
+        p = odds * cuts / (1 - cuts) / (1 + odds * cuts / (1 - cuts))
+        first = LABELS[int(p.argmax())]
+        above, doubtful, below = (
+            dict(zip(LABELS, (seen for *_, seen in detector.judge(np.append(p, last))), strict=True))
+            for last in (edge, near / (1 + near), far / (1 + far))
+        )
+        assert above.pop(first) == "present"
+        assert doubtful.pop(first) == "uncertain"
+        assert set(above.values()) == {"absent" if odds < 0.5 else "uncertain" if odds < 1 else "present"}
+        assert set(doubtful.values()) == {"absent" if odds < 1 else "uncertain"}
+        assert set(below.values()) == {"absent"}
+        for last in (edge, near / (1 + near), far / (1 + far)):
+            for probability, threshold, presence in detector.judge(np.append(p, last)):
+                assert (presence == "present") == (probability >= threshold)

@@ -5,16 +5,18 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from errors import InputError
-from vision.datasets import NO_FINDING, read
+from vision.datasets import NO_FINDING, patient_key, read
 from vision.detector import Detector
 from vision.evaluate import evaluate_detect, intervals, metrics, write_annotations
 from vision.finding import LABELS
+from vision.image import load_image
 
 
 def simulated(records: tuple, seed: int = 0) -> list[dict]:
@@ -65,6 +67,38 @@ def test_rows_have_the_agreed_format(miniature: Path, detector: Detector) -> Non
         if not row["refused"]:
             assert set(row["scores"]) == {*LABELS, NO_FINDING}
     json.dumps(rows)
+
+
+def test_patients_of_the_training_data_are_judged_by_the_member_that_has_not_seen_them(
+    miniature: Path, detector: Detector
+) -> None:
+    """The first half of the patients as training data: each image must come from its own member, the rest from all."""
+    records = read(miniature)
+    manifest = {**detector.manifest, "patients": " ".join(patient_key(r.patient_id) for r in records[:20])}
+    trained = Detector(detector.members, detector.probe, manifest, "")
+    rows, _ = evaluate_detect(miniature, detector=trained)
+    assert [r["image"] for r in rows] == [r.image for r in records]
+    for member in (None, *range(len(detector.members))):
+        judge = trained.judged_by(member)
+        mine = [i for i, r in enumerate(records) if (r.fold if i < 20 else None) == member][:2]
+        for i, found in zip(mine, judge.detect_batch([load_image(records[i].path) for i in mine]), strict=True):
+            assert found.findings
+            assert rows[i]["scores"]["Effusion"] == pytest.approx(
+                next(f.probability for f in found.findings if f.label == "Effusion"), abs=1e-4
+            )
+    everyone = [d.no_finding for d in trained.detect_batch([load_image(r.path) for r in records[:20]])]
+    assert everyone != pytest.approx([r["scores"][NO_FINDING] for r in rows[:20]], abs=1e-4)
+
+
+def test_unknown_labels_are_not_judged(miniature: Path) -> None:
+    records = read(miniature)
+    rows = simulated(records)
+    unknown = [
+        replace(r, unknown=("Effusion",), labels=(), abnormal=None) if i < 10 else r for i, r in enumerate(records)
+    ]
+    assert metrics(unknown, rows)["auroc"] == metrics(records[10:], rows)["auroc"]
+    assert metrics(unknown, rows)["auroc"] != metrics(records, rows)["auroc"]
+    assert metrics(unknown, rows)["ece"] == metrics(records[10:], rows)["ece"]
 
 
 def test_a_missing_image_is_an_input_error(tmp_path: Path, detector: Detector) -> None:

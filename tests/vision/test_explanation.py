@@ -37,12 +37,12 @@ def test_methods_differ_and_gradients_leave_nothing_behind(detector: Detector, p
 
 
 def test_the_best_map_is_faithful_and_its_negative_is_not(detector: Detector, phantom: ImageInstance) -> None:
-    (found,) = explain(detector, phantom, ["Consolidation"])
+    (found,) = explain(detector, phantom, ["Pneumonia"])
     f = found.faithfulness
     assert 0 <= f.deletion <= 1
     assert 0 <= f.insertion <= 1
-    opposite = {"Consolidation": 1 - found.heatmap}
-    backwards = faithfulness(detector, detector.prepare(phantom), opposite)["Consolidation"]
+    opposite = {"Pneumonia": 1 - found.heatmap}
+    backwards = faithfulness(detector, detector.prepare(phantom), opposite)["Pneumonia"]
     assert (backwards.random_deletion, backwards.random_insertion) == (f.random_deletion, f.random_insertion)
     assert f.insertion > backwards.insertion
     assert f.deletion < backwards.deletion

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from safetensors.numpy import load_file
 
 from errors import InputError
 from vision.augment import augment
-from vision.datasets import in_calibration, read
+from vision.datasets import read
 from vision.detector import Detector
 from vision.fit import Settings, coverage, fit
 from vision.image import load_image
@@ -82,14 +85,18 @@ def test_train_detector_writes_an_artifact_that_opens(miniature: Path, tmp_path:
     assert len(detector.detect(load_image(record.path)).findings) in (0, 14)
     assert seen[-1][1] == seen[-1][2]
     cases = json.loads((tmp_path / "cases.json").read_text(encoding="utf-8"))["cases"]
-    train = read(miniature, split="train")
-    assert len(cases) == len(train)
-    assert {c["fold"] for c in cases} <= {"fitted", "calibration"}
-    assert sum(c["fold"] == "calibration" for c in cases) == sum(in_calibration(r.patient_id) for r in train)
+    records = read(miniature)
+    assert sorted(c["fold"] for c in cases) == sorted(r.fold for r in records)
+    assert all(c["low_resolution"] for c in cases)
     assert cases[0]["id"] == "nih-0001"
+    for record in records:
+        assert detector.unseen_by(record.patient_id) == (record.fold if record.fold < 2 else None)
+    assert detector.unseen_by("another patient") is None
 
 
-def test_validation_patients_are_never_fitted(miniature: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_member_is_never_fitted_on_its_fold_nor_on_official_test_images(
+    miniature: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     import vision.fit
 
     used: set[str] = set()
@@ -99,16 +106,34 @@ def test_validation_patients_are_never_fitted(miniature: Path, tmp_path: Path, m
         used.update(r.patient_id for r in records)
         original(self, records)
 
+    records = read(miniature)
+    official = {r.patient_id for r in records if r.fold == 1}
     monkeypatch.setattr(vision.fit._Images, "__init__", spy)
-    fit([miniature], tmp_path, QUICK, stop_after=1)
-    assert used
-    assert not used & {r.patient_id for r in read(miniature, split="val")}
-    assert not {p for p in used if in_calibration(p)}
+    monkeypatch.setattr(
+        vision.fit,
+        "read",
+        lambda _: [replace(r, official="val" if r.patient_id in official else None) for r in records],
+    )
+    fit([miniature], tmp_path, replace(QUICK, fold=3), stop_after=1)
+    assert used == {r.patient_id for r in records if r.fold not in (1, 3)}
+
+
+def test_out_of_fold_readings_come_from_the_member_of_the_fold(miniature: Path, tmp_path: Path) -> None:
+    train_detector([miniature], tmp_path, epochs=1, limit=12, members=2, settings=QUICK, side=64)
+    detector = Detector.open(tmp_path)
+    logits = load_file(tmp_path / "cases.safetensors")["logits"].astype(np.float32)
+    records = sorted(read(miniature), key=lambda r: hashlib.sha256(r.image.encode()).hexdigest())
+    for row, record in enumerate(records):
+        judge = detector.judged_by(record.fold if record.fold < 2 else None)
+        (raw,) = judge.raw(detector.prepare(load_image(record.path))[None])
+        assert raw.logits == pytest.approx(logits[row], abs=0.02 + 0.01 * np.abs(logits[row]).max())
 
 
 def test_wrong_arguments_are_input_errors(miniature: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="epochs"):
         train_detector([miniature], tmp_path, epochs=0)
+    with pytest.raises(InputError, match="too many members"):
+        train_detector([miniature], tmp_path, members=6)
     with pytest.raises(InputError, match="no annotated images"):
         train_detector([tmp_path / "nowhere"], tmp_path)
 

@@ -37,8 +37,8 @@ def labels(row: Mapping[str, str]) -> dict[str, Any]:
 def read(root: Path) -> tuple[Record, ...]:
     """CheXpert: frontal images of train.csv (split by patient) and of valid.csv (validation), in that order."""
     records = []
-    folds: tuple[tuple[str, Split | None], ...] = (("train.csv", None), ("valid.csv", "val"))
-    for name, fold in folds:
+    splits: tuple[tuple[str, Split | None], ...] = (("train.csv", None), ("valid.csv", "val"))
+    for name, official in splits:
         file = root / name
         if name != "train.csv" and not file.is_file():
             continue
@@ -55,7 +55,7 @@ def read(root: Path) -> tuple[Record, ...]:
                     age=age(row["Age"]),
                     sex=sex(row["Sex"]),
                     view=row["AP/PA"] or None,
-                    fold=fold,
+                    official=official,
                     **labels(row),
                 )
             )
@@ -68,7 +68,7 @@ def read_mimic(root: Path) -> tuple[Record, ...]:
     """
     by_study = {row["study_id"]: row for _, row in rows(root / MIMIC_TABLE, ("study_id", *_COLUMNS))}
     split = root / "mimic-cxr-2.0.0-split.csv.gz"
-    fold = {row["dicom_id"]: row["split"] for _, row in rows(split, ("dicom_id", "split"))}
+    part = {row["dicom_id"]: row["split"] for _, row in rows(split, ("dicom_id", "split"))}
     records = []
     metadata = root / "mimic-cxr-2.0.0-metadata.csv.gz"
     for _, row in rows(metadata, ("dicom_id", "subject_id", "study_id", "ViewPosition")):
@@ -85,7 +85,7 @@ def read_mimic(root: Path) -> tuple[Record, ...]:
                 age=None,
                 sex=None,
                 view=row["ViewPosition"],
-                fold="train" if fold.get(name) == "train" else "val",
+                official="train" if part.get(name) == "train" else "val",
                 **labels(by_study[study]),
             )
         )

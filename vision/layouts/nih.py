@@ -54,7 +54,7 @@ def read(root: Path) -> tuple[Record, ...]:
                 view=row.get("View Position") or None,
                 labels=labels,
                 boxes=tuple(boxes.get(name, ())),
-                fold="val" if name in test else None,
+                official="val" if name in test else None,
             )
         )
     return tuple(records)

@@ -44,15 +44,15 @@ def read(root: Path) -> tuple[Record, ...]:
     if _is_kaggle(root / "train.csv"):
         return _part(root, "train", root / "train.csv", None, None)
     records: list[Record] = []
-    folds: tuple[tuple[str, Split | None], ...] = (("train", None), ("test", "val"))
-    for part, fold in folds:
+    splits: tuple[tuple[str, Split | None], ...] = (("train", None), ("test", "val"))
+    for part, official in splits:
         file = root / "annotations" / f"annotations_{part}.csv"
         if file.is_file() or part == "train":
-            records += _part(root, part, file, root / "annotations" / f"image_labels_{part}.csv", fold)
+            records += _part(root, part, file, root / "annotations" / f"image_labels_{part}.csv", official)
     return tuple(records)
 
 
-def _part(root: Path, part: str, file: Path, overall: Path | None, fold: Split | None) -> tuple[Record, ...]:
+def _part(root: Path, part: str, file: Path, overall: Path | None, official: Split | None) -> tuple[Record, ...]:
     said: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
     readers: dict[str, set[str]] = defaultdict(set)
     boxes: dict[str, list[tuple[str, BoundingBox]]] = defaultdict(list)
@@ -104,7 +104,7 @@ def _part(root: Path, part: str, file: Path, overall: Path | None, fold: Split |
                 unknown=() if normal else tuple(x for x in LABELS if x in doubtful),
                 boxes=tuple((n, b) for n, b in boxes[image] if n in found),
                 abnormal=other or (False if normal else None),
-                fold=fold,
+                official=official,
             )
         )
     return tuple(records)
