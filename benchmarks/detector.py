@@ -1,20 +1,22 @@
 """The detector beside two baselines: ``python -m benchmarks.detector [--data FOLDER] [--json]``.
 
-On the validation patients of both NIH extracts: AUROC per label with a 95 % interval over patients, within PA and AP
-films, among abnormal films, by sex and age group; place, calibration; and the same AUROC from (1) a 16-bin grey-level
+On both NIH extracts, every patient judged by the member that was not fitted on him. Over all five folds, from the
+readings that the training left in ``cases.*``: AUROC per label with a 95 % interval over patients, within PA and AP
+films, among abnormal films, by sex and age group; calibration; false alarms and what is raised at the operating point.
+On the validation patients (fold 0), from file to finding: the same, place, and the AUROC of (1) a 16-bin grey-level
 histogram and (2) the pooled features of the ImageNet stem, each with a logistic regression fitted on the training
-patients. What the histogram alone can tell is what the set gives away. Then the operating point on radiographs of
-another source (``covid_cxr``): how many of the diseased raise a finding, beside the false alarms on normal validation
-images; and the time and memory of one image.
+patients: what the histogram alone can tell is what the set gives away. Then radiographs of another source
+(``covid_cxr``): how many of the diseased raise a finding; and the time and memory of one image.
 """
 
 from __future__ import annotations
 
 import argparse
 import csv
+import hashlib
 import json
 import resource
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -23,9 +25,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.machine import stamp
-from vision.datasets import NO_FINDING, Record, load_grey, read, truth
-from vision.detector import Detector
-from vision.evaluate import auroc_table, evaluate_detect, intervals
+from errors import InputError
+from vision import training_cases
+from vision.datasets import FOLDS, NO_FINDING, Record, load_grey, read, truth
+from vision.detector import Detector, sigmoid
+from vision.evaluate import auroc_table, intervals, metrics, predict
 from vision.finding import LABELS
 from vision.image import load_image
 from vision.intensity import resize, standardise
@@ -56,13 +60,68 @@ def stem_features(records: Sequence[Record]) -> NDArray[np.float32]:
     return np.concatenate(rows)
 
 
-def rows_of(records: Sequence[Record], logits: NDArray[Any]) -> dict[str, dict[str, Any]]:
-    """Baseline scores in the form of prediction rows, by image."""
-    p = 1 / (1 + np.exp(-logits))
+def rows_of(records: Sequence[Record], p: NDArray[Any]) -> dict[str, dict[str, Any]]:
+    """Probabilities (n, 15) in the form of prediction rows, by image."""
     return {
-        r.image: {"scores": dict(zip(LABELS, map(float, v), strict=False)) | {NO_FINDING: float(1 - v[-1])}}
+        r.image: {
+            "image": r.image,
+            "refused": None,
+            "scores": dict(zip(LABELS, map(float, v), strict=False)) | {NO_FINDING: float(1 - v[-1])},
+            "boxes": [],
+            "peak": {},
+        }
         for r, v in zip(records, p, strict=True)
     }
+
+
+def out_of_fold(detector: Detector, data: Path) -> dict[str, Any]:
+    """The figures over all five folds, by set; from the logits in cases.*, whose rows are in the order of the images'
+    hashes."""
+    records = [r for name in SETS for r in read(data / name)]
+    order = sorted(records, key=lambda r: hashlib.sha256(r.image.encode()).hexdigest())
+    bank = training_cases.read()
+    if [(r.labels, r.fold) for r in order] != [(row.labels, row.fold) for row in bank.rows]:
+        raise InputError("these are not the images of the shipped cases", value=data, expected=", ".join(SETS))
+    p = detector.probabilities(bank.logits)
+    raised = np.array(
+        [
+            any(seen == "present" for *_, seen in detector.judge(v, row.low_resolution))
+            for v, row in zip(p, bank.rows, strict=True)
+        ]
+    )
+    out = {}
+    for name in SETS:
+        mine = np.array([r.source == name for r in order])
+        some = [r for r in order if r.source == name]
+        rows = rows_of(some, p[mine])
+        normal = np.array([r.labels == (NO_FINDING,) for r in some])
+        folds = [tables([r for r in some if r.fold == k], rows) for k in range(FOLDS)]
+        figures = metrics(some, list(rows.values()))
+        out[name] = {
+            "images": len(some),
+            "patients": len({r.patient_id for r in some}),
+            "detector": tables(some, rows),
+            "intervals": rounded(intervals(some, list(rows.values()))),
+            "groups": groups(some, rows),
+            "mean of the folds": {
+                "mean": mean_of(f["all"].get("mean") for f in folds),
+                "abnormal": mean_of(f["abnormal"].get("mean") for f in folds),
+                NO_FINDING: mean_of(f["all"].get(NO_FINDING) for f in folds),
+            },
+            "ece": figures["ece"],
+            "false alarms": {"normal": int(normal.sum()), "share": round(float(raised[mine][normal].mean()), 4)},
+            "raised": {"abnormal": int((~normal).sum()), "share": round(float(raised[mine][~normal].mean()), 4)},
+        }
+    return out
+
+
+def mean_of(values: Iterable[float | None]) -> float:
+    """Of those that there are."""
+    return round(float(np.mean([v for v in values if v is not None])), 4)
+
+
+def rounded(found: dict[str, tuple[float, float]]) -> dict[str, list[float]]:
+    return {k: [round(v, 3) for v in pair] for k, pair in found.items()}
 
 
 def tables(records: Sequence[Record], rows: dict[str, dict[str, Any]]) -> dict[str, dict[str, float]]:
@@ -90,12 +149,6 @@ def groups(records: Sequence[Record], rows: dict[str, dict[str, Any]]) -> dict[s
         if table:
             out[name] = {"n": len(some)} | {k: table[k] for k in (NO_FINDING, "mean") if k in table}
     return out
-
-
-def false_alarms(detector: Detector, records: Sequence[Record]) -> tuple[int, int]:
-    """(normal images with any finding present, normal images)."""
-    normal = [r for r in records if r.labels == (NO_FINDING,)]
-    return sum(raises(detector, [r.path for r in normal])), len(normal)
 
 
 def raises(detector: Detector, paths: Sequence[Path]) -> list[bool]:
@@ -132,10 +185,12 @@ def speed(detector: Detector, path: Path) -> dict[str, float]:
 
 
 def measure(data: Path, weights: Path | None = None) -> dict[str, Any]:
-    """All figures, by set."""
+    """All figures."""
     detector = Detector.open(weights)
     out: dict[str, Any] = {"measured": stamp(), "weights": detector.fingerprint}
     out["speed"] = speed(detector, read(data / SETS[0])[0].path)
+    if weights is None:
+        out["out of fold"] = out_of_fold(detector, data)
     train = [r for name in SETS for r in read(data / name, split="train")]
     y = truth(train)
     features: dict[str, Callable[[Sequence[Record]], NDArray[Any]]] = {
@@ -145,21 +200,22 @@ def measure(data: Path, weights: Path | None = None) -> dict[str, Any]:
     fitted = {name: regress(of(train), y) for name, of in features.items()}
     for name in SETS:
         records = read(data / name, split="val")
-        rows, figures = evaluate_detect(data / name, "val", detector=detector)
+        rows = predict(detector, records)
         by_image = {r["image"]: r for r in rows}
-        alarms, normal = false_alarms(detector, records)
+        figures = metrics(records, rows)
         entry: dict[str, Any] = {
             "images": len(records),
             "patients": len({r.patient_id for r in records}),
             "detector": tables(records, by_image),
-            "intervals": {k: [round(v, 3) for v in pair] for k, pair in intervals(records, rows).items()},
-            "groups": groups(records, by_image),
-            "false alarms": {"normal": normal, "with a finding": alarms, "share": round(alarms / normal, 4)},
+            "intervals": rounded(intervals(records, rows)),
         }
         entry |= {k: figures[k] for k in ("ece", "refused", "pointing_game", "boxes") if k in figures}
         for baseline, (weight, offset) in fitted.items():
-            entry[baseline] = tables(records, rows_of(records, features[baseline](records) @ weight + offset))
+            entry[baseline] = tables(records, rows_of(records, sigmoid(features[baseline](records) @ weight + offset)))
         out[name] = entry
+    boxed = [r for r in read(data / SETS[0]) if r.boxes]
+    figures = metrics(boxed, predict(detector, boxed))
+    out["boxes, out of fold"] = {k: figures[k] for k in ("pointing_game", "boxes")}
     out["covid_cxr"] = other_source(detector, data / "covid_cxr")
     return out
 
@@ -167,33 +223,42 @@ def measure(data: Path, weights: Path | None = None) -> dict[str, Any]:
 def markdown(figures: dict[str, Any]) -> str:
     """The figures as tables."""
     lines = [f"Measured {figures['measured']}; weights {figures['weights']}.", ""]
-    for name in SETS:
-        entry = figures[name]
-        lines += [
-            f"{name}: {entry['images']} images of {entry['patients']} validation patients",
-            "",
-            "| label | detector (95 %) | PA | AP | among abnormal | ImageNet features | histogram |",
-            "|---|---|---|---|---|---|---|",
-        ]
-        for label, value in entry["detector"]["all"].items():
-            low, high = entry["intervals"][label]
-            others = [entry["detector"][k].get(label) for k in ("PA", "AP", "abnormal")]
-            others += [entry[k]["all"].get(label) for k in ("imagenet", "histogram")]
-            cells = " | ".join("" if v is None else f"{v:.3f}" for v in others)
-            lines.append(f"| {label} | {value:.3f} ({low:.2f}–{high:.2f}) | {cells} |")
-        for label in sorted(set(entry["detector"]["abnormal"]) - set(entry["detector"]["all"])):
-            lines.append(f"| {label} | | | | {entry['detector']['abnormal'][label]:.3f} | | |")
-        alone = [f"{k} {entry[k]['abnormal'].get('mean', float('nan')):.3f}" for k in ("imagenet", "histogram")]
-        lines += [
-            "",
-            f"Baselines among abnormal, mean: {', '.join(alone)}.",
-            f"ECE {entry['ece']}; refused {entry['refused']}.",
-        ]
-        if "boxes" in entry:
-            lines.append(f"Pointing game {entry['pointing_game']}; boxes {entry['boxes']}.")
-        lines += [f"Groups: {entry['groups']}.", f"False alarms: {entry['false alarms']}.", ""]
-    lines += [f"covid_cxr, frontal radiographs: {figures['covid_cxr']}.", f"Speed: {figures['speed']}."]
+    for title, part in (("all five folds", figures.get("out of fold", {})), ("validation patients, fold 0", figures)):
+        for name in SETS if part else ():
+            lines += [f"{name}, {title}: {part[name]['images']} images of {part[name]['patients']} patients", ""]
+            lines += [*table(part[name]), ""]
+            known = (
+                "mean of the folds",
+                "ece",
+                "refused",
+                "false alarms",
+                "raised",
+                "pointing_game",
+                "boxes",
+                "groups",
+            )
+            lines += [f"- {key}: {part[name][key]}" for key in known if key in part[name]]
+            lines += [
+                f"- {key}, among abnormal, mean: {part[name][key]['abnormal']['mean']}"
+                for key in ("imagenet", "histogram")
+                if key in part[name]
+            ] + [""]
+    lines += [f"{key}: {figures[key]}" for key in ("boxes, out of fold", "covid_cxr", "speed")]
     return "\n".join(lines)
+
+
+def table(entry: dict[str, Any]) -> list[str]:
+    """AUROC by label; the baselines where they were measured."""
+    baselines = [k for k in ("imagenet", "histogram") if k in entry]
+    lines = [f"| label | detector (95 %) | PA | AP | among abnormal |{''.join(f' {k} |' for k in baselines)}"]
+    lines.append("|---" * (5 + len(baselines)) + "|")
+    for label, value in entry["detector"]["all"].items():
+        low, high = entry["intervals"][label]
+        others = [entry["detector"][k].get(label) for k in ("PA", "AP", "abnormal")]
+        others += [entry[k]["all"].get(label) for k in baselines]
+        cells = " | ".join("" if v is None else f"{v:.3f}" for v in others)
+        lines.append(f"| {label} | {value:.3f} ({low:.2f}–{high:.2f}) | {cells} |")
+    return lines
 
 
 def main() -> None:

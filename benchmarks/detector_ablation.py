@@ -167,9 +167,9 @@ def measure(model: HybridViT, large: Sequence[Record], small: Sequence[Record]) 
         scores[record.image] = {
             "scores": dict(zip(LABELS, map(float, p), strict=False)) | {NO_FINDING: float(1 - p[-1])}
         }
-        if record.boxes and record in large:
+        marked = [i for i, label in enumerate(LABELS) if label in record.labels]
+        if record.boxes and marked and record in large:
             height, width = pixels.shape
-            marked = [i for i, label in enumerate(LABELS) if label in record.labels]
             x0, y0 = localisation.peak(maps[max(marked, key=lambda i: p[i])], width, height)
             inside = (b.x <= x0 < b.x + b.width and b.y <= y0 < b.y + b.height for _, b in record.boxes)
             hits.append(any(inside))

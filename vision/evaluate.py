@@ -30,13 +30,25 @@ def evaluate_detect(
 ) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     """Predict every image of ``folder``/annotations.jsonl (of a split) → (prediction rows in file order, metrics).
 
-    An image of a patient whom the detector was trained on is judged by the one member that was not fitted on him, every
-    other image by all members.
-    A row: image, refused (reason or null), scores {label: p, "No Finding": p}, boxes [{label, bbox_xywh, score}], peak
-    {label: [x, y]}, in pixels of the input image. Raises InputError when the folder or an image cannot be read.
+    Who judges an image, ``predict`` says. A row: image, refused (reason or null), scores {label: p, "No Finding": p},
+    boxes [{label, bbox_xywh, score}], peak {label: [x, y]}, in pixels of the input image. Raises InputError when the
+    folder or an image cannot be read.
     """
     records = read(folder, split=split)
-    detector = detector or Detector.open()
+    rows = predict(detector or Detector.open(), records, batch=batch, progress=progress)
+    return rows, metrics(records, rows)
+
+
+def predict(
+    detector: Detector,
+    records: Sequence[Record],
+    *,
+    batch: int = 8,
+    progress: Callable[[str, int, int], None] | None = None,
+) -> list[dict[str, Any]]:
+    """A row for each record, in order: an image of a patient whom the detector was trained on is judged by the one
+    member that was not fitted on him, every other image by all members.
+    """
     rows: dict[int, dict[str, Any]] = {}
     judges = [detector.unseen_by(r.patient_id) for r in records]
     for member in sorted(set(judges), key=lambda m: -1 if m is None else m):
@@ -48,8 +60,7 @@ def evaluate_detect(
             rows |= {i: prediction(records[i].image, d) for i, d in zip(some, found, strict=True)}
             if progress:
                 progress("detecting", len(rows), len(records))
-    in_order = [rows[i] for i in range(len(records))]
-    return in_order, metrics(records, in_order)
+    return [rows[i] for i in range(len(records))]
 
 
 def prediction(image: str, detection: Detection) -> dict[str, Any]:
