@@ -34,7 +34,7 @@ from vision.phantom import KINDS, Kind, Lesion, radiograph
 if TYPE_CHECKING:
     from vision.vit import HybridViT
 
-STEPS, SIDE, TEST_SIDE, BATCH, WARM_STEPS, PHANTOMS = 140, 128, 160, 24, 60, 60
+STEPS, SIDE, TEST_SIDE, BATCH, WARM_STEPS, PHANTOMS = 100, 128, 160, 24, 50, 60
 MEASURES = ("nih_cxr mean", "among abnormal", "64 px No Finding", "64 px mean", "pointing")
 SHOWS: dict[Kind, str] = {
     "consolidation": "Consolidation",
