@@ -52,7 +52,7 @@ _FARTHEST_SHARED = 6
 _RIVAL = 0.8  # of the best score
 _CACHED_ROWS = 1 << 17
 # The nearest to their sources' wording are looked at; a vocabulary may give one name to thousands of concepts.
-_MOST_ENTRIES = 64
+_MOST_ENTRIES = 24
 _MOST_RIVALS = 8
 
 
@@ -256,11 +256,14 @@ class Recognizer:
                 cost + (not same_light) + 2 * (not same_order) + 2 * bool(own) + 2 * misspelt
             )
             method = "coordination" if own else "spelling" if misspelt else "normalized" if same_order else "order"
-            fit = Candidate(chosen, concept, term, method, score, cost, own)
             if best is None or score > best.score:
-                best, fit = fit, best
-            if fit is not None and fit.concept != best.concept:
-                others.append(fit)
+                if best is not None and concept != best.concept:
+                    others.append(best)
+                best = Candidate(chosen, concept, term, method, score, cost, own)
+            elif concept != best.concept and score >= _RIVAL * best.score:
+                others.append(Candidate(chosen, concept, term, method, score, cost, own))
+                if best.score == 1.0 and len(others) >= _MOST_RIVALS:
+                    break  # none can be better, and no more are kept
         if others and best is not None:
             least = _RIVAL * best.score
             rivals = (other for other in others if other.score >= least and other.concept != best.concept)

@@ -48,10 +48,16 @@ def meant(word: str, index: LinkerIndex) -> tuple[int, int] | None:
     """
     if not tolerated(word) or not len(index.misspelt):
         return None
-    asked = np.array([word_hash(form) for form in one_slip(word)], dtype=np.uint64)
-    first, last = (np.searchsorted(index.misspelt, asked, side) for side in ("left", "right"))
-    found = [pair for a, b in zip(first.tolist(), last.tolist(), strict=True) for pair in index.meant[a:b].tolist()]
-    if not found or len({family for family, _ in found}) > 1:
+    # Most of what is asked is asked once and not there: not a use of the cache of hashes, nor of a second search.
+    asked = np.array([word_hash.__wrapped__(form) for form in one_slip(word)], dtype=np.uint64)
+    first = np.searchsorted(index.misspelt, asked)
+    first[first == len(index.misspelt)] = 0
+    there = index.misspelt[first] == asked
+    if not there.any():
+        return None
+    last = np.searchsorted(index.misspelt, asked[there], "right").tolist()
+    found = [pair for a, b in zip(first[there].tolist(), last, strict=True) for pair in index.meant[a:b].tolist()]
+    if len({family for family, _ in found}) > 1:
         return None
     family, light = min(found)
     return family, light

@@ -35,7 +35,8 @@ if TYPE_CHECKING:
 KIND = "index of names"
 VERSION = 1
 SYSTEMS = ("HP", "CHEST")
-# Half of what the packaged encoder adds to the development sets at these is right (``benchmarks/similar_names.py``).
+# Six of the 14 concepts that the packaged encoder adds to the development sets at these are right; below, fewer are
+# (``benchmarks/similar_names.py``).
 THRESHOLD = 0.85
 MARGIN = 0.06  # to the nearest name of an unrelated concept
 _SHORTEST, _LONGEST = 2, 5  # words of a phrase
