@@ -12,6 +12,7 @@ import typer
 
 from cli.terminal import (
     CountOption,
+    DeviceOption,
     FormatOption,
     HomeOption,
     OutputOption,
@@ -60,6 +61,7 @@ def diagnose(
     k: CountOption = 5,
     layout: FormatOption = "table",
     output: OutputOption = None,
+    device: DeviceOption = "cpu",
     home: HomeOption = None,
 ) -> None:
     """Rank the diagnoses that images, a note and stated findings point to, each with the evidence that moved it."""
@@ -74,7 +76,7 @@ def diagnose(
     from fusion.pipeline import Pipeline
     from reports.table import render
 
-    pipeline = Pipeline.open(home_folder(home))
+    pipeline = Pipeline.open(home_folder(home), device=device)
     report = pipeline.diagnose(
         images or (), note=text, present=finding or (), absent=absent or (), age=age, sex=sex, k=k
     )
@@ -215,6 +217,7 @@ def cases(
     k: CountOption = 10,
     layout: FormatOption = "table",
     output: OutputOption = None,
+    device: DeviceOption = "cpu",
     home: HomeOption = None,
 ) -> None:
     """Find similar cases by image, text and concepts, or a cohort by --where."""
@@ -229,7 +232,7 @@ def cases(
         from vision.image import load_image
 
         loaded = load_image(image)
-        seen = Detector.open().detect(loaded)
+        seen = Detector.open(device=device).detect(loaded)
         if seen.refused:
             raise _refusal(image, seen.refused)
         embedding = seen.embedding

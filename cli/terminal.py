@@ -36,7 +36,9 @@ OutputOption = Annotated[
     Path | None, typer.Option("-o", "--output", help="Write to this file instead of stdout.", show_default=False)
 ]
 FormatOption = Annotated[Layout, typer.Option("--format", help="For a reader, or for a program.")]
-DeviceOption = Annotated[Literal["cpu", "cuda", "mps"], typer.Option("--device", help="Where the networks run.")]
+DeviceOption = Annotated[
+    Literal["cpu", "cuda", "mps"], typer.Option("--device", help="Where the detector's networks run.")
+]
 SeedOption = Annotated[int, typer.Option("--seed", min=0, help="Seed of everything random.")]
 
 

@@ -79,13 +79,14 @@ class Pipeline:
         self.base_rates = training_cases.read().base_rates
 
     @classmethod
-    def open(cls, home: Path) -> Pipeline:
-        """Open the graph, the indexes and the models under ``home``.
+    def open(cls, home: Path, *, device: str = "cpu") -> Pipeline:
+        """Open the graph, the indexes and the models under ``home``; the detector runs on ``device``.
 
-        Raises ArtifactError when one is missing, damaged, or was made for another version of the others.
+        Raises ArtifactError when one is missing, damaged, or was made for another version of the others, and
+        InputError for a device that is not there.
         """
         graph = KnowledgeGraph.open(home / "graph")
-        detector = Detector.open()
+        detector = Detector.open(device=device)
         checkpoint = checkpoints.load(detector=detector.manifest["sha256"])
         search = EvidenceSearch(graph, Literature.open(home), Cases.open(home, detector=detector.fingerprint))
         return cls(graph, Linker.open(home / "linker"), search, detector, checkpoint)

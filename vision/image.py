@@ -32,6 +32,7 @@ _MOST_BYTES = 512_000_000
 _SMALLEST_SIDE = 16
 _COLOUR_SPREAD = 0.08
 _COLOUR_SHARE = 0.02
+_JPEG_EXTENDED = "1.2.840.10008.1.2.4.51"
 _FORMATS = "a DICOM, PNG or JPEG image"
 
 
@@ -198,6 +199,8 @@ def _check_dicom(path: Path, dataset: Dataset) -> None:
 def _dicom_pixels(path: Path, dataset: Dataset) -> NDArray[np.float32]:
     from pydicom.pixels import apply_modality_lut, apply_voi_lut, convert_color_space
 
+    if dataset.file_meta.get("TransferSyntaxUID") == _JPEG_EXTENDED and int(dataset.get("BitsStored", 8)) > 8:
+        _check_jpeg12(path)
     with _quiet_decoders():
         stored = dataset.pixel_array
     photometric = str(dataset.get("PhotometricInterpretation", "MONOCHROME2"))
@@ -224,6 +227,19 @@ def _dicom_pixels(path: Path, dataset: Dataset) -> NDArray[np.float32]:
         scaled = 1 - scaled
     scaled[~inside] = 0
     return scaled.astype(np.float32)
+
+
+def _check_jpeg12(path: Path) -> None:
+    """Lossy JPEG of 12 bits needs a decoder whose licence (GPL 3) is not ours, so that it is an extra."""
+    from importlib.util import find_spec
+
+    if find_spec("libjpeg") is None:
+        raise InputError(
+            "the DICOM file holds lossy JPEG of 12 bits, which needs a decoder of its own",
+            value=path,
+            expected="the extra jpeg12",
+            run="pip install 'whydx[jpeg12]'",
+        )
 
 
 @contextmanager

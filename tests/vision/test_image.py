@@ -149,6 +149,17 @@ def test_bad_files_are_refused_in_one_line(tmp_path: Path, capfd: pytest.Capture
     assert capfd.readouterr() == ("", "")  # no warning of a decoder leaks
 
 
+def test_lossy_jpeg_of_12_bits_needs_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    film = get_testdata_file("JPGExtended.dcm")
+    with monkeypatch.context() as without:
+        without.setattr("importlib.util.find_spec", lambda _: None)
+        assert "whydx[jpeg12]" in _refused(film)
+    pytest.importorskip("libjpeg")
+    image = load_image(film)
+    assert image.pixels.shape == (1024, 256)
+    assert len(np.unique(image.pixels)) > 100
+
+
 def test_a_colour_photograph_is_refused(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     Image.fromarray(rng.integers(0, 255, (40, 40, 3), dtype=np.uint8)).resize((200, 200)).save(tmp_path / "photo.jpg")
