@@ -21,7 +21,7 @@ to DIR and measures those. ``--calibrate DIR`` fits only the calibrations, for t
 (``fusion.evaluate.calibration_figures`` of the rows that ``whydx eval diagnose`` writes): as it is, and as if no
 patient's publication were known.
 
-``--peer pyhpo`` adds pyhpo's own best-match average, 2 s a patient: give ``--limit`` too.
+``--peer pyhpo`` adds pyhpo's own best-match average, 3 s a patient: give ``--limit`` too.
 """
 
 from __future__ import annotations

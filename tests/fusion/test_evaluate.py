@@ -76,3 +76,11 @@ def test_figures_agree_with_the_scorer(shared_data: Path, home: Path, tmp_path: 
             assert sum(row["probabilities"]) + none == pytest.approx(1, abs=1e-3)
             count = len(row["conformal"])
             assert row["conformal"] == row["ranking"][:count], "the set holds the likeliest"
+
+
+@pytest.mark.slow
+def test_probabilities_of_validation_diseases_can_be_believed(shared_data: Path, home: Path) -> None:
+    _, metrics = evaluate_diagnose(shared_data / "phenopackets" / "cases.jsonl", home, split="val")
+    assert metrics["n"] == 1025
+    assert metrics["ece"] <= 0.05
+    assert 0.88 <= metrics["coverage"] <= 0.92
