@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
 from time import monotonic
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -171,6 +171,9 @@ def train_detector(
     resume: Annotated[
         bool, typer.Option("--resume/--no-resume", help="Go on from a checkpoint, or start over.")
     ] = True,
+    track: Annotated[
+        Literal["tensorboard", "wandb", "none"], typer.Option("--track", help="Where the losses are written.")
+    ] = "tensorboard",
     seed: SeedOption = 0,
 ) -> None:
     """Train the detector's members, calibrate each where it was not fitted, and write weights, thresholds, manifest."""
@@ -186,6 +189,7 @@ def train_detector(
             seed=seed,
             resume=resume,
             threads=threads,
+            track=track,
             progress=advance,
         )
     say(f"wrote {output / 'detector.safetensors'}")

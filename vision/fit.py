@@ -22,6 +22,7 @@ from vision.augment import Box, augment
 from vision.datasets import Record, assessed, box_labels, load_grey, read, targets, truth
 from vision.finding import LABELS
 from vision.intensity import resize, standardise
+from vision.tracking import Track, open_tracker
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -76,6 +77,7 @@ def fit(
     start: HybridViT | None = None,
     threads: int | None = None,
     stop_after: int | None = None,
+    track: Track = "tensorboard",
     progress: Progress | None = None,
 ) -> Trained:
     """Train one member on the patients of ``data`` outside ``settings.fold``; checkpoints go to ``out``.
@@ -83,11 +85,10 @@ def fit(
     A run that finds a checkpoint in ``out`` continues it and reaches the same losses as one that was never stopped: the
     order of images, their augmentation and the dropout are drawn from (seed, step) alone. ``start`` is the network to
     train, in place (default: the hybrid with its ImageNet stem). ``stop_after`` ends the run
-    after that many steps (a checkpoint is left). TensorBoard scalars go to ``out``/tensorboard. Raises InputError
-    without training images.
+    after that many steps (a checkpoint is left). Scalars go where ``track`` says. Raises InputError without
+    training images and DependencyError without what ``track`` needs.
     """
     import torch
-    from torch.utils.tensorboard import SummaryWriter
 
     settings = settings or Settings()
     if threads:
@@ -120,7 +121,7 @@ def fit(
         )
     if progress and state["step"]:
         progress("resumed", state["step"], total)
-    writer = SummaryWriter(str(out / "tensorboard"), purge_step=state["step"])
+    tracker = open_tracker(track, out, state["step"], asdict(settings))
     started = time.time()
     first = state["step"]
     end = total if stop_after is None else min(total, stop_after)
@@ -151,7 +152,7 @@ def fit(
         state["losses"].append(round(float(loss.detach()), 5))
         state["step"] = step + 1
         for name, value in parts.items():
-            writer.add_scalar(f"loss/{name}", value, step)
+            tracker.scalar(f"loss/{name}", value, step)
         if progress:
             progress("training", step + 1, total)
         last = step + 1 == end
@@ -159,11 +160,11 @@ def fit(
             if position == steps - 1 and held and ((epoch + 1) % 4 == 0 or step + 1 == total):
                 figures = _held_out(model, settings, average, held)
                 for name, value in figures.items():
-                    writer.add_scalar(f"held_out/{name}", value, step)
-            writer.add_scalar("time/seconds_per_step", (time.time() - started) / (step + 1 - first), step)
-            writer.flush()
+                    tracker.scalar(f"held_out/{name}", value, step)
+            tracker.scalar("time/seconds_per_step", (time.time() - started) / (step + 1 - first), step)
+            tracker.flush()
             checkpoint.save(out, model, average, optimiser, state)
-    writer.close()
+    tracker.close()
     return Trained(
         weights=average, settings=settings, losses=tuple(state["losses"]), finished=bool(state["step"] >= total)
     )

@@ -12,6 +12,7 @@ from errors import InputError
 from vision.fit import Progress, Settings, fit
 from vision.record import FOLDS
 from vision.release import SIDE, release
+from vision.tracking import Track
 
 MEMBERS = FOLDS
 
@@ -27,6 +28,7 @@ def train_detector(
     resume: bool = True,
     threads: int | None = None,
     settings: Settings | None = None,
+    track: Track = "tensorboard",
     side: int = SIDE,
     date: str | None = None,
     progress: Progress | None = None,
@@ -35,11 +37,11 @@ def train_detector(
     manifest.
 
     ``members`` networks, at most 5, are trained one after the other, from the seeds ``seed``, ``seed`` + 1, …, each
-    without the patients of its own fold, 0, 1, …; the checkpoint and TensorBoard scalars of each go to its own folder
-    in ``out``. A run that was stopped continues where it was, unless ``resume`` is false, which starts over. ``side``
-    is the size of the detector's input. ``limit`` takes the first images of each set only. Raises InputError for
-    folders without training images, a number below 1, more members than folds, or a checkpoint made with other
-    settings.
+    without the patients of its own fold, 0, 1, …; the checkpoint and scalars (see ``tracking``) of each go to its own
+    folder in ``out``. A run that was stopped continues where it was, unless ``resume`` is false, which starts over.
+    ``side`` is the size of the detector's input. ``limit`` takes the first images of each set only. Raises InputError
+    for folders without training images, a number below 1, more members than folds, or a checkpoint made with other
+    settings, and DependencyError without what ``track`` needs.
     """
     for name, value in (("epochs", epochs), ("limit", limit), ("threads", threads), ("members", members)):
         if value is not None and value < 1:
@@ -54,7 +56,9 @@ def train_detector(
         folder = out / f"member_{i}"
         if not resume:
             shutil.rmtree(folder, ignore_errors=True)
-        trained.append(fit(data, folder, replace(chosen, seed=seed + i, fold=i), threads=threads, progress=progress))
+        trained.append(
+            fit(data, folder, replace(chosen, seed=seed + i, fold=i), threads=threads, track=track, progress=progress)
+        )
     named = " ".join(f"--data nih:{Path(str(where).removeprefix('nih:')).name}" for where in data)
     command = f"whydx train detector {named} --epochs {chosen.epochs} --members {members} --seed {seed}" + (
         f" --limit {limit}" if limit else ""

@@ -16,7 +16,7 @@ import pytest
 import torch
 from safetensors.numpy import load_file
 
-from errors import InputError
+from errors import DependencyError, InputError
 from vision.augment import augment
 from vision.datasets import read
 from vision.detector import Detector
@@ -127,6 +127,15 @@ def test_out_of_fold_readings_come_from_the_member_of_the_fold(miniature: Path, 
         judge = detector.judged_by(record.fold if record.fold < 2 else None)
         (raw,) = judge.raw(detector.prepare(load_image(record.path))[None])
         assert raw.logits == pytest.approx(logits[row], abs=0.02 + 0.01 * np.abs(logits[row]).max())
+
+
+def test_scalars_go_where_they_should(miniature: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fit([miniature], tmp_path / "none", QUICK, stop_after=1, track="none")
+    assert sorted(p.name for p in (tmp_path / "none").iterdir()) == ["checkpoint"]
+    monkeypatch.setitem(sys.modules, "wandb", None)  # as if it were not installed
+    with pytest.raises(DependencyError, match=r"whydx\[wandb\]"):
+        fit([miniature], tmp_path / "wandb", QUICK, stop_after=1, track="wandb")
+    assert not (tmp_path / "wandb").exists()
 
 
 def test_wrong_arguments_are_input_errors(miniature: Path, tmp_path: Path) -> None:
