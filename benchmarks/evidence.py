@@ -12,7 +12,10 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections import Counter
 from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +30,7 @@ from fusion.workup import Case, observations
 
 LEAST_PIECES = 6
 TAKEN = 3
+PROCESSES = 2  # one a core
 # Batching changes the last bits of a score.
 CLOSE = 1e-4
 
@@ -39,21 +43,17 @@ def standing_apart(evidence: Sequence[Evidence], case: Case) -> list[Evidence]:
     return [e for e in evidence if e.kind not in hangs_on or hangs_on[e.kind](e) not in shown]
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--home", type=Path)
-    parser.add_argument("--limit", type=int, default=500, help="reports")
-    parser.add_argument("--json", action="store_true")
-    arguments = parser.parse_args()
-    pipeline = Pipeline.open(home_folder(arguments.home))
+def weighed(home: Path, first: int, limit: int) -> Counter[str]:
+    """Counts over the reports ``first`` to ``limit``, every second one with two processes, and so on."""
+    pipeline = Pipeline.open(home)
     curriculum = chest_patients(pipeline)
-    pieces = wrong = reports = compared = lower = 0
-    for i in range(arguments.limit):
-        print(f"\rreport {i + 1} of {arguments.limit}", end="", file=sys.stderr)
+    counts: Counter[str] = Counter()
+    for i in range(first, limit, PROCESSES):
+        if first == 0:
+            print(f"\rreport {i + 1} of {limit}", end="", file=sys.stderr)
         drawn = curriculum.draw(i, "chest")
         if drawn is None or not observations(drawn.case):
             continue
-        reports += 1
         explainer = Explainer(pipeline, Recalled(case=drawn.case, embedding=None, warnings=()))
         now = explainer.now
         place, disease = now.ranked[0], now.curie(0)
@@ -61,27 +61,39 @@ def main() -> None:
         questions = [explainer.without(disease, [piece]) for piece in evidence]
         rng = np.random.default_rng([SEED, i])
         apart = standing_apart(evidence, drawn.case)
-        enough = len(apart) >= LEAST_PIECES
-        if enough:
+        compared = False
+        if len(apart) >= LEAST_PIECES:
             top = sorted(apart, key=lambda e: (-e.weight, e.reference))[:TAKEN]
             at_random = [apart[n] for n in rng.choice(len(apart), TAKEN, replace=False)]
             questions += [explainer.without(disease, top), explainer.without(disease, at_random)]
+            compared = {id(e) for e in top} != {id(e) for e in at_random}
         scores = pipeline.scorer.scores(questions)
+        counts.update({"reports": 1, "pieces": len(evidence), "compared": int(compared)})
         for piece, score in zip(evidence, scores, strict=False):
             weight = float(now.scores[place] - score)
-            wrong += abs(weight - piece.weight) > CLOSE or (weight > 0) != (piece.stance == "supports")
-        pieces += len(evidence)
-        if enough and {id(e) for e in top} != {id(e) for e in at_random}:
-            compared += 1
-            lower += scores[-2] < scores[-1]
+            counts["differ"] += abs(weight - piece.weight) > CLOSE or (weight > 0) != (piece.stance == "supports")
+        counts["lower"] += bool(compared and scores[-2] < scores[-1])
+    return counts
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--home", type=Path)
+    parser.add_argument("--limit", type=int, default=500, help="reports")
+    parser.add_argument("--json", action="store_true")
+    arguments = parser.parse_args()
+    home = home_folder(arguments.home)
+    with ProcessPoolExecutor(PROCESSES, mp_context=get_context("spawn")) as pool:
+        parts = pool.map(weighed, [home] * PROCESSES, range(PROCESSES), [arguments.limit] * PROCESSES)
+        counts = sum(parts, Counter())
     print(file=sys.stderr)
     result = {
         "measured": stamp(),
-        "reports": reports,
-        "pieces": pieces,
-        "pieces whose weight differs": int(wrong),
-        "reports compared": compared,
-        "top three lower it more": round(lower / max(compared, 1), 4),
+        "reports": counts["reports"],
+        "pieces": counts["pieces"],
+        "pieces whose weight differs": counts["differ"],
+        "reports compared": counts["compared"],
+        "top three lower it more": round(counts["lower"] / max(counts["compared"], 1), 4),
     }
     print(json.dumps(result) if arguments.json else "\n".join(f"{name}: {value}" for name, value in result.items()))
 
