@@ -167,6 +167,10 @@ def train_detector(
     members: Annotated[
         int, typer.Option("--members", min=1, max=5, help="Networks to train and average, each without one fold.")
     ] = 5,
+    backbone: Annotated[
+        str | None,
+        typer.Option("--backbone", metavar="NAME|FOLDER", help="A Hugging Face ViT or DINOv2 instead of the hybrid."),
+    ] = None,
     threads: ThreadsOption = None,
     resume: Annotated[
         bool, typer.Option("--resume/--no-resume", help="Go on from a checkpoint, or start over.")
@@ -189,6 +193,7 @@ def train_detector(
             seed=seed,
             resume=resume,
             threads=threads,
+            backbone=backbone,
             track=track,
             progress=advance,
         )

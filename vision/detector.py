@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -115,7 +115,7 @@ class Detector:
         data = _read(folder / "detector.safetensors", manifest["sha256"])
         reading = _read(folder / "probe.safetensors", manifest["probe_sha256"])
         try:
-            members = networks(load_tensors(data), manifest["members"])
+            members = networks(load_tensors(data), manifest["members"], manifest.get("backbone"))
             probe = Probe.of(load_tensors(reading), manifest["members"], len(LABELS) + 1)
             probe.stem.merge_norms()
         except (SafetensorError, RuntimeError, KeyError, ValueError) as error:
@@ -173,11 +173,17 @@ class Detector:
         """Run the judges on prepared inputs (n, S, S) and average."""
         import torch
 
+        from vision.stem import EfficientNetLite0
+
         with torch.inference_mode():
             x = torch.from_numpy(inputs)[:, None].contiguous(memory_format=torch.channels_last)  # (n, 1, S, S)
             x = x.to(self._device)
-            early = self.members[0].stem.early(x)
-            said = {i: m.attend(*m.stem.late(early)) for i, m in enumerate(self.members) if i in (0, *self._judges)}
+            asked = {i: self.members[i] for i in sorted({0, *self._judges})}
+            if isinstance(self.members[0].stem, EfficientNetLite0):  # half of the work, once for all members
+                early = self.members[0].stem.early(x)
+                said = {i: m.attend(*cast(EfficientNetLite0, m.stem).late(early)) for i, m in asked.items()}
+            else:
+                said = {i: m(x) for i, m in asked.items()}
             logit = torch.stack([said[i].logits for i in self._judges]).mean(0).cpu().numpy()  # (n, 15)
             logit = logit + self.probe.logits(x, self._judges)
             patch = torch.stack([said[i].maps for i in self._judges]).mean(0)  # (n, 15, g, g)
@@ -276,17 +282,22 @@ class Detector:
         )
 
 
-def networks(tensors: Mapping[str, Tensor], members: int) -> list[HybridViT]:
+def networks(tensors: Mapping[str, Tensor], members: int, backbone: Mapping[str, Any] | None = None) -> list[HybridViT]:
     """The members of ``tensors`` ("shared/…" for what they have in common, "0/…", "1/…" for each one's own), for
     evaluation. Raises RuntimeError when names or shapes do not fit.
     """
+    from vision.backbone import of_config
     from vision.stem import EfficientNetLite0
     from vision.vit import HybridViT
 
     full = {k: t.float() if t.is_floating_point() else t for k, t in tensors.items()}
     found = []
     for i in range(members):
-        member = HybridViT(len(LABELS) + 1)
+        if backbone is None:
+            member = HybridViT(len(LABELS) + 1)
+        else:
+            tower = of_config(backbone)
+            member = HybridViT(len(LABELS) + 1, stem=tower, channels=tower.channels)
         own = {k.partition("/")[2]: t for k, t in full.items() if k.startswith((f"{i}/", "shared/"))}
         member.load_state_dict(own)
         member.eval()

@@ -37,7 +37,7 @@ _KEPT_SIDE = 256
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """Everything that decides a run, kept in its run card. ``fold``: the patients that are left out (see
-    ``record.fold_of``).
+    ``record.fold_of``); ``backbone``: a Hugging Face name or folder instead of the convolutional stem.
     """
 
     epochs: int = 10
@@ -57,16 +57,20 @@ class Settings:
     limit: int | None = None
     imagenet: bool = True
     fold: int = 0
+    backbone: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trained:
-    """The result of a run: averaged weights by name, the settings, and the loss of each step so far."""
+    """The result of a run: averaged weights by name, the settings, the loss of each step so far, and the backbone's
+    architecture, if it has one.
+    """
 
     weights: dict[str, Tensor]
     settings: Settings
     losses: tuple[float, ...]
     finished: bool
+    backbone: dict[str, Any] | None = None
 
 
 def fit(
@@ -166,7 +170,11 @@ def fit(
             checkpoint.save(out, model, average, optimiser, state)
     tracker.close()
     return Trained(
-        weights=average, settings=settings, losses=tuple(state["losses"]), finished=bool(state["step"] >= total)
+        weights=average,
+        settings=settings,
+        losses=tuple(state["losses"]),
+        finished=bool(state["step"] >= total),
+        backbone=getattr(model.stem, "config", None),
     )
 
 
@@ -192,13 +200,18 @@ def _small(record: Record) -> tuple[NDArray[np.uint8], list[Box]]:
 
 
 def network(settings: Settings) -> HybridViT:
-    """The hybrid, its stem from ImageNet, the rest drawn from the seed."""
+    """The hybrid with its stem from ImageNet, or the settings' backbone with the same heads, drawn from the seed."""
     import torch
 
     from vision.stem import EfficientNetLite0, load_imagenet
     from vision.vit import HybridViT
 
     torch.manual_seed(settings.seed)
+    if settings.backbone is not None:
+        from vision.backbone import load
+
+        tower = load(settings.backbone)
+        return HybridViT(OUTPUTS, stem=tower, channels=tower.channels)
     stem = EfficientNetLite0()
     model = HybridViT(OUTPUTS, stem=stem)
     if settings.imagenet:
@@ -221,7 +234,7 @@ def parameter_groups(model: HybridViT, settings: Settings) -> list[dict[str, Any
     for name, parameter in model.named_parameters():
         if name.startswith(frozen):
             parameter.requires_grad_(False)
-        elif not name.startswith("stem._"):
+        elif not name.startswith(("stem._", "stem.model.")):
             head.append(parameter)
         elif name.startswith("stem._blocks.") and int(name.split(".")[2]) > 4:
             late.append(parameter)

@@ -63,7 +63,7 @@ def release(
     stem = imagenet_stem()
     nothing = np.zeros((len(trained), FEATURES + 1, OUTPUTS), np.float32)
     blank = Probe(stem, nothing[:, 1:], nothing[:, 0])
-    bare = Detector(networks(tensors, len(trained)), blank, {"side": side, "patients": ""}, "")
+    bare = Detector(networks(tensors, len(trained), trained[0].backbone), blank, {"side": side, "patients": ""}, "")
     raws, features, low = _look(bare, stem, records, progress)
 
     y, known = truth(records), assessed(records)
@@ -76,6 +76,8 @@ def release(
         judged[:] = True
     calibration = fit_calibration(logits[judged], y[judged], known[judged])
     weights, reading = save(tensors), save(probe.tensors())
+    settings = asdict(trained[0].settings)
+    settings["backbone"] = published(settings["backbone"])
     manifest: dict[str, Any] = {
         "format": FORMAT,
         "sha256": hashlib.sha256(weights).hexdigest(),
@@ -91,7 +93,8 @@ def release(
         "command": command,
         "note": note,
         "date": date or datetime.date.today().isoformat(),
-        "settings": asdict(trained[0].settings),
+        "settings": settings,
+        "backbone": trained[0].backbone,
         "data": {Path(str(w).removeprefix("nih:")).name: fingerprint(w) for w in data},
         "images": len(records),
         "patients": " ".join(sorted({patient_key(r.patient_id) for r in records})),
@@ -106,6 +109,11 @@ def release(
     _write(folder / "detector.json", (json.dumps(manifest, indent=1) + "\n").encode())
     write_cases(folder, records, raws, low)
     return manifest
+
+
+def published(backbone: str | None) -> str | None:
+    """How a backbone is named in a manifest: a folder without its path."""
+    return Path(backbone).name if backbone is not None and Path(backbone).is_dir() else backbone
 
 
 def packed(members: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:

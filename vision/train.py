@@ -11,7 +11,7 @@ from typing import Any
 from errors import InputError
 from vision.fit import Progress, Settings, fit
 from vision.record import FOLDS
-from vision.release import SIDE, release
+from vision.release import SIDE, published, release
 from vision.tracking import Track
 
 MEMBERS = FOLDS
@@ -28,6 +28,7 @@ def train_detector(
     resume: bool = True,
     threads: int | None = None,
     settings: Settings | None = None,
+    backbone: str | None = None,
     track: Track = "tensorboard",
     side: int = SIDE,
     date: str | None = None,
@@ -39,9 +40,10 @@ def train_detector(
     ``members`` networks, at most 5, are trained one after the other, from the seeds ``seed``, ``seed`` + 1, …, each
     without the patients of its own fold, 0, 1, …; the checkpoint and scalars (see ``tracking``) of each go to its own
     folder in ``out``. A run that was stopped continues where it was, unless ``resume`` is false, which starts over.
-    ``side`` is the size of the detector's input. ``limit`` takes the first images of each set only. Raises InputError
-    for folders without training images, a number below 1, more members than folds, or a checkpoint made with other
-    settings, and DependencyError without what ``track`` needs.
+    ``side`` is the size of the detector's input. ``backbone``: see ``Settings``. ``limit`` takes the first images of
+    each set only. Raises InputError for folders without training images, a number below 1, more members than folds, a
+    backbone that cannot be used, or a checkpoint made with other settings, and DependencyError without what ``track``
+    needs.
     """
     for name, value in (("epochs", epochs), ("limit", limit), ("threads", threads), ("members", members)):
         if value is not None and value < 1:
@@ -49,6 +51,8 @@ def train_detector(
     if members > FOLDS:
         raise InputError("too many members", value=members, expected=f"at most {FOLDS}, one for each fold of patients")
     chosen = replace(settings or Settings(), seed=seed, limit=limit)
+    if backbone is not None:
+        chosen = replace(chosen, backbone=backbone)
     if epochs is not None:
         chosen = replace(chosen, epochs=epochs)
     trained = []
@@ -63,4 +67,6 @@ def train_detector(
     command = f"whydx train detector {named} --epochs {chosen.epochs} --members {members} --seed {seed}" + (
         f" --limit {limit}" if limit else ""
     )
+    if backbone is not None:
+        command += f" --backbone {published(backbone)}"
     return release(trained, data, out, command=command, side=side, date=date, progress=progress)

@@ -81,11 +81,12 @@ class HybridViT(nn.Module):
         embedding: int = 256,
         dropout: float = 0.1,
         stem: nn.Module | None = None,
+        channels: tuple[int, int] = (MIDDLE_CHANNELS, DEEP_CHANNELS),
     ) -> None:
         super().__init__()
         self.width = width
         self.stem = stem or EfficientNetLite0()
-        self.embed = nn.Conv2d(MIDDLE_CHANNELS + DEEP_CHANNELS, width, 1)
+        self.embed = nn.Conv2d(sum(channels), width, 1)
         self.embed_norm = nn.LayerNorm(width)
         self.position_scale = nn.Parameter(torch.tensor(0.3))
         self.blocks = nn.ModuleList(Block(width, heads, expansion, dropout) for _ in range(depth))
@@ -101,7 +102,9 @@ class HybridViT(nn.Module):
         return self.attend(*self.stem(image))
 
     def attend(self, middle: Tensor, deep: Tensor) -> Output:
-        """From what the stem gives, (B, 112, G, G) and (B, 320, G/2, G/2)."""
+        """From what the stem gives, in its ``channels``: (B, 112, G, G) and (B, 320, G/2, G/2) of the convolutional
+        one.
+        """
         b, _, g, _ = middle.shape
         deep = F.interpolate(deep, size=(g, g), mode="bilinear", align_corners=False)  # (B, 320, G, G)
         x = self.embed(torch.cat((middle, deep), 1)).flatten(2).transpose(1, 2)  # (B, N, C)
