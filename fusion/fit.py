@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from fusion import checkpoint as checkpoints
-from fusion.calibration import conformal_threshold, expected_calibration_error, fit_gate, softmax
+from fusion.calibration import conformal_threshold, expected_calibration_error, fit_gate, patient_groups, softmax
 from fusion.checkpoint import Calibration
 from fusion.curriculum import SHORTLIST, Curriculum, ImagedCase
 from fusion.evidence_search import EvidenceSearch
@@ -176,8 +176,8 @@ def crossed(judged: Sequence[Judged]) -> dict[str, Any]:
     values |= {how: metric_values(ranks[how]) for how in ("off", "shuffled")}
     groups: dict[str, list[bool]] = {}
     for j, inside in zip(judged, covered, strict=True):
-        groups.setdefault({"F": "women", "M": "men"}.get(j.sex or "", "sex unknown"), []).append(inside)
-        groups.setdefault(age_group(j.age), []).append(inside)
+        for group in patient_groups(j.age, j.sex):
+            groups.setdefault(group, []).append(inside)
     return {
         "n": len(judged),
         **means(everyone),
@@ -195,12 +195,6 @@ def crossed(judged: Sequence[Judged]) -> dict[str, Any]:
 
 def means(values: dict[str, dict[str, np.ndarray]]) -> dict[str, dict[str, float]]:
     return {how: {m: round(float(v.mean()), 4) for m, v in found.items()} for how, found in values.items()}
-
-
-def age_group(age: float | None) -> str:
-    if age is None:
-        return "age unknown"
-    return "under 40" if age < 40 else "40 to 64" if age < 65 else "65 and over"
 
 
 def metric_values(ranks: Sequence[int]) -> dict[str, np.ndarray]:

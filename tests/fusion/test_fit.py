@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from fusion.fit import CONDITIONS, Judged, age_group, calibrate, crossed, metric_values, paired_difference
+from fusion.fit import CONDITIONS, Judged, calibrate, crossed, metric_values, paired_difference
 from fusion.scorer import Parts
 
 
@@ -62,8 +62,3 @@ def test_knowledge_that_helps_is_seen_and_kept_to_what_it_is_worth() -> None:
 
 def test_knowledge_that_does_not_help_is_shut_out() -> None:
     assert calibrate(judged(600, help_=0.0), "test").gate < 0.2
-
-
-def test_age_groups() -> None:
-    groups = [age_group(a) for a in (None, 39, 40, 64, 65)]
-    assert groups == ["age unknown", "under 40", "40 to 64", "40 to 64", "65 and over"]
