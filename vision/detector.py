@@ -34,6 +34,7 @@ EMBEDDING_DIM = 256
 WEIGHTS = Path(__file__).resolve().parent / "weights"
 FORMAT = 4
 _RETRAIN = "whydx train detector"
+_AT_ONCE = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -170,7 +171,12 @@ class Detector:
         return standardise(resize(image.pixels, self.manifest["side"]))
 
     def raw(self, inputs: NDArray[np.float32]) -> list[Raw]:
-        """Run the judges on prepared inputs (n, S, S) and average."""
+        """Run the judges on prepared inputs (n, S, S) and average. A few images at a time: more do not fit a
+        processor's cache, which costs a fifth of the speed.
+        """
+        return [raw for start in range(0, len(inputs), _AT_ONCE) for raw in self._raw(inputs[start : start + _AT_ONCE])]
+
+    def _raw(self, inputs: NDArray[np.float32]) -> list[Raw]:
         import torch
 
         from vision.stem import EfficientNetLite0
