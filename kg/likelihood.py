@@ -11,7 +11,8 @@ frequency f and information content IC. Then
 - for a finding seen with odds λ times its prior odds (λ → ∞: present; 0: absent; 1: nobody knows), the log likelihood
   ratio ln [(λ p + 1 - p) / (λ b + 1 - b)].
 
-The features of a disease are sums over the findings, plus how much of the disease the findings account for.
+The features of a disease are sums over the findings, plus how much of the disease the findings account for. A finding
+that a detector suspects counts there, and in match and exact, by 1 - 1 / λ.
 """
 
 from __future__ import annotations
