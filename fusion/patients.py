@@ -206,7 +206,11 @@ class PatientSimulator:
         regions = self.imaging[node]
         region = regions[int(rng.integers(len(regions)))] if presence == "present" and len(regions) else None
         return Observed(
-            curie=self.graph.curie(node), presence=presence, odds_ratio=float(np.exp(log_odds)), region=region
+            curie=self.graph.curie(node),
+            presence=presence,
+            odds_ratio=float(np.exp(log_odds)),
+            region=region,
+            region_ref=f"{self.graph.name(node)}@simulated",
         )
 
     def _direct(self, row: int) -> tuple[np.ndarray, np.ndarray]:
