@@ -15,6 +15,7 @@ from fusion.branch import Branch
 from fusion.calibration import softmax
 from fusion.diagnosis import Diagnosis, DiagnosticReport, Evidence, NextStep, Stance
 from fusion.evidence_search import EvidenceSearch, Retrieved
+from fusion.placement import placed_opacities
 from fusion.prior import NORMAL, chest_prior, finding_odds, odds_ratio
 from fusion.scorer import Question, Scorer, questions
 from fusion.workup import Case, Observed, Workup, WorkupRoom
@@ -177,13 +178,17 @@ class Pipeline:
             if match.concept.curie not in self.graph or match.presence == "not assessed":
                 continue
             concept = self.graph.concept(match.concept.curie)
-            finding = Finding(
-                label=concept.name, presence=match.presence, origin="note", laterality=match.laterality, concept=concept
-            )
-            kept = found.get(concept.curie)
-            # Said twice in one note, a finding is as present as its most certain mention.
-            if kept is None or _CERTAINTY[finding.presence] > _CERTAINTY[kept.presence]:
-                found[concept.curie] = finding
+            concepts = [concept]
+            if match.presence == "present":
+                placed = placed_opacities(self.graph, concept.curie, match.laterality, match.locations)
+                concepts += [self.graph.concept(c) for c in placed]
+            for own in concepts:
+                kept = found.get(own.curie)
+                # Said twice in one note, a finding is as present as its most certain mention.
+                if kept is None or _CERTAINTY[match.presence] > _CERTAINTY[kept.presence]:
+                    found[own.curie] = Finding(
+                        label=own.name, presence=match.presence, origin="note", laterality=match.laterality, concept=own
+                    )
         return list(found.values())
 
     def stated(self, present: Sequence[str], absent: Sequence[str]) -> list[Finding]:

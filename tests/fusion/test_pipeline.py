@@ -133,6 +133,26 @@ def test_a_note_denies_what_an_image_might_show(pipeline: Pipeline) -> None:
 
 
 @pytest.mark.parametrize(
+    ("note", "placed"),
+    [
+        ("Patchy opacities in both lungs.", {"Bilateral lung opacities"}),
+        ("Consolidation in the left lower lobe.", {"Lower lobe opacity"}),
+        ("Interstitial infiltrates in the right upper lung.", {"Upper lobe opacity"}),
+        ("No consolidation in the left lower lobe.", set()),
+        ("Bilateral pleural thickening.", set()),
+    ],
+)
+def test_an_opacity_is_where_the_note_says(pipeline: Pipeline, note: str, placed: set[str]) -> None:
+    places = {"Bilateral lung opacities", "Lower lobe opacity", "Upper lobe opacity", "Peripheral lung opacity"}
+    assert {f.label for f in pipeline.read_note(note) if f.label in places} == placed
+
+
+def test_the_duration_of_a_complaint_is_not_the_past(pipeline: Pipeline) -> None:
+    findings = pipeline.read_note("A 7-day history of fever and cough.")
+    assert {f.label: f.presence for f in findings} == {"Fever": "present", "Cough": "present"}
+
+
+@pytest.mark.parametrize(
     ("given", "message"),
     [
         ({"note": "  "}, "the note is empty"),
