@@ -171,10 +171,16 @@ class Curriculum:
         return self.room_of(drawn).shortlist(drawn.case, SHORTLIST, drawn.within)
 
     def related(self, disease: str) -> frozenset[str]:
-        """The disease, what it is a kind of, and its kinds: not wrong answers."""
+        """The disease, what it is a kind of, and all its kinds: not wrong answers. An image labelled "pneumonia" may
+        show a pneumonia of any cause."""
         graph = self.room.graph
-        kinds = {graph.curie(int(n)) for n in graph.neighbours(graph.node(disease), "is_a", inverse=True)}
-        return frozenset({disease, *graph.ancestors(disease), *kinds})
+        kinds: set[int] = set()
+        above = [graph.node(disease)]
+        while above:
+            below = {int(n) for n in graph.neighbours(above.pop(), "is_a", inverse=True)} - kinds
+            kinds |= below
+            above += below
+        return frozenset({disease, *graph.ancestors(disease), *(graph.curie(n) for n in kinds)})
 
     def lay_out(self, drawn: Drawn, chosen: Sequence[tuple[str, np.ndarray]]) -> Workup:
         """The case with these candidates; only chest cases are searched for in the chest literature."""
