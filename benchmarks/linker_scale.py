@@ -13,10 +13,8 @@ from __future__ import annotations
 import argparse
 import json
 import resource
-import shutil
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from itertools import cycle, groupby, islice
@@ -48,12 +46,8 @@ def main() -> None:
     if arguments.part:
         print(json.dumps(PARTS[arguments.part](arguments.folder, hpo, arguments.data)))
         return
-    folder = arguments.folder or Path(tempfile.mkdtemp(prefix="whydx-linker-"))
-    try:
+    with synthetic_umls.working_folder(arguments.folder) as folder:
         result = measure(folder, arguments.scale, hpo, arguments.data)
-    finally:
-        if arguments.folder is None:
-            shutil.rmtree(folder, ignore_errors=True)
     if not arguments.json:
         for name, value in result.items():
             print(f"{name:20} {value}")

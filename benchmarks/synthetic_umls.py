@@ -10,7 +10,9 @@ The same scale and seed give the same bytes.
 from __future__ import annotations
 
 import argparse
+import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -77,6 +79,16 @@ class Size:
     concepts: int
     names: int
     relation_rows: int
+
+
+@contextmanager
+def working_folder(given: Path | None) -> Iterator[Path]:
+    """``given``, where the files stay, or a temporary folder when it is None."""
+    if given is not None:
+        yield given
+        return
+    with tempfile.TemporaryDirectory(prefix="whydx-umls-", ignore_cleanup_errors=True) as made:
+        yield Path(made)
 
 
 def size(scale: float) -> Size:

@@ -18,10 +18,8 @@ import argparse
 import itertools
 import json
 import resource
-import shutil
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -50,12 +48,8 @@ def main() -> None:
         parts = {"build": _build, "query": _query, "peer": _peer}
         print(json.dumps(parts[arguments.part](arguments.folder, arguments.memory)))
         return
-    folder = arguments.folder or Path(tempfile.mkdtemp(prefix="whydx-umls-"))
-    try:
+    with synthetic_umls.working_folder(arguments.folder) as folder:
         result = measure(folder, arguments.scale, arguments.memory, arguments.peer)
-    finally:
-        if arguments.folder is None:
-            shutil.rmtree(folder, ignore_errors=True)
     if not arguments.json:
         for name, value in result.items():
             print(f"{name:20} {value}")
