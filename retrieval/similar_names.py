@@ -35,10 +35,10 @@ if TYPE_CHECKING:
 KIND = "index of names"
 VERSION = 1
 SYSTEMS = ("HP", "CHEST")
-# Six of the 14 concepts that the packaged encoder adds to the development sets at these are right; below, fewer are
-# (``benchmarks/similar_names.py``).
+# At this cosine six of the 14 concepts that the packaged encoder adds to the development sets are right; at lower ones
+# a smaller share is (``benchmarks/similar_names.py``).
 THRESHOLD = 0.85
-MARGIN = 0.06  # to the nearest name of an unrelated concept
+MARGIN = 0.06  # of cosine, to the nearest name of an unrelated concept
 _SHORTEST, _LONGEST = 2, 5  # words of a phrase
 _NEAREST = 8  # names looked at for a phrase
 _BATCH = 64  # texts encoded together
@@ -88,7 +88,7 @@ class SimilarNames:
         self._heads = frozenset(heads.tolist())
         self.threshold, self.margin = threshold, margin
         self._families = lru_cache(maxsize=1 << 14)(self._families_of)
-        self._among = lru_cache(maxsize=16)(self._rows_of)
+        self._among = lru_cache(maxsize=16)(self._coded_in)
 
     @classmethod
     def build(
@@ -177,7 +177,7 @@ class SimilarNames:
                 together = reading._replace(found=[*reading.found, *found])
                 yield self._linker.matches(together, assess=assess), nil
 
-    def _rows_of(self, systems: frozenset[str]) -> np.ndarray:
+    def _coded_in(self, systems: frozenset[str]) -> np.ndarray:
         """bool per name: whether its concept has a code in one of ``systems``."""
         import numpy as np
 
@@ -195,12 +195,12 @@ class SimilarNames:
             reading.text[slice(*span(reading.words, words))]
             for reading, some in zip(readings, asked, strict=True)
             for words in some
-            if self._speaks(reading.words, words)
+            if self._may_name(reading.words, words)
         ]
         texts = sorted(set(texts))
         nearest = dict(zip(texts, self._nearest(self._encoder.encode(texts), among), strict=True))
         for reading, some in zip(readings, asked, strict=True):
-            yield _best([self._one(reading, words, nearest) for words in some])
+            yield _best([self._decide(reading, words, nearest) for words in some])
 
     def _nearest(self, asked: np.ndarray, among: np.ndarray | None) -> Iterator[list[tuple[int, float]]]:
         """For each vector, float32 (n, d), the rows of the nearest names and their cosines, nearest first, then by row;
@@ -216,10 +216,11 @@ class SimilarNames:
                 found = sorted(zip((-row[best]).tolist(), best.tolist(), strict=True))
                 yield [(name, -far) for far, name in found if far < np.inf]
 
-    def _speaks(self, words: Words, chosen: Sequence[int]) -> bool:
+    def _may_name(self, words: Words, chosen: Sequence[int]) -> bool:
+        """Whether some name ends in the last of the words ``chosen``: a look that spares most phrases the encoder."""
         return int(words.hashes[chosen[-1]]) in self._heads
 
-    def _one(
+    def _decide(
         self, reading: Reading, words: tuple[int, ...], nearest: Mapping[str, list[tuple[int, float]]]
     ) -> Candidate | tuple[tuple[int, ...], Nil]:
         """What a phrase is: a concept, or NIL."""
