@@ -133,6 +133,7 @@ _FAMILY = tuple(
         (r"dent(al|ition)$", "dental"),
     )
 )
+# How a word ends, or starts, that some rule of _FAMILY may match: a look that spares most words the rules.
 _INFLECTED = ("a", "al", "ar", "e", "ed", "en", "ic", "ing", "ion", "m", "s", "t", "y")
 _UNINFLECTED = ("short", "broad", "narrow", "thick", "thin", "weak", "absent", "retard")
 

@@ -12,7 +12,8 @@ from ontologies.linker_index import ordered
 from ontologies.words import BREAK, COORDINATOR, FUNCTION, MISSPELT, PLAIN, UNKNOWN, Words
 
 _ROMAN = frozenset(["I", "II", "III", "IV", "V", "VI"])
-_ANY_COST = 255
+# The greatest cost of an entry (``linker_index.ENTRY``) that words turned round may stand for.
+_ANY_COST, _OWN_NAME_COST = 255, 1
 _ADJECTIVE = re.compile(r"(al|ar|ic|ous|ary|ory|eous)$")
 
 
@@ -101,13 +102,13 @@ class Passage:
 
     def turned(self, chosen: tuple[int, ...]) -> dict[int, int]:
         """The order hashes after turning the words round at a function word, "stenosis of the artery", "artery
-        stenosis", each with the greatest cost of a name that it may be: any, or none to speak of when the first word
-        stays, "medullary carcinoma of the thyroid", "medullary thyroid carcinoma"."""
+        stenosis", each with the greatest cost of an entry that it may be: any, or, when the first word stays, that of
+        a source's own name, "medullary carcinoma of the thyroid", "medullary thyroid carcinoma"."""
         hashes = [self.hashes[i] for i in chosen]
         cuts = [
             cut
             for cut in range(1, len(chosen))
             if self.gaps[chosen[cut - 1]] == FUNCTION or chosen[cut] - chosen[cut - 1] > 1
         ]
-        first_stays = {ordered(hashes[:1] + hashes[cut:] + hashes[1:cut]): 1 for cut in cuts if cut > 1}
+        first_stays = {ordered(hashes[:1] + hashes[cut:] + hashes[1:cut]): _OWN_NAME_COST for cut in cuts if cut > 1}
         return first_stays | {ordered(hashes[cut:] + hashes[:cut]): _ANY_COST for cut in cuts}
