@@ -160,11 +160,13 @@ def evidence(diagnosis: Diagnosis, console: Console) -> None:
         return
     table = grid(("", "right"), ("", "left"), ("", "wrap"))
     ordered = sorted(diagnosis.evidence, key=lambda e: (-abs(e.weight), e.kind, e.reference))
-    shown = {e.reference for e in ordered if e.kind == "finding"}
-    carried = [(e, e.kind == "kg_path" and e.reference.partition(" → ")[0] in shown) for e in ordered]
-    for piece in (e for e, under in carried if not under):
-        below = [e for e, under in carried if under and e.reference.partition(" → ")[0] == piece.reference]
-        for one in (piece, *below):
+    paths_of: dict[str, list[Evidence]] = {e.reference: [] for e in ordered if e.kind == "finding"}
+    own_rows: list[Evidence] = []
+    for piece in ordered:
+        start = piece.reference.partition(" → ")[0]
+        (paths_of[start] if piece.kind == "kg_path" and start in paths_of else own_rows).append(piece)
+    for piece in own_rows:
+        for one in (piece, *(paths_of[piece.reference] if piece.kind == "finding" else ())):
             style = "green" if one.stance == "supports" else "red"
             kind = KINDS[one.kind] if one is piece else f"↳ {KINDS[one.kind]}"
             table.add_row(Text(weight(one.weight), style=style), kind, _evidence_text(one))

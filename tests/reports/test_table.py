@@ -107,9 +107,7 @@ def test_a_path_stands_under_the_finding_it_carries(report: DiagnosticReport) ->
         piece("kg_path", "HP:2 → HP:9 → D:1", 0.4),
     )
     diagnosis = replace(report.diagnoses[0], evidence=pieces)
-    console = Console(file=StringIO(), width=110)
-    render(replace(report, diagnoses=(diagnosis,)), console)
-    lines = [line for line in console.file.getvalue().splitlines() if "<" in line]  # type: ignore[attr-defined]
+    lines = [line for line in drawn(replace(report, diagnoses=(diagnosis,)), 110).splitlines() if "<" in line]
     found = [(line.split()[1], line[line.index("<") + 1 : line.index(">")]) for line in lines]
     assert found == [
         ("finding", "HP:1"),
