@@ -16,12 +16,15 @@ import numpy as np
 
 from fusion.evidence_search import EvidenceSearch
 from fusion.patients import PatientSimulator, in_validation, read_cases, to_case
+from fusion.prior import NORMAL
 from fusion.workup import Case, Observed, Workup, WorkupRoom
 
 SHORTLIST = 20
 NEGATIVES = 7
 LEFT_OUT = 1 / 8
 NOTED = 0.4
+# The share of simulated chest patients who have no acute disease.
+NORMAL_DRAWN = 0.1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,8 +94,10 @@ class Curriculum:
             [r for r in np.flatnonzero(self.rare_within) if node_held_out[int(self.disease[r])] == validation]
         )
         self.chest = np.searchsorted(self.disease, [graph.node(c) for c in chest]) if len(chest) else np.zeros(0, int)
-        # Between a clinic, where the common is met most, and a textbook, where every disease is met once.
-        share = np.exp(likelihood.prior[self.chest] / 2)
+        # As often as in a clinic, or what is common would be worth less than it is. The normal film has its images.
+        share = np.exp(likelihood.prior[self.chest])
+        normal = self.disease[self.chest] == (graph.node(NORMAL) if NORMAL in graph else -1)
+        share[normal] = NORMAL_DRAWN / (1 - NORMAL_DRAWN) * share[~normal].sum()
         self.chest_share = share / share.sum()
         self.published: dict[str, list[Case]] = {}
         for row in read_cases(cases) if cases else ():
