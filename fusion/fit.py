@@ -258,7 +258,7 @@ def said_of(
 ) -> dict[int, Observed]:
     """What the detector says of one of its images, by finding node, as ``diagnose`` would take it."""
     found = {}
-    probabilities = detector.probabilities(bank.logits[row])
+    probabilities = detector.probabilities(bank.logits[row], bank.rows[row].low_resolution)
     anything = float(probabilities[-1])
     judged = detector.judge(probabilities, bank.rows[row].low_resolution)
     for label, (p, _, presence) in zip(LABELS, judged, strict=True):

@@ -54,6 +54,24 @@ def fit_calibration(
     }
 
 
+def fit_by_resolution(
+    logits: NDArray[np.float32], y: NDArray[np.bool_], known: NDArray[np.bool_], low: NDArray[np.bool_]
+) -> dict[str, dict[str, Any]]:
+    """{"standard": …, "low_resolution": …}, each as ``fit_calibration`` gives it. The labels are calibrated on all
+    images together, "any finding" on those of one resolution (``low``, (n,)): on films of 64 px the same logit says
+    less. A resolution without both normal and abnormal images keeps the common one.
+    """
+    fitted = fit_calibration(logits, y, known)
+    found = {}
+    for name, rows in (("standard", ~low), ("low_resolution", low)):
+        found[name] = fitted | {"slope": list(fitted["slope"]), "offset": list(fitted["offset"])}
+        rows = rows & known[:, -1]
+        if len(np.unique(y[rows, -1])) == 2:
+            own = fit_calibration(logits[rows, -1:], y[rows, -1:])
+            found[name]["slope"][-1], found[name]["offset"][-1] = own["slope"][0], own["offset"][0]
+    return found
+
+
 def operating_point(
     p: NDArray[np.float64], y: NDArray[np.bool_], known: NDArray[np.bool_], sets: NDArray[np.str_]
 ) -> dict[str, Any]:
@@ -85,10 +103,12 @@ def _passed_by(share: float, p: NDArray[np.float64]) -> float:
 
 
 def fit_box_cut(calibration: Mapping[str, Any], records: Sequence[Record], raws: Sequence[Raw]) -> float:
-    """The share of a map's maximum that bounds its boxes, by mean best IoU on the boxed images; 0.5 without any."""
+    """The share of a map's maximum that bounds its boxes, by mean best IoU on the boxed images; 0.5 without any.
+    ``calibration`` is as ``fit_by_resolution`` gives it; the labels' part is the same for both.
+    """
     boxed = [(r, raw) for r, raw in zip(records, raws, strict=True) if r.boxes]
     best, cut = -1.0, 0.5
-    slope, offset = calibration["slope"], calibration["offset"]
+    slope, offset = calibration["standard"]["slope"], calibration["standard"]["offset"]
     for candidate in (0.3, 0.4, 0.5, 0.6, 0.7, 0.8):
         values = []
         for record, raw in boxed:

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 EMBEDDING_DIM = 256
 WEIGHTS = Path(__file__).resolve().parent / "weights"
-FORMAT = 4
+FORMAT = 5
 _RETRAIN = "whydx train detector"
 _AT_ONCE = 4
 
@@ -207,27 +207,28 @@ class Detector:
             for i in range(n)
         ]
 
-    def probabilities(self, logits: NDArray[np.float32]) -> NDArray[np.float64]:
-        """Logits (…, 15) → calibrated probabilities (Platt scaling per label, fitted as the manifest says)."""
-        slope, offset = (
-            np.array(self.manifest["calibration"]["slope"]),
-            np.array(self.manifest["calibration"]["offset"]),
-        )
+    def probabilities(self, logits: NDArray[np.float32], low_resolution: bool = False) -> NDArray[np.float64]:
+        """Logits (…, 15) → calibrated probabilities (Platt scaling per label, fitted as the manifest says). That of
+        "any finding" is calibrated for images of low resolution apart.
+        """
+        slope, offset = self._platt(low_resolution)
         return sigmoid(logits * slope + offset)
+
+    def _platt(self, low_resolution: bool) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        fitted = self.manifest["calibration"][_resolution(low_resolution)]
+        return np.array(fitted["slope"]), np.array(fitted["offset"])
 
     def _refused(self, image: ImageInstance, reason: str) -> Detection:
         zeros = np.zeros(EMBEDDING_DIM, dtype=np.float32)
         return Detection(findings=(), embedding=zeros, refused=reason, warnings=cautions(image))
 
     def _describe(self, image: ImageInstance, raw: Raw) -> Detection:
-        probability = self.probabilities(raw.logits)
-        slope, offset = (
-            np.array(self.manifest["calibration"]["slope"]),
-            np.array(self.manifest["calibration"]["offset"]),
-        )
-        maps = sigmoid(raw.maps * slope[:, None, None] + offset[:, None, None]).astype(np.float32)
         height, width = image.pixels.shape
-        judged = self.judge(probability, min(height, width) < LOW_RESOLUTION)
+        low = min(height, width) < LOW_RESOLUTION
+        probability = self.probabilities(raw.logits, low)
+        slope, offset = self._platt(low)
+        maps = sigmoid(raw.maps * slope[:, None, None] + offset[:, None, None]).astype(np.float32)
+        judged = self.judge(probability, low)
         findings, peaks, boxes, heatmaps = [], {}, {}, {}
         for i, label in enumerate(LABELS):
             p, threshold, presence = judged[i]
@@ -269,7 +270,7 @@ class Detector:
         Uncertain is what would be present if odds, the label's or the last output's, counted 1 / ``uncertain_odds``
         times as much. Images of low resolution have an operating point of their own. Numbers are rounded to six digits.
         """
-        point = self.manifest["operating_points"]["low_resolution" if low_resolution else "standard"]
+        point = self.manifest["operating_points"][_resolution(low_resolution)]
         least = self.manifest["uncertain_odds"]
         p = np.round(np.clip(probabilities[: len(LABELS)], 0, 1 - 2e-6), 6)
         cuts = np.array([point["labels"][label] for label in LABELS])
@@ -286,6 +287,11 @@ class Detector:
             (float(a), float(cut), "present" if a >= cut else "uncertain" if doubt else "absent")
             for a, cut, doubt in zip(p, cuts, uncertain, strict=True)
         )
+
+
+def _resolution(low: bool) -> str:
+    """How a manifest names what it holds for each resolution."""
+    return "low_resolution" if low else "standard"
 
 
 def networks(tensors: Mapping[str, Tensor], members: int, backbone: Mapping[str, Any] | None = None) -> list[HybridViT]:
@@ -374,6 +380,7 @@ def read_manifest(folder: Path) -> tuple[dict[str, Any], str]:
         raise ArtifactError(
             "the detector was trained on other labels", value=file, expected=f"{', '.join(LABELS[:3])}, …"
         )
-    if any(len(manifest["calibration"].get(k, ())) != len(LABELS) + 1 for k in ("slope", "offset")):
+    fitted = [manifest["calibration"].get(_resolution(low), {}) for low in (False, True)]
+    if any(len(part.get(k, ())) != len(LABELS) + 1 for part in fitted for k in ("slope", "offset")):
         raise ArtifactError("the detector's calibration does not fit its labels", value=file, run=_RETRAIN)
     return manifest, text

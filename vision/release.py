@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vision.calibration import FALSE_ALARMS, fit_box_cut, fit_calibration, operating_point
+from vision.calibration import FALSE_ALARMS, fit_box_cut, fit_by_resolution, operating_point
 from vision.datasets import Record, assessed, fingerprint, load_grey, patient_key, read, truth
 from vision.detector import EMBEDDING_DIM, FORMAT, Detector, Raw, networks
 from vision.finding import LABELS
@@ -74,7 +74,7 @@ def release(
     logits = np.stack([r.logits for r in raws])
     if not judged.any():  # a tiny data set may have no patient in these folds
         judged[:] = True
-    calibration = fit_calibration(logits[judged], y[judged], known[judged])
+    calibration = fit_by_resolution(logits[judged], y[judged], known[judged], low[judged])
     weights, reading = save(tensors), save(probe.tensors())
     settings = asdict(trained[0].settings)
     settings["backbone"] = published(settings["backbone"])
@@ -100,9 +100,11 @@ def release(
         "patients": " ".join(sorted({patient_key(r.patient_id) for r in records})),
         "losses": [{"first_20_steps": _mean(t.losses[:20]), "last_20_steps": _mean(t.losses[-20:])} for t in trained],
     }
-    p = Detector([], probe, manifest, "").probabilities(logits)
-    for name, rows in (("standard", ~low), ("low_resolution", low)):
-        rows = rows & judged if (rows & judged).any() else judged
+    calibrated = Detector([], probe, manifest, "")
+    for name, is_low in (("standard", False), ("low_resolution", True)):
+        rows = (low == is_low) & judged
+        rows = rows if rows.any() else judged
+        p = calibrated.probabilities(logits, is_low)
         manifest["operating_points"][name] = operating_point(p[rows], y[rows], known[rows], sets[rows])
     _write(folder / "detector.safetensors", weights)
     _write(folder / "probe.safetensors", reading)

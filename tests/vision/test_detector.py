@@ -108,7 +108,7 @@ def test_a_manifest_that_does_not_fit_is_refused(tmp_path: Path, change: str) ->
     elif change == "format":
         manifest["format"] = 99
     elif change == "calibration":
-        manifest["calibration"]["slope"].pop()
+        manifest["calibration"]["low_resolution"]["slope"].pop()
     elif change == "missing key":
         del manifest["operating_points"]
     file.write_text("{" if change == "junk" else json.dumps(manifest), encoding="utf-8")

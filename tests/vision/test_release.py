@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from vision.calibration import FALSE_ALARMS, MISNAMED, fit_calibration, operating_point
+from vision.calibration import FALSE_ALARMS, MISNAMED, fit_by_resolution, fit_calibration, operating_point
 from vision.detector import sigmoid
 from vision.finding import LABELS
 
@@ -60,6 +60,23 @@ def test_calibrated_probabilities_have_the_observed_mean(judged: tuple[np.ndarra
     p = sigmoid(logits * np.array(fitted["slope"]) + np.array(fitted["offset"]))
     effusion = LABELS.index("Effusion")
     assert p[:, effusion].mean() == pytest.approx(y[:, effusion].mean(), abs=0.02)
+
+
+def test_any_finding_is_calibrated_for_each_resolution_and_the_labels_for_both(
+    judged: tuple[np.ndarray, np.ndarray, np.ndarray],
+) -> None:
+    logits, y, _ = judged
+    low = np.arange(len(y)) % 3 == 0
+    logits[:, -1] = np.where(y[:, -1], 1.5, -1.5) * np.where(low, 0.1, 1)  # small films say the same, more quietly
+    logits[~y[:, -1] & (np.arange(len(y)) % 5 == 0), -1] *= -1
+    fitted = fit_by_resolution(logits, y, np.ones_like(y), low)
+    assert fitted["standard"]["slope"][:-1] == fitted["low_resolution"]["slope"][:-1]
+    for name, rows in (("standard", ~low), ("low_resolution", low)):
+        p = sigmoid(logits[rows, -1] * fitted[name]["slope"][-1] + fitted[name]["offset"][-1])
+        assert p.mean() == pytest.approx(y[rows, -1].mean(), abs=0.02)
+    assert fitted["low_resolution"]["slope"][-1] > 3 * fitted["standard"]["slope"][-1]
+    only_normal = fit_by_resolution(logits, y, np.ones_like(y), low & ~y[:, -1])
+    assert only_normal["low_resolution"] == fit_calibration(logits, y)
 
 
 def test_unknown_labels_move_neither_calibration_nor_thresholds(
