@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 
@@ -75,17 +76,22 @@ class Passage:
             return False
         return bool(_ADJECTIVE.search(self.surface(word).lower()))
 
-    def severed(self, first: int, last: int) -> bool:
-        """Whether words ``first`` to ``last`` are cut out of a hyphenated whole that means something else.
+    def severed(self, chosen: tuple[int, ...]) -> bool:
+        """Whether words are cut out of a hyphenated whole that means something else.
 
         "SARS" of "SARS-CoV", "Tooth" of "Charcot-Marie-Tooth", "S4" of "L5-S4", "cell" of "C-cell", "seizure" of
-        "seizure-free".
+        "seizure-free", "low … progesterone" of "low-dose aspirin and progesterone".
         """
-        if first not in self.hyphens and last not in self.hyphens:
+        if self.hyphens.isdisjoint(chosen):
             return False
-        text, at = self._where(first)
+        text, at = self._where(chosen[0])
         words = self.texts[text]
-        pieces, left, right = words.pieces, int(words.content[at]), int(words.content[at + last - first])
+        pieces, content = words.pieces, words.content
+        left, right = int(content[at]), int(content[at + chosen[-1] - chosen[0]])
+        for word, following in pairwise(chosen):
+            joined = pieces[int(content[at + word - chosen[0]]) + 1] == "-"
+            if joined and following > word + 1 and self.gaps[word] == PLAIN:  # not "mild-to-severe"
+                return True
         if left > 1 and pieces[left - 1] == "-":
             before = pieces[left - 2]
             if len(before) == 1 or (_capital(before) and _capital(pieces[left])):

@@ -220,7 +220,7 @@ class Recognizer:
         turned: dict[int, int] | None = None
         order, lights = 0, sum(view.lights[i] for i in chosen) & _MASK
         misspelt = not view.misspelt.isdisjoint(chosen)
-        if view.severed(chosen[0], chosen[-1]):
+        if view.severed(chosen):
             return None
         if misspelt and alone and len(view.surface(chosen[0])) < LEAST_ALONE:
             return None

@@ -114,6 +114,7 @@ NOTHING = [
     "ASD-CoV-2",  # cut out of another name
     "Marie-Pneumothorax",
     "nail and small hippocampi",
+    "hearing-aid repair and loss",  # "hearing" belongs to "aid"
     "thyroid medullary of the carcinoma",
 ]
 
