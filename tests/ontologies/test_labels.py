@@ -61,7 +61,7 @@ def test_every_label_is_a_concept_with_the_codes_of_the_sources(home: Path) -> N
 
 
 def test_every_code_is_in_a_fetched_source(home: Path) -> None:
-    """But for pulmonary tuberculosis, whose code the Disease Ontology vouches for (test_chest.py looks it up)."""
+    """But for pulmonary tuberculosis, whose code the Disease Ontology vouches for (test_chest_codes.py looks it up)."""
     graph = KnowledgeGraph.open(home / "graph")
     hpo = member_path(home, "hpo", "hp.obo").read_text(encoding="utf-8")
     dicom = member_path(home, "snomed-dicom", "concepts.py.txt").read_text(encoding="utf-8")
