@@ -11,6 +11,7 @@ import numpy as np
 from errors import ArtifactError
 
 COVERAGE = 0.9
+_LOG_TEMPERATURE = (float(np.log(0.05)), float(np.log(20)))
 
 
 def softmax(scores: np.ndarray, temperature: float = 1.0) -> np.ndarray:
@@ -20,12 +21,13 @@ def softmax(scores: np.ndarray, temperature: float = 1.0) -> np.ndarray:
     return powers / powers.sum(-1, keepdims=True)
 
 
-def fit_gate(base: Sequence[np.ndarray], correction: Sequence[np.ndarray], truth: Sequence[int]) -> tuple[float, float]:
-    """(gate, temperature) with the least mean negative log likelihood of the true candidates under softmax((base + gate
-    × correction) / temperature) (Guo et al. 2017): the gate, in [0, 2], is how far the correction is to be trusted.
+def fit_gate(base: Sequence[np.ndarray], correction: Sequence[np.ndarray], truth: Sequence[int]) -> float:
+    """The gate, with the temperature that goes with it, of the least mean negative log likelihood of the true
+    candidates under softmax((base + gate × correction) / temperature): how far the correction is to be trusted, in
+    [0, 2].
 
     ``base[i]`` and ``correction[i]`` belong to one shortlist (any length), ``truth[i]`` is the position of the true
-    candidate in it. The temperature is within [0.05, 20].
+    candidate in it.
     """
     from scipy.optimize import minimize
 
@@ -33,9 +35,22 @@ def fit_gate(base: Sequence[np.ndarray], correction: Sequence[np.ndarray], truth
         scores = [(b + x[0] * c) / np.exp(x[1]) for b, c in zip(base, correction, strict=True)]
         return -float(np.mean([np.log(max(softmax(s)[i], 1e-12)) for s, i in zip(scores, truth, strict=True)]))
 
-    bounds = [(0.0, 2.0), (np.log(0.05), np.log(20))]
-    found = minimize(loss, np.array([1.0, 0.0]), method="L-BFGS-B", bounds=bounds).x
-    return float(found[0]), float(np.exp(found[1]))
+    bounds = [(0.0, 2.0), _LOG_TEMPERATURE]
+    return float(minimize(loss, np.array([1.0, 0.0]), method="L-BFGS-B", bounds=bounds).x[0])
+
+
+def fit_temperature(scores: Sequence[np.ndarray], truth: Sequence[int]) -> float:
+    """The temperature, in [0.05, 20], with the least mean negative log likelihood of the true candidates (Guo et al.
+    2017). Arguments as for `fit_gate`, whose scores these are.
+    """
+    from scipy.optimize import minimize_scalar
+
+    def loss(x: float) -> float:
+        return -float(
+            np.mean([np.log(max(softmax(s, np.exp(x))[i], 1e-12)) for s, i in zip(scores, truth, strict=True)])
+        )
+
+    return float(np.exp(minimize_scalar(loss, bounds=_LOG_TEMPERATURE, method="bounded").x))
 
 
 def conformal_threshold(

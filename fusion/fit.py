@@ -12,7 +12,14 @@ from typing import Any
 import numpy as np
 
 from fusion import checkpoint as checkpoints
-from fusion.calibration import conformal_threshold, expected_calibration_error, fit_gate, patient_groups, softmax
+from fusion.calibration import (
+    conformal_threshold,
+    expected_calibration_error,
+    fit_gate,
+    fit_temperature,
+    patient_groups,
+    softmax,
+)
 from fusion.checkpoint import Calibration
 from fusion.curriculum import SHORTLIST, Curriculum, ImagedCase
 from fusion.evidence_search import EvidenceSearch
@@ -88,12 +95,14 @@ def fit_linear(
 class Judged:
     """The whole shortlist of a validation case, in the graph's order: its scores, in parts, with the evidence ("on"),
     with none ("off"), and with that of the next candidate ("shuffled"), the last two for some cases only; the position
-    of the truth (the last, "none of these", when the shortlist lacks it); the patient's age and sex."""
+    of the truth (the last, "none of these", when the shortlist lacks it); the patient's age and sex; the source that
+    the case was drawn from."""
 
     parts: dict[str, Parts]
     truth: int
     age: float | None
     sex: str | None
+    source: str
 
 
 CONDITIONS = ("on", "off", "shuffled")
@@ -128,15 +137,23 @@ def judge(
                     truth=names.index(drawn.truth) if drawn.truth in names else len(names) - 1,
                     age=drawn.case.age,
                     sex=drawn.case.sex,
+                    source=source,
                 )
             )
     return out
 
 
 def calibrate(judged: Sequence[Judged], named: str) -> Calibration:
-    """Gate, temperature and conformal threshold by maximum likelihood on these cases."""
-    on = [j.parts["on"] for j in judged]
-    gate, temperature = fit_gate([p.base for p in on], [p.correction for p in on], [j.truth for j in judged])
+    """Gate, temperature and conformal threshold by maximum likelihood on these cases; the gate without the images,
+    where there are other cases.
+
+    What the network adds on images is largely which labels their two sets have: every abnormal film of one is called
+    pneumonia. A gate fitted on them carries that to the notes and films of other hospitals.
+    """
+    apart = [j for j in judged if j.source != "imaged"] or judged
+    parts = [j.parts["on"] for j in apart]
+    gate = fit_gate([p.base for p in parts], [p.correction for p in parts], [j.truth for j in apart])
+    temperature = fit_temperature([scores(j, "on", gate) for j in judged], [j.truth for j in judged])
     of_truth = [softmax(scores(j, "on", gate), temperature)[j.truth] for j in judged]
     return Calibration(
         temperature=temperature,

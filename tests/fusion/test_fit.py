@@ -9,7 +9,7 @@ from fusion.fit import CONDITIONS, Judged, calibrate, crossed, metric_values, pa
 from fusion.scorer import Parts
 
 
-def judged(n: int, help_: float, seed: int = 0) -> list[Judged]:
+def judged(n: int, help_: float, seed: int = 0, source: str = "chest") -> list[Judged]:
     """Shortlists of five and "none of these", where the correction of the evidence helps and the others are noise;
     every second case under every condition."""
     rng = np.random.default_rng(seed)
@@ -27,6 +27,7 @@ def judged(n: int, help_: float, seed: int = 0) -> list[Judged]:
                 truth=truth,
                 age=float(i % 90),
                 sex="FM"[i % 2],
+                source=source,
             )
         )
     return out
@@ -62,3 +63,11 @@ def test_knowledge_that_helps_is_seen_and_kept_to_what_it_is_worth() -> None:
 
 def test_knowledge_that_does_not_help_is_shut_out() -> None:
     assert calibrate(judged(600, help_=0.0), "test").gate < 0.2
+
+
+def test_images_set_the_temperature_but_not_how_far_the_network_is_trusted() -> None:
+    simulated, images = judged(300, help_=0.0), judged(300, help_=2.0, seed=1, source="imaged")
+    alone, both = calibrate(simulated, "test"), calibrate([*simulated, *images], "test")
+    assert both.gate == alone.gate < 0.2
+    assert both.temperature != alone.temperature
+    assert calibrate(images, "test").gate > 1, "with nothing but images there is nothing else to go by"
