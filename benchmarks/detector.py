@@ -82,9 +82,7 @@ def out_of_fold(detector: Detector, data: Path) -> dict[str, Any]:
     bank = training_cases.read()
     if [(r.labels, r.fold) for r in order] != [(row.labels, row.fold) for row in bank.rows]:
         raise InputError("these are not the images of the shipped cases", value=data, expected=", ".join(SETS))
-    p = np.stack(
-        [detector.probabilities(z, row.low_resolution) for z, row in zip(bank.logits, bank.rows, strict=True)]
-    )
+    p = np.stack([detector.probabilities(z, row.low_resolution) for z, row in zip(bank.logits, bank.rows, strict=True)])
     raised = np.array(
         [
             any(seen == "present" for *_, seen in detector.judge(v, row.low_resolution))
