@@ -14,7 +14,7 @@ from pathlib import Path
 from lxml import etree
 
 from cli.terminal import home_folder
-from errors import SourceError
+from errors import SourceError, WhydxError
 from ontologies.sources import member_path
 from vision.phantom import write_phantom
 
@@ -39,9 +39,13 @@ def main() -> None:
     folder = Path(sys.argv[1] if len(sys.argv) > 1 else "build/demo")
     named = os.environ.get("WHYDX_HOME")
     home = home_folder(Path(named) if named else None)
+    try:
+        note = indication(home)  # before anything is written: make takes the phantom as a sign that all is there
+    except WhydxError as error:
+        sys.exit(f"error: {error}")
     folder.mkdir(parents=True, exist_ok=True)
+    (folder / "note.txt").write_text(note + "\n", encoding="utf-8")
     write_phantom(folder / "phantom.dcm")
-    (folder / "note.txt").write_text(indication(home) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

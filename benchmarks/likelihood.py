@@ -123,29 +123,30 @@ class Bench:
         return case.pmid in references
 
 
-def fit_rankers(home: Path, cases: list[PublishedCase], out: Path, command: str, *, weights: bool) -> None:
-    """Fit the rankers' ``weights``, or only the calibrations of those in ``out``."""
-    graph = KnowledgeGraph.open(home / "graph")
-    model = LikelihoodModel(graph, settings=PUBLISHED_PATIENTS)
-    within = model.rows_with_code("OMIM")
-    learning = [
-        cases[i] for i in np.random.default_rng(0).permutation(len(cases)) if not in_validation(cases[i].disease)
-    ]
-    examples = lists(model, learning, within)
-    about = {"date": datetime.now(UTC).date().isoformat(), "graph": graph.manifest.sha256}
-    if weights:
+class Fitting:
+    """Fits rankers and their calibrations on the patients of the training diseases."""
+
+    def __init__(self, home: Path, cases: list[PublishedCase]) -> None:
+        graph = KnowledgeGraph.open(home / "graph")
+        self.model = LikelihoodModel(graph, settings=PUBLISHED_PATIENTS)
+        self.within = self.model.rows_with_code("OMIM")
+        order = np.random.default_rng(0).permutation(len(cases))
+        self.learning = [cases[i] for i in order if not in_validation(cases[i].disease)]
+        self.examples = lists(self.model, self.learning, self.within)
+        self.about = {"date": datetime.now(UTC).date().isoformat(), "graph": graph.manifest.sha256}
+
+    def weights(self, out: Path, command: str) -> None:
+        """Write each population's weights and card to ``out``."""
+        about = {"command": command, "patients": len(self.examples.features), "most_of_a_disease": PER_DISEASE}
         for population in POPULATION_FEATURES:
-            card = {
-                **about,
-                "command": command,
-                "patients": len(examples.features),
-                "most_of_a_disease": PER_DISEASE,
-            }
-            save(out, population, fit(examples, population), card)
-    diseases = len({c.disease for c in learning})
-    for population, calibration in calibrate(model, learning, examples, within).items():
-        on = {"command": command, "patients": len(learning), "diseases": diseases}
-        write_calibration(out, population, {**calibration.card(), **about, **on})
+            save(out, population, fit(self.examples, population), {**self.about, **about})
+
+    def calibrations(self, out: Path, command: str) -> None:
+        """Write each population's calibration into its card in ``out``."""
+        diseases = len({c.disease for c in self.learning})
+        on = {"command": command, "patients": len(self.learning), "diseases": diseases}
+        for population, found in calibrate(self.model, self.learning, self.examples, self.within).items():
+            write_calibration(out, population, {**found.card(), **self.about, **on})
 
 
 def believed(home: Path, weights: Path | None, held_out: list[PublishedCase]) -> dict[str, dict[str, Any]]:
@@ -199,11 +200,14 @@ def main() -> None:
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
     cases = list(read_cases(arguments.cases))
-    for option, weights in (("fit", True), ("calibrate", False)):
-        if out := getattr(arguments, option):
-            command = f"python -m benchmarks.likelihood CASES --home HOME --{option} DIR"
-            fit_rankers(arguments.home, cases, out, command, weights=weights)
     fitted = arguments.fit or arguments.calibrate
+    if fitted:
+        option = "fit" if arguments.fit else "calibrate"
+        command = f"python -m benchmarks.likelihood CASES --home HOME --{option} DIR"
+        fitting = Fitting(arguments.home, cases)
+        if arguments.fit:
+            fitting.weights(fitted, command)
+        fitting.calibrations(fitted, command)
     bench = Bench(arguments.home, fitted)
     held_out = [c for c in cases if in_validation(c.disease)]
     if arguments.limit and arguments.limit < len(held_out):
