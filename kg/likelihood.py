@@ -68,6 +68,38 @@ class Candidates:
     features: np.ndarray
 
 
+@dataclass(frozen=True, slots=True)
+class _Columns:
+    """The columns of the annotations, of all diseases or of the rows ``only``, in their order."""
+
+    annotations: AnnotationMatrix
+    only: np.ndarray | None
+
+    @property
+    def count(self) -> int:
+        return len(self.annotations.disease) if self.only is None else len(self.only)
+
+    def of(self, node: int) -> tuple[np.ndarray, np.ndarray]:
+        """Positions of the diseases that show a concept, and how often they do."""
+        rows, values = self.annotations.column(node)
+        if self.only is None or not len(rows):
+            return rows, values
+        at = np.minimum(np.searchsorted(rows, self.only), len(rows) - 1)
+        shown = np.flatnonzero(rows[at] == self.only)
+        return shown, values[at[shown]]
+
+    def positions(self, rows: Sequence[int]) -> np.ndarray:
+        """Where these rows are."""
+        return np.asarray(rows) if self.only is None else np.flatnonzero(np.isin(self.only, rows))
+
+
+def _log_ratio(odds: float, p: float | np.ndarray, background: float) -> np.ndarray:
+    """ln [(λ p + 1 - p) / (λ b + 1 - b)]; ln (p / b) when λ is infinite."""
+    if np.isinf(odds):
+        return np.log(p / background)
+    return np.log((odds * p + 1 - p) / (odds * background + 1 - background))
+
+
 class LikelihoodModel:
     """Scores diseases of a graph. ``prior`` maps node → log prior; a disease not named there has ``default_prior``."""
 
@@ -118,80 +150,71 @@ class LikelihoodModel:
         The order of ``observations`` does not matter, and an observation given twice counts once. Raises InputError
         for a CURIE the graph does not know.
         """
-        settings, annotations, information = self.settings, self.annotations, self._information
-        count = len(annotations.disease) if only is None else len(only)
-
-        def column(node: int) -> tuple[np.ndarray, np.ndarray]:
-            """Positions in the result of the diseases that show a concept, and how often they do."""
-            rows, values = annotations.column(node)
-            if only is None or not len(rows):
-                return rows, values
-            at = np.minimum(np.searchsorted(rows, only), len(rows) - 1)
-            shown = np.flatnonzero(rows[at] == only)
-            return shown, values[at[shown]]
-
+        columns = _Columns(self.annotations, only)
         chosen = slice(None) if only is None else only
-        out = np.zeros((count, len(FEATURES)))
+        out = np.zeros((columns.count, len(FEATURES)))
         by_node = {self.graph.node(o.curie): o.odds_ratio for o in observations}
         present = sorted(n for n, odds in by_node.items() if odds > 1)
         # What a more specific present finding implies adds nothing of its own.
         implied = {int(a) for n in present for a in self.graph.ancestor_nodes(n) if int(a) != n}
         seen = np.zeros(len(self.graph))  # how sure it is that each concept is there
-        informative = 0
         for node, odds in sorted(by_node.items()):
-            if odds > 1 and node in implied:
-                continue
-            above = self.graph.ancestor_nodes(node)
-            above = above[np.argsort(information[above], kind="stable")]
-            best = np.zeros(count)
-            frequency = np.zeros(count)
-            for a in above:
-                rows, values = column(int(a))
-                best[rows] = information[a]
-                frequency[rows] = values
-            rows, values = column(node)
-            background = max(float(annotations.background[node]), _SMALLEST_BACKGROUND)
-            if odds > 1:
-                decayed = frequency * np.exp(-settings.decay * (information[node] - best))
-                decayed[rows] = values
-                p = np.minimum((1 - settings.noise) * decayed + settings.noise * background, _LARGEST_FREQUENCY)
-                ratio = (
-                    np.log(p / background)
-                    if np.isinf(odds)
-                    else np.log((odds * p + 1 - p) / (odds * background + 1 - background))
-                )
-                certainty = 1.0 if np.isinf(odds) else 1 - 1 / odds
-                never = settings.noise * background
-                against = (
-                    np.log(settings.noise)
-                    if np.isinf(odds)
-                    else np.log((odds * never + 1 - never) / (odds * background + 1 - background))
-                )
-                for a in above:
-                    excluded = self.excluded_rows(int(a))
-                    if len(excluded):
-                        ratio[excluded if only is None else np.isin(only, excluded)] = against
+            if odds > 1 and node not in implied:
+                certainty = 1 - 1 / odds
+                match, exact, ratio = self._present(columns, node, odds)
+                out[:, 0] += certainty * match
+                out[exact, 1] += certainty
                 out[:, 2] += ratio
-                out[:, 0] += certainty * best
-                out[rows, 1] += certainty
+                above = self.graph.ancestor_nodes(node)
                 seen[above] = np.maximum(seen[above], certainty)
-                informative += 1
-            elif odds < 1 and settings.absent:
-                p = np.zeros(count)
-                p[rows] = np.minimum(values, _LARGEST_FREQUENCY)
-                background = min(background, _LARGEST_FREQUENCY)
-                out[:, 3] += np.log((odds * p + 1 - p) / (odds * background + 1 - background))
-        if informative:
-            for a in np.flatnonzero(seen):
-                rows, _ = column(int(a))
-                out[rows, 4] += seen[a] * information[a]
-            out[:, 4] /= np.maximum(annotations.breadth[chosen], 1e-6)
-            matched = seen[self._term_ancestors] * information[self._term_ancestors]
-            best_match = np.maximum.reduceat(matched, self._term_starts)[self._term_position]
-            out[:, 5] = (annotations.sum_by_disease(best_match * self._direct_weight) / self._direct_total)[chosen]
+            elif odds < 1 and self.settings.absent:
+                out[:, 3] += self._absent(columns, node, odds)
+        if present:
+            out[:, 4], out[:, 5] = self._accounted(columns, seen, chosen)
         out[:, 6] = self._breadth[chosen]
         out[:, 7] = self.prior[chosen]
         return out
+
+    def _present(self, columns: _Columns, node: int, odds: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Of a finding that is there, or likely: match, the positions of the diseases that show it, and the log
+        likelihood ratio."""
+        noise, information = self.settings.noise, self._information
+        best, frequency = np.zeros(columns.count), np.zeros(columns.count)
+        above = self.graph.ancestor_nodes(node)
+        for a in above[np.argsort(information[above], kind="stable")].tolist():
+            rows, values = columns.of(a)
+            best[rows], frequency[rows] = information[a], values
+        decayed = frequency * np.exp(-self.settings.decay * (information[node] - best))
+        exact, values = columns.of(node)
+        decayed[exact] = values
+        background = max(float(self.annotations.background[node]), _SMALLEST_BACKGROUND)
+        ratio = _log_ratio(odds, np.minimum((1 - noise) * decayed + noise * background, _LARGEST_FREQUENCY), background)
+        for a in above.tolist():
+            if len(excluded := self.excluded_rows(a)):
+                ratio[columns.positions(excluded)] = _log_ratio(odds, noise * background, background)
+        return best, exact, ratio
+
+    def _absent(self, columns: _Columns, node: int, odds: float) -> np.ndarray:
+        """The log likelihood ratio of a finding that is not there, or unlikely."""
+        p = np.zeros(columns.count)
+        rows, values = columns.of(node)
+        p[rows] = np.minimum(values, _LARGEST_FREQUENCY)
+        background = max(float(self.annotations.background[node]), _SMALLEST_BACKGROUND)
+        return _log_ratio(odds, p, min(background, _LARGEST_FREQUENCY))
+
+    def _accounted(
+        self, columns: _Columns, seen: np.ndarray, chosen: slice | np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """The share of each disease's information that is seen, and the reverse match: how well, on average, what it
+        is annotated with is met by what is seen."""
+        coverage = np.zeros(columns.count)
+        for a in np.flatnonzero(seen).tolist():
+            rows, _ = columns.of(a)
+            coverage[rows] += seen[a] * self._information[a]
+        matched = seen[self._term_ancestors] * self._information[self._term_ancestors]
+        best_match = np.maximum.reduceat(matched, self._term_starts)[self._term_position]
+        reverse = self.annotations.sum_by_disease(best_match * self._direct_weight) / self._direct_total
+        return coverage / np.maximum(self.annotations.breadth[chosen], 1e-6), reverse[chosen]
 
     def candidates(
         self, observations: Sequence[Observation], *, k: int | None = 50, within: np.ndarray | None = None
