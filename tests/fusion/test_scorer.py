@@ -94,6 +94,15 @@ def test_an_untrained_head_ranks_as_the_graph_does(workup: Workup) -> None:
     assert not parts.correction.any()
 
 
+def test_without_evidence_the_network_has_no_say(workup: Workup, scorer: Scorer) -> None:
+    on, off = (scorer.parts(questions(workup, how)).correction for how in ("on", "off"))
+    assert np.abs(on[:-1]).min() > 1e-3
+    np.testing.assert_allclose(off, 0, atol=CLOSE)
+    assert abs(on[-1]) < CLOSE, '"none of these" has no evidence'
+    masked = [replace(q, removed=tuple(range(len(q.candidate.branches)))) for q in questions(workup)]
+    np.testing.assert_allclose(scorer.parts(masked).correction, 0, atol=CLOSE)
+
+
 def test_the_gate_scales_the_correction(workup: Workup, scorer: Scorer) -> None:
     parts = scorer.parts(questions(workup))
     half = Scorer(scorer.reasoner, scorer.tokenize, gate=0.5).scores(questions(workup))
