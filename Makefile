@@ -1,10 +1,10 @@
-# whydx: make demo | test | lint | bench | install | schema
+# whydx: make demo | test | slow | lint | bench | install | schema
 # PYTHON=python3.12 chooses the interpreter; IMAGE=/path NOTE="…" run the demo on your own image.
 
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint bench schema
+.PHONY: help install demo test slow lint bench schema
 
 VENV ?= .venv
 BIN := $(VENV)/bin
@@ -46,6 +46,10 @@ build/demo/phantom.dcm: benchmarks/demo.py vision/phantom.py vision/anatomy.py
 
 test: install
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow and not peer and not browser" $(ARGS)
+
+# One after the other: some measure a time. Tests of an extra that is not installed are skipped with its name.
+slow: install
+	@OMP_NUM_THREADS=2 $(BIN)/python -m pytest -m "slow or peer" --durations=10 $(ARGS)
 
 lint: install
 	@$(BIN)/ruff check .

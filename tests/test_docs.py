@@ -124,6 +124,7 @@ def test_command_runs(
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)
 @pytest.mark.parametrize("line", EVALUATIONS)
 def test_evaluation_runs(whydx: Callable[..., Any], desk: Path, shared_data: Path, line: str) -> None:
     words = [word.replace("../shared/data", str(shared_data)) for word in shlex.split(line)[1:]]
