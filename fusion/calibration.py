@@ -21,6 +21,18 @@ def softmax(scores: np.ndarray, temperature: float = 1.0) -> np.ndarray:
     return powers / powers.sum(-1, keepdims=True)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gates:
+    """How far the network's correction counts: ``words`` where somebody said something of the patient, ``images`` where
+    images alone are known."""
+
+    words: float = 1.0
+    images: float = 1.0
+
+    def of(self, worded: bool) -> float:
+        return self.words if worded else self.images
+
+
 def fit_gate(base: Sequence[np.ndarray], correction: Sequence[np.ndarray], truth: Sequence[int]) -> float:
     """The gate, with the temperature that goes with it, of the least mean negative log likelihood of the true
     candidates under softmax((base + gate × correction) / temperature): how far the correction is to be trusted, in

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from errors import ArtifactError
+from fusion.calibration import Gates
 from fusion.workup import FEATURES
 from indexes.manifest import file_sha256
 from retrieval.encoder import PACKAGED_FILES, PACKAGED_SHA256, packaged_folder
@@ -28,12 +29,11 @@ RETRAIN = "whydx train reasoner"
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Calibration:
     """How scores become probabilities over a shortlist: softmax((graph's score + gate × correction) / temperature). A
-    conformal set holds every
-    candidate with a probability of at least ``conformal_threshold`` (coverage 90 % on the patients named by ``on``,
-    ``n`` of them)."""
+    conformal set holds every candidate with a probability of at least ``conformal_threshold`` (coverage 90 % on the
+    patients named by ``on``, ``n`` of them)."""
 
     temperature: float
-    gate: float
+    gates: Gates
     conformal_threshold: float
     on: str
     n: int
@@ -139,7 +139,8 @@ def load(folder: Path | None = None, *, detector: str | None = None) -> Checkpoi
         record = json.loads(card.read_text())
         expected, features = record["sha256"], record["features"]
         config = ReasonerConfig(**(record["config"] | {"scale": tuple(record["config"]["scale"])}))
-        calibration = {k: Calibration(**v) for k, v in record["calibration"].items()}
+        stated = record["calibration"].items()
+        calibration = {k: Calibration(**(v | {"gates": Gates(**v["gates"])})) for k, v in stated}
         trained_on = record["detector"]
     except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError, AttributeError) as error:
         raise ArtifactError(

@@ -18,6 +18,7 @@ from fusion.evidence_search import EvidenceSearch
 from fusion.patients import PatientSimulator, in_validation, read_cases, to_case
 from fusion.prior import NORMAL
 from fusion.workup import Case, Observed, Workup, WorkupRoom
+from kg.graph import KnowledgeGraph
 
 SHORTLIST = 20
 NEGATIVES = 7
@@ -157,7 +158,7 @@ class Curriculum:
     def choose(self, drawn: Drawn, most: int) -> tuple[list[tuple[str, np.ndarray]], int]:
         """At most ``most`` wrong diseases of the shortlist and the true one, with their features, and the position of
         the right answer: the last of these, or one further, "none of these", when the true disease was left out."""
-        wrong = [entry for entry in self.shortlist(drawn) if entry[0] not in self.related(drawn.truth)]
+        wrong = [entry for entry in self.shortlist(drawn) if entry[0] not in related(self.room.graph, drawn.truth)]
         chosen = []
         if wrong:
             # The graph's best mistakes are met most often.
@@ -174,18 +175,6 @@ class Curriculum:
 
     def shortlist(self, drawn: Drawn) -> list[tuple[str, np.ndarray]]:
         return self.room_of(drawn).shortlist(drawn.case, SHORTLIST, drawn.within)
-
-    def related(self, disease: str) -> frozenset[str]:
-        """The disease, what it is a kind of, and all its kinds: not wrong answers. An image labelled "pneumonia" may
-        show a pneumonia of any cause."""
-        graph = self.room.graph
-        kinds: set[int] = set()
-        above = [graph.node(disease)]
-        while above:
-            below = {int(n) for n in graph.neighbours(above.pop(), "is_a", inverse=True)} - kinds
-            kinds |= below
-            above += below
-        return frozenset({disease, *graph.ancestors(disease), *(graph.curie(n) for n in kinds)})
 
     def lay_out(self, drawn: Drawn, chosen: Sequence[tuple[str, np.ndarray]]) -> Workup:
         """The case with these candidates; only chest cases are searched for in the chest literature."""
@@ -213,3 +202,15 @@ class Curriculum:
             seen, own = image.detected[node], image.positive.get(node)
             observed.append(replace(seen, region=own) if seen.presence == "present" and own is not None else seen)
         return Case(observed=tuple(observed), age=image.age, sex=image.sex)
+
+
+def related(graph: KnowledgeGraph, disease: str) -> frozenset[str]:
+    """The disease, what it is a kind of, and all its kinds: not wrong answers. An image labelled "pneumonia" may
+    show a pneumonia of any cause."""
+    kinds: set[int] = set()
+    above = [graph.node(disease)]
+    while above:
+        below = {int(n) for n in graph.neighbours(above.pop(), "is_a", inverse=True)} - kinds
+        kinds |= below
+        above += below
+    return frozenset({disease, *graph.ancestors(disease), *(graph.curie(n) for n in kinds)})

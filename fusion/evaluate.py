@@ -142,7 +142,7 @@ class CaseRanker:
         if mode in ("reasoner", "no-branches", "shuffled-branches"):
             loaded = checkpoints.load()
             self.calibration = loaded.calibration.get(vocab, loaded.calibration["OMIM"])
-            self.scorer = Scorer(loaded.network, loaded.tokenize, gate=self.calibration.gate)
+            self.scorer = Scorer(loaded.network, loaded.tokenize, gates=self.calibration.gates)
 
     def ranked(self, case: Case) -> tuple[list[tuple[str, np.ndarray]], np.ndarray]:
         """The pool's diseases before the reasoner, with their features, best first; and their scores, float64."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,6 +13,7 @@ import numpy as np
 
 from fusion import checkpoint as checkpoints
 from fusion.calibration import (
+    Gates,
     conformal_threshold,
     expected_calibration_error,
     fit_gate,
@@ -23,9 +24,10 @@ from fusion.calibration import (
 from fusion.checkpoint import Calibration
 from fusion.curriculum import SHORTLIST, Curriculum, ImagedCase
 from fusion.evidence_search import EvidenceSearch
-from fusion.pipeline import whole_image
+from fusion.pipeline import Pipeline, whole_image
 from fusion.prior import NORMAL, chest_prior, finding_odds, odds_ratio, published_likelihood
 from fusion.reasoner import FEATURE_SCALE
+from fusion.report_cases import ReportCase, report_cases
 from fusion.scorer import Parts, Scorer, none_features, questions
 from fusion.train import fresh_network, run, trained_state
 from fusion.workup import FEATURES, Observed, WorkupRoom
@@ -33,6 +35,9 @@ from kg.graph import KnowledgeGraph
 from kg.likelihood import LikelihoodModel
 from kg.ranker import Ranker
 from ontologies import chest
+from ontologies.linker import Linker
+from ontologies.sources import member_path
+from retrieval import openi
 from retrieval.cases import Cases
 from retrieval.literature import Literature
 from vision import training_cases
@@ -95,24 +100,24 @@ def fit_linear(
 class Judged:
     """The whole shortlist of a validation case, in the graph's order: its scores, in parts, with the evidence ("on"),
     with none ("off"), and with that of the next candidate ("shuffled"), the last two for some cases only; the position
-    of the truth (the last, "none of these", when the shortlist lacks it); the patient's age and sex; the source that
-    the case was drawn from."""
+    of the truth (the last, "none of these", when the shortlist lacks it); the patient's age and sex; whether anybody
+    said something of the patient (`Case.worded`)."""
 
     parts: dict[str, Parts]
     truth: int
     age: float | None
     sex: str | None
-    source: str
+    worded: bool
 
 
 CONDITIONS = ("on", "off", "shuffled")
 
 
-def scores(judged: Judged, how: str, gate: float) -> np.ndarray:
+def scores(judged: Judged, how: str, gates: Gates) -> np.ndarray:
     """float64 (C,): the scores under a condition, or the graph's own ("graph")."""
     if how == "graph":
         return judged.parts["on"].base
-    return judged.parts[how].base + gate * judged.parts[how].correction
+    return judged.parts[how].base + gates.of(judged.worded) * judged.parts[how].correction
 
 
 def judge(
@@ -137,60 +142,88 @@ def judge(
                     truth=names.index(drawn.truth) if drawn.truth in names else len(names) - 1,
                     age=drawn.case.age,
                     sex=drawn.case.sex,
-                    source=source,
+                    worded=drawn.case.worded,
                 )
             )
     return out
 
 
-def calibrate(judged: Sequence[Judged], named: str) -> Calibration:
-    """Gate, temperature and conformal threshold by maximum likelihood on these cases; the gate without the images,
-    where there are other cases.
+def judge_reports(
+    scorer: Scorer, pipeline: Pipeline, cases: Iterable[ReportCase], progress: Progress | None = None
+) -> list[Judged]:
+    """The reasoner on real reports, as `Pipeline.diagnose` would take them as notes; those that mention nothing that is
+    there are left out. Of several diagnoses the one that the graph has first is the truth."""
+    out: list[Judged] = []
+    for number, case in enumerate(cases, 1):
+        if progress:
+            progress("validate on reports", number, 0)
+        gathered = pipeline.gather(note=case.note)
+        if not any(o.presence == "present" for o in gathered.case.observed):
+            continue
+        workup, _ = pipeline.lay_out(gathered.case, leave_out=(case.case_id,))
+        names = [c.curie for c in workup.candidates]
+        found = [i for i, name in enumerate(names) if name in case.diagnoses]
+        parts = {"on": scorer.parts(questions(workup))}
+        out.append(Judged(parts=parts, truth=min(found, default=len(names) - 1), age=None, sex=None, worded=True))
+    return out
+
+
+def calibrate(judged: Sequence[Judged], named: str, reports: Sequence[Judged] = ()) -> Calibration:
+    """Temperature and conformal threshold by maximum likelihood on the cases ``judged``; so the gate for images alone,
+    and the gate for words on those cases of which words say something and on real ``reports``.
 
     What the network adds on images is largely which labels their two sets have: every abnormal film of one is called
-    pneumonia. A gate fitted on them carries that to the notes and films of other hospitals.
+    pneumonia. What it adds on simulated patients is in part how they are simulated. A gate fitted on these alone
+    carries both to the notes of other hospitals.
     """
-    apart = [j for j in judged if j.source != "imaged"] or judged
-    parts = [j.parts["on"] for j in apart]
-    gate = fit_gate([p.base for p in parts], [p.correction for p in parts], [j.truth for j in apart])
-    temperature = fit_temperature([scores(j, "on", gate) for j in judged], [j.truth for j in judged])
-    of_truth = [softmax(scores(j, "on", gate), temperature)[j.truth] for j in judged]
+    words = _gate([*(j for j in judged if j.worded), *reports] or judged)
+    gates = Gates(words=words, images=words if all(j.worded for j in judged) else _gate(judged))
+    temperature = fit_temperature([scores(j, "on", gates) for j in judged], [j.truth for j in judged])
+    of_truth = [softmax(scores(j, "on", gates), temperature)[j.truth] for j in judged]
     return Calibration(
         temperature=temperature,
-        gate=gate,
+        gates=gates,
         conformal_threshold=conformal_threshold(np.array(of_truth)),
         on=named,
         n=len(judged),
     )
 
 
-def crossed(judged: Sequence[Judged]) -> dict[str, Any]:
-    """Figures of a calibration fitted on the other half of the cases, even and odd in turn.
+def _gate(judged: Sequence[Judged]) -> float:
+    parts = [j.parts["on"] for j in judged]
+    return fit_gate([p.base for p in parts], [p.correction for p in parts], [j.truth for j in judged])
+
+
+def crossed(judged: Sequence[Judged], reports: Sequence[Judged] = ()) -> dict[str, dict[str, Any]]:
+    """Figures of the cases ("judged") and, when there are any, of the ``reports``, each with a calibration fitted on
+    the other half of both, even and odd in turn."""
+    halves = (calibrate(judged[1::2], "", reports[1::2]), calibrate(judged[::2], "", reports[::2]))
+    return {"judged": measured(judged, halves)} | ({"reports": measured(reports, halves)} if reports else {})
+
+
+def measured(judged: Sequence[Judged], halves: tuple[Calibration, Calibration]) -> dict[str, Any]:
+    """Figures of the cases with the first calibration for the even and the second for the odd ones.
 
     Top-1 and top-3 and mean reciprocal rank of the graph's order and of the reasoner's; the same for the ``compared``
     cases under each condition, with the differences of on to the others and their paired bootstrap intervals (95 %);
     the expected calibration error; the coverage of the conformal sets, overall and by sex and age group, and their mean
     size.
     """
-    halves = [calibrate(judged[1::2], ""), calibrate(judged[::2], "")]
     ranks: dict[str, list[int]] = {how: [] for how in ("graph", *CONDITIONS)}
     confidence, correct, covered, size = [], [], [], []
     for i, j in enumerate(judged):
         fitted = halves[i % 2]
         for how in ("graph", *j.parts):
-            scored = scores(j, how, fitted.gate)
+            scored = scores(j, how, fitted.gates)
             last = len(scored) - 1
             order = np.argsort(-scored[:last], kind="stable").tolist()
             ranks[how].append(order.index(j.truth) + 1 if j.truth < last else 10**6)
-        p = softmax(scores(j, "on", fitted.gate), fitted.temperature)
+        p = softmax(scores(j, "on", fitted.gates), fitted.temperature)
         confidence.append(p.max())
         correct.append(int(np.argmax(p)) == j.truth)
         covered.append(bool(p[j.truth] >= fitted.conformal_threshold))
         size.append(int((p >= fitted.conformal_threshold).sum()))
-    both = [len(j.parts) > 1 for j in judged]
     everyone = {how: metric_values(ranks[how]) for how in ("graph", "on")}
-    values = {how: {m: v[both] for m, v in found.items()} for how, found in everyone.items()}
-    values |= {how: metric_values(ranks[how]) for how in ("off", "shuffled")}
     groups: dict[str, list[bool]] = {}
     for j, inside in zip(judged, covered, strict=True):
         for group in patient_groups(j.age, j.sex):
@@ -198,15 +231,28 @@ def crossed(judged: Sequence[Judged]) -> dict[str, Any]:
     return {
         "n": len(judged),
         **means(everyone),
+        **_compared(ranks, everyone, [len(j.parts) > 1 for j in judged]),
+        "ece": round(expected_calibration_error(np.array(confidence), np.array(correct)), 4),
+        "coverage": round(float(np.mean(covered)), 4),
+        "set_size": round(float(np.mean(size)), 2),
+        "coverage_by_group": {k: [round(float(np.mean(v)), 4), len(v)] for k, v in sorted(groups.items())},
+    }
+
+
+def _compared(
+    ranks: dict[str, list[int]], everyone: dict[str, dict[str, np.ndarray]], both: list[bool]
+) -> dict[str, Any]:
+    """Figures of the cases that were judged under every condition; nothing when there are none."""
+    if not any(both):
+        return {}
+    values = {how: {m: v[both] for m, v in found.items()} for how, found in everyone.items()}
+    values |= {how: metric_values(ranks[how]) for how in ("off", "shuffled")}
+    return {
         "compared": {"n": sum(both), **means(values)},
         "differences": {
             f"on - {how}": {m: paired_difference(values["on"][m], values[how][m]) for m in values["on"]}
             for how in ("graph", "off", "shuffled")
         },
-        "ece": round(expected_calibration_error(np.array(confidence), np.array(correct)), 4),
-        "coverage": round(float(np.mean(covered)), 4),
-        "set_size": round(float(np.mean(size)), 2),
-        "coverage_by_group": {k: [round(float(np.mean(v)), 4), len(v)] for k, v in sorted(groups.items())},
     }
 
 
@@ -326,9 +372,11 @@ def train_reasoner(
 
     ``cases``: published patients (JSON lines), of which the training diseases are learnt from and the others validate
     and calibrate; without them only simulated patients are. ``steps`` examples at most, in ``seconds`` at most. A run
-    that was killed goes on from its last checkpoint in ``out``. Raises ArtifactError when the home is not built.
+    that was killed goes on from its last checkpoint in ``out``. Raises ArtifactError when the home is not built and
+    SourceError when Open-i's reports are not fetched.
     """
-    graph = KnowledgeGraph.open(home / "graph")
+    graph, linker = KnowledgeGraph.open(home / "graph"), Linker.open(home / "linker")
+    archive = member_path(home, "openi", "NLMCXR_reports.tgz")
     detector = Detector.open()
     prior = chest_prior(graph)
     room = WorkupRoom(graph, LikelihoodModel(graph, prior=prior.by_node, default_prior=prior.default))
@@ -365,12 +413,22 @@ def train_reasoner(
     }
     seen = run(network, learning, out, steps=steps, seconds=seconds, seed=seed, settings=settings, progress=progress)
     scorer = Scorer(network, checkpoints.open_tokenizer())
+    unfitted = Calibration(temperature=1.0, gates=Gates(), conformal_threshold=0.0, on="", n=0)
+    reader = checkpoints.Checkpoint(
+        network=network, tokenize=scorer.tokenize, calibration={"chest": unfitted}, fingerprint=""
+    )
+    pipeline = Pipeline(graph, linker, search, detector, reader)
+    reports = judge_reports(scorer, pipeline, report_cases(openi.read(archive), graph, linker, diseases), progress)
     calibration, figures = {}, {}
     uses = {"chest": ("chest", "imaged"), "OMIM": ("published",) if cases else ("rare",)}
     for use, sources in uses.items():
         judged = judge(scorer, checking, sources, CALIBRATION_CASES, progress)
-        calibration[use] = calibrate(judged, " and ".join(SOURCE_NAMES[s] for s in sources))
-        figures[use] = crossed(judged)
+        words = reports if use == "chest" else []
+        calibration[use] = calibrate(judged, " and ".join(SOURCE_NAMES[s] for s in sources), words)
+        found = crossed(judged, words)
+        figures[use] = found["judged"]
+        if words:
+            figures["reports"] = found["reports"]
     card = {
         "command": command,
         "date": datetime.now(UTC).date().isoformat(),

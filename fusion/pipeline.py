@@ -76,7 +76,7 @@ class Pipeline:
             graph, LikelihoodModel(graph, prior=(prior := chest_prior(graph)).by_node, default_prior=prior.default)
         )
         self.calibration = checkpoint.calibration["chest"]
-        self.scorer = Scorer(checkpoint.network, checkpoint.tokenize, gate=self.calibration.gate)
+        self.scorer = Scorer(checkpoint.network, checkpoint.tokenize, gates=self.calibration.gates)
         self.base_rates = training_cases.read().base_rates
 
     @classmethod

@@ -63,6 +63,12 @@ class Case:
     age: float | None = None
     sex: str | None = None
 
+    @property
+    def worded(self) -> bool:
+        """Whether anybody said something of the patient, and not images alone."""
+        stated = (None, 0.0, float("inf"))  # what an image says of a finding is never certain
+        return bool(self.note) or any(o.odds_ratio in stated for o in self.observed)
+
     def without(self, curie: str) -> Case:
         """The same case without one finding, and without all that hangs on it."""
         return replace(self, observed=tuple(o for o in self.observed if o.curie != curie))

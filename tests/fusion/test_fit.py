@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from fusion.fit import CONDITIONS, Judged, calibrate, crossed, metric_values, paired_difference
+from fusion.calibration import fit_temperature
+from fusion.fit import CONDITIONS, Judged, calibrate, crossed, metric_values, paired_difference, scores
 from fusion.scorer import Parts
 
 
-def judged(n: int, help_: float, seed: int = 0, source: str = "chest") -> list[Judged]:
+def judged(n: int, help_: float, seed: int = 0, worded: bool = True) -> list[Judged]:
     """Shortlists of five and "none of these", where the correction of the evidence helps and the others are noise;
     every second case under every condition."""
     rng = np.random.default_rng(seed)
@@ -27,7 +30,7 @@ def judged(n: int, help_: float, seed: int = 0, source: str = "chest") -> list[J
                 truth=truth,
                 age=float(i % 90),
                 sex="FM"[i % 2],
-                source=source,
+                worded=worded,
             )
         )
     return out
@@ -51,23 +54,40 @@ def test_the_interval_is_about_pairs() -> None:
 
 def test_knowledge_that_helps_is_seen_and_kept_to_what_it_is_worth() -> None:
     cases = judged(600, help_=2.0)
-    figures = crossed(cases)
+    figures = crossed(cases)["judged"]
     assert figures["differences"]["on - off"]["top1"][1] > 0
     assert figures["differences"]["on - shuffled"]["mrr"][1] > 0
     assert (figures["n"], figures["compared"]["n"]) == (600, 300)
     assert figures["ece"] < 0.08
     assert 0.86 < figures["coverage"] < 0.94
     assert sum(n for name, (_, n) in figures["coverage_by_group"].items() if name in ("men", "women")) == 600
-    assert calibrate(cases, "test").gate == pytest.approx(2.0, abs=0.4), "correction / noise² = 2, base / noise² = 1"
+    assert calibrate(cases, "test").gates.words == pytest.approx(2.0, abs=0.4), (
+        "correction / noise² = 2, base / noise² = 1"
+    )
 
 
 def test_knowledge_that_does_not_help_is_shut_out() -> None:
-    assert calibrate(judged(600, help_=0.0), "test").gate < 0.2
+    assert calibrate(judged(600, help_=0.0), "test").gates.words < 0.2
 
 
-def test_images_set_the_temperature_but_not_how_far_the_network_is_trusted() -> None:
-    simulated, images = judged(300, help_=0.0), judged(300, help_=2.0, seed=1, source="imaged")
+def test_images_set_their_own_gate_and_the_temperature() -> None:
+    simulated, images = judged(300, help_=0.0), judged(300, help_=2.0, seed=1, worded=False)
     alone, both = calibrate(simulated, "test"), calibrate([*simulated, *images], "test")
-    assert both.gate == alone.gate < 0.2
+    assert both.gates.words == alone.gates.words == alone.gates.images < 0.2
+    assert both.gates.images > 0.5
     assert both.temperature != alone.temperature
-    assert calibrate(images, "test").gate > 1, "with nothing but images there is nothing else to go by"
+    assert calibrate(images, "test").gates.words > 1, "with nothing but images there is nothing else to go by"
+
+
+def test_reports_bear_on_how_far_the_network_is_trusted_with_words_and_on_nothing_else() -> None:
+    simulated, reports = judged(300, help_=2.0), judged(300, help_=0.0, seed=1)
+    alone, both = calibrate(simulated, "test"), calibrate(simulated, "test", reports)
+    assert 0.1 < both.gates.words < alone.gates.words - 0.2
+    truth = [j.truth for j in simulated]
+    assert both.temperature == pytest.approx(fit_temperature([scores(j, "on", both.gates) for j in simulated], truth))
+    assert both.n == alone.n == 300
+    figures = crossed(simulated, reports)
+    assert figures["judged"]["n"] == figures["reports"]["n"] == 300
+    assert figures["judged"]["on"]["top1"] > figures["reports"]["on"]["top1"]
+    only_on = [replace(j, parts={"on": j.parts["on"]}) for j in reports]
+    assert "compared" not in crossed(simulated, only_on)["reports"]

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from fusion.branch import Candidate
+from fusion.calibration import Gates
 from fusion.scorer import Question, Scorer, none_features, questions
 from fusion.workup import FEATURES, LOOKED, RANKER, UNREMARKABLE, Case, Observed, Workup, WorkupRoom, unremarkable
 
@@ -94,19 +95,24 @@ def test_an_untrained_head_ranks_as_the_graph_does(workup: Workup) -> None:
     assert not parts.correction.any()
 
 
-def test_without_evidence_the_network_has_no_say(workup: Workup, scorer: Scorer) -> None:
-    on, off = (scorer.parts(questions(workup, how)).correction for how in ("on", "off"))
-    assert np.abs(on[:-1]).min() > 1e-3
-    np.testing.assert_allclose(off, 0, atol=CLOSE)
-    assert abs(on[-1]) < CLOSE, '"none of these" has no evidence'
-    masked = [replace(q, removed=tuple(range(len(q.candidate.branches)))) for q in questions(workup)]
-    np.testing.assert_allclose(scorer.parts(masked).correction, 0, atol=CLOSE)
-
-
 def test_the_gate_scales_the_correction(workup: Workup, scorer: Scorer) -> None:
     parts = scorer.parts(questions(workup))
-    half = Scorer(scorer.reasoner, scorer.tokenize, gate=0.5).scores(questions(workup))
+    half = Scorer(scorer.reasoner, scorer.tokenize, gates=Gates(words=0.5)).scores(questions(workup))
     np.testing.assert_allclose(half, parts.base + parts.correction / 2, atol=CLOSE)
+
+
+def test_images_alone_have_a_gate_of_their_own(workup: Workup, scorer: Scorer) -> None:
+    gated = Scorer(scorer.reasoner, scorer.tokenize, gates=Gates(words=0.0, images=1.0))
+    seen = tuple(replace(o, odds_ratio=o.odds_ratio or 2.0) for o in workup.case.observed)
+    for case, by_images in (
+        (workup.case, False),
+        (replace(workup.case, note=""), False),  # the fever was stated
+        (replace(workup.case, observed=seen), False),  # the note says nothing more, but somebody wrote it
+        (replace(workup.case, observed=seen, note=""), True),
+    ):
+        asked = questions(replace(workup, case=case))
+        parts = gated.parts(asked)
+        np.testing.assert_array_equal(gated.scores(asked), parts.base + by_images * parts.correction)
 
 
 def test_conditions_take_the_evidence_away_or_swap_it(workup: Workup) -> None:
