@@ -169,15 +169,15 @@ def judge_reports(
 
 
 def calibrate(judged: Sequence[Judged], named: str, reports: Sequence[Judged] = ()) -> Calibration:
-    """Temperature and conformal threshold by maximum likelihood on the cases ``judged``; so the gate for images alone,
-    and the gate for words on those cases of which words say something and on real ``reports``.
+    """Temperature and conformal threshold by maximum likelihood on the cases ``judged``; so the gates, on those of them
+    of which words say something, where there are any, and the gate for words on real ``reports`` too.
 
     What the network adds on images is largely which labels their two sets have: every abnormal film of one is called
-    pneumonia. What it adds on simulated patients is in part how they are simulated. A gate fitted on these alone
-    carries both to the notes of other hospitals.
+    pneumonia. So no gate is fitted on images. What it adds on simulated patients is in part how they are simulated,
+    and a gate fitted on these alone would carry that to the notes of other hospitals.
     """
-    words = _gate([*(j for j in judged if j.worded), *reports] or judged)
-    gates = Gates(words=words, images=words if all(j.worded for j in judged) else _gate(judged))
+    told = [j for j in judged if j.worded] or judged
+    gates = Gates(words=_gate([*told, *reports]), images=_gate(told))
     temperature = fit_temperature([scores(j, "on", gates) for j in judged], [j.truth for j in judged])
     of_truth = [softmax(scores(j, "on", gates), temperature)[j.truth] for j in judged]
     return Calibration(
