@@ -13,10 +13,9 @@ from dataclasses import dataclass
 from fusion.curriculum import related
 from kg.graph import KnowledgeGraph
 from ontologies.linker import Linker
-from retrieval.openi import Report
+from retrieval.openi import REMOVED, Report
 
 MOST_OF_A_DISEASE = 40
-_REMOVED = "XXXX"  # stands where Open-i took a word out to protect the patient
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,8 +34,8 @@ def report_cases(
     """Those whose readers coded one of ``diseases`` (canonical CURIEs), in order, at most MOST_OF_A_DISEASE of the
     first disease of a report.
 
-    The impression is left out, for it states the diagnosis; so is every mention of a coded disease, of what it is a
-    kind of, and of its kinds. A report of which nothing is left is left out, too.
+    The impression is left out, for it states the diagnosis; so is every mention, that the linker finds, of a coded
+    disease, of what it is a kind of, and of its kinds. A report of which nothing is left is left out, too.
     """
     coded: dict[str, frozenset[str]] = {}
     taken: Counter[str] = Counter()
@@ -46,7 +45,7 @@ def report_cases(
             if heading not in coded:
                 coded[heading] = frozenset(_linked(heading, graph, linker)) & frozenset(diseases)
         found = frozenset[str]().union(*(coded[heading] for heading in headings))
-        said = f"{report.indication} {report.findings}".replace(_REMOVED, " ")
+        said = f"{report.indication} {report.findings}".replace(REMOVED, " ")
         if not said.strip() or not found or taken[min(found)] == MOST_OF_A_DISEASE:
             continue
         hidden = frozenset[str]().union(*(related(graph, disease) for disease in found))

@@ -17,6 +17,7 @@ from typing import Any
 from errors import InputError
 
 LICENCE = "CC BY-NC-ND 4.0"
+REMOVED = "XXXX"
 _LARGEST = 1 << 20  # bytes of one report; the largest has 24 kB
 _NOT_FINDINGS = frozenset({"normal", "No Indexing", "Technical Quality of Image Unsatisfactory"})
 
