@@ -201,7 +201,7 @@ class Curriculum:
         for node in sorted(self.simulator.imaging):
             seen, own = image.detected[node], image.positive.get(node)
             observed.append(replace(seen, region=own) if seen.presence == "present" and own is not None else seen)
-        return Case(observed=tuple(observed), age=image.age, sex=image.sex)
+        return Case(observed=tuple(observed), age=image.age, sex=image.sex, worded=False)
 
 
 def related(graph: KnowledgeGraph, disease: str) -> frozenset[str]:

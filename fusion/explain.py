@@ -78,6 +78,7 @@ def recall(
         note=" ".join((note or "").split()),
         age=report.age,
         sex=report.sex,
+        worded=note is not None or any(f.origin != "image" for f in findings),
     )
     return Recalled(case=case, embedding=detections[0].embedding if detections else None, warnings=tuple(warnings))
 

@@ -185,18 +185,19 @@ class PatientSimulator:
                 term = int(rng.choice(looked_for))
                 if term not in present and rng.random() >= annotations.frequency_of(row, term):
                     absent.add(term)
-        observed = []
+        observed: list[Observed] = []
         for node in sorted(present | absent):
             if imaged and node in self.imaging:
                 continue
             observed.append(Observed(curie=graph.curie(node), presence="present" if node in present else "absent"))
+        worded = bool(observed)
         if imaged:
             closure = {int(a) for n in present for a in graph.ancestor_nodes(n)}
             seen = closure & self.imaging.keys() or {graph.node(NORMAL)}
             observed += [self.detect(node, node in seen, rng) for node in sorted(self.imaging)]
         age = float(rng.integers(18, 90)) if imaged and rng.random() < 0.7 else None
         sex = str(rng.choice(["F", "M"])) if rng.random() < 0.7 else None
-        return Case(observed=tuple(observed), age=age, sex=sex)
+        return Case(observed=tuple(observed), age=age, sex=sex, worded=worded)
 
     def detect(self, node: int, shown: bool, rng: np.random.Generator) -> Observed:
         """What a detector would say of a finding that is, or is not, on the image."""

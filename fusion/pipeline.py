@@ -147,7 +147,11 @@ class Pipeline:
         )
         return Gathered(
             case=Case(
-                observed=self.observed(findings, detections), note=" ".join((note or "").split()), age=age, sex=sex
+                observed=self.observed(findings, detections),
+                note=" ".join((note or "").split()),
+                age=age,
+                sex=sex,
+                worded=bool(note or present or absent),
             ),
             findings=tuple(findings),
             embedding=detections[0].embedding if detections else None,

@@ -56,18 +56,17 @@ class Observed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """What is known of a patient, one entry a concept. Curies are canonical."""
+    """What is known of a patient, one entry a concept. Curies are canonical.
+
+    ``worded``: whether anybody said something of the patient, and not images alone. It stays when findings are taken
+    away or added to ask what they weigh.
+    """
 
     observed: tuple[Observed, ...]
     note: str = ""
     age: float | None = None
     sex: str | None = None
-
-    @property
-    def worded(self) -> bool:
-        """Whether anybody said something of the patient, and not images alone."""
-        stated = (None, 0.0, float("inf"))  # what an image says of a finding is never certain
-        return bool(self.note) or any(o.odds_ratio in stated for o in self.observed)
+    worded: bool = True
 
     def without(self, curie: str) -> Case:
         """The same case without one finding, and without all that hangs on it."""

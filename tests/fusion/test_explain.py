@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from errors import InputError, UnknownConceptError
 from fusion.diagnosis import DiagnosticReport
 from fusion.explain import Explainer, recall
 from fusion.pipeline import Pipeline
+from fusion.scorer import Scorer
 from reports.json import dumps, loads
 
 NOTE = "65M fever and productive cough, no hemoptysis. Right lower lobe consolidation."
@@ -158,3 +160,18 @@ def test_an_image_of_another_patient_is_refused(pipeline: Pipeline, report: Diag
     path = write_phantom(tmp_path / "phantom.dcm", seed=3)
     with pytest.raises(InputError, match="not an image of this report"):
         recall(pipeline, report, [path])
+
+
+def test_a_what_if_about_an_image_hears_the_network_as_before(pipeline: Pipeline, tmp_path: Path) -> None:
+    """Else what the network says of the image would change by a factor, and pass for the weight of a fever."""
+    from vision.phantom import write_phantom
+
+    pipeline = copy(pipeline)
+    gates = pipeline.scorer.gates
+    seen = pipeline.diagnose([write_phantom(tmp_path / "phantom.dcm", seed=3)])
+    recalled = recall(pipeline, seen)
+    looked = Explainer(pipeline, recalled)
+    asked = looked.what_if({pipeline.graph.find("fever"): "present"})
+    pipeline.scorer = Scorer(pipeline.scorer.reasoner, pipeline.scorer.tokenize, gates=replace(gates, words=2.0))
+    assert Explainer(pipeline, recalled).what_if({pipeline.graph.find("fever"): "present"}) == asked
+    assert gates.words != gates.images
