@@ -35,7 +35,7 @@ from cli.terminal import home_folder
 from fusion.branch import Branch, Candidate
 from fusion.curriculum import Curriculum
 from fusion.evaluate import SHORTLIST, CaseRanker
-from fusion.fit import imaged_cases, separations
+from fusion.imaged_cases import imaged_cases, separations
 from fusion.patients import in_validation, read_cases, to_case
 from fusion.pipeline import Pipeline
 from fusion.scorer import Question, Scorer, bare, exchanged

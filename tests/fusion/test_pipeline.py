@@ -13,7 +13,7 @@ from errors import ArtifactError, InputError
 from fusion.checkpoint import PACKAGED_WEIGHTS, load
 from fusion.curriculum import Curriculum, Drawn
 from fusion.diagnosis import DiagnosticReport
-from fusion.fit import imaged_cases
+from fusion.imaged_cases import imaged_cases
 from fusion.pipeline import LEAST_WEIGHT, Pipeline
 from fusion.scorer import Question
 from fusion.workup import Workup

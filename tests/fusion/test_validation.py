@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from fusion.calibration import fit_temperature
-from fusion.fit import CONDITIONS, Judged, calibrate, crossed, metric_values, paired_difference, scores
 from fusion.scorer import Parts
+from fusion.validation import CONDITIONS, Judged, calibrate, crossed, metric_values, paired_difference, scores
 
 
 def judged(n: int, help_: float, seed: int = 0, worded: bool = True) -> list[Judged]:
