@@ -30,7 +30,7 @@ import numpy as np
 from benchmarks.machine import stamp
 from benchmarks.masking import masked
 from errors import InputError
-from fusion.calibration import softmax
+from fusion.calibration import expected_calibration_error
 from fusion.pipeline import Pipeline, abstention
 from fusion.prior import NORMAL
 from fusion.scorer import questions
@@ -118,12 +118,15 @@ def right_answers(graph: KnowledgeGraph, kind: str, case: ChestCase) -> frozense
 
 
 def measure(pipeline: Pipeline, kind: str, cases: list[ChestCase]) -> dict[str, object]:
-    """Share of right answers, what came first, and the refusals."""
+    """Share of right answers, what came first, and the refusals; and how far the probabilities can be believed: the
+    mean of the highest ("said"), how often it is a right answer's, or that of "none of these" when the shortlist has
+    none ("first_right"), and how often the conformal set holds one ("coverage", "set_size")."""
     first = {"causes": 5, "pneumonia": 3, "normal": 1}[kind]
     pipeline, everyone = copy.copy(pipeline), pipeline.detector
     held_out = [row.case_id for row in training_cases.read().rows if row.held_out]
     right, abstained, refused = 0, 0, 0
     led: Counter[str] = Counter()
+    said, first_right, covered, size = [], [], [], []
     accepted: dict[tuple[str, ...], frozenset[str]] = {}
     for case in cases:
         if case.answers not in accepted:
@@ -137,14 +140,20 @@ def measure(pipeline: Pipeline, kind: str, cases: list[ChestCase]) -> dict[str, 
         leave_out = held_out if case.patient is not None else ()
         workup, _ = pipeline.lay_out(gathered.case, gathered.embedding, leave_out=leave_out)
         scores = pipeline.scorer.scores(questions(workup))
-        p = softmax(scores, pipeline.calibration.temperature)
+        calibration = pipeline.calibrations.of(gathered.case.worded)
+        p = calibration.probabilities(scores)
         order = np.argsort(-scores[:-1], kind="stable").tolist()
         listed = [workup.candidates[i].curie for i in order[:first]]
-        members = int((p >= pipeline.calibration.conformal_threshold).sum())
+        members = int((p >= calibration.conformal_threshold).sum())
         silent = abstention(float(p[-1]), float(p[order[0]]), members, len(scores)) is not None
         abstained += silent
         hit = bool(accepted[case.answers] & set(listed)) or (kind == "normal" and silent)
         right += hit
+        true = [i for i, c in enumerate(workup.candidates) if c.curie in accepted[case.answers]] or [len(scores) - 1]
+        said.append(float(p.max()))
+        first_right.append(int(np.argmax(p)) in true)
+        covered.append(bool(p[true].max() >= calibration.conformal_threshold))
+        size.append(members)
         led["abstained" if silent else workup.candidates[order[0]].name] += 1
     share = round(right / max(len(cases), 1), 4)
     return {
@@ -153,6 +162,11 @@ def measure(pipeline: Pipeline, kind: str, cases: list[ChestCase]) -> dict[str, 
         "bar": BAR[kind],
         "refused": refused,
         "abstained": abstained,
+        "said": round(float(np.mean(said)), 4),
+        "first_right": round(float(np.mean(first_right)), 4),
+        "ece": round(expected_calibration_error(np.array(said), np.array(first_right)), 4),
+        "coverage": round(float(np.mean(covered)), 4),
+        "set_size": round(float(np.mean(size)), 2),
         "first": dict(led.most_common(8)),
     }
 

@@ -22,14 +22,30 @@ def softmax(scores: np.ndarray, temperature: float = 1.0) -> np.ndarray:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Gates:
-    """How far the network's correction counts: ``words`` where somebody said something of the patient, ``images`` where
-    images alone are known."""
+class Calibration:
+    """How scores become probabilities over a shortlist: softmax((graph's score + gate × correction) / temperature). A
+    conformal set holds every candidate with a probability of at least ``conformal_threshold`` (coverage 90 % on the
+    patients named by ``on``, ``n`` of them)."""
 
-    words: float = 1.0
-    images: float = 1.0
+    gate: float = 1.0
+    temperature: float = 1.0
+    conformal_threshold: float = 0.0
+    on: str = ""
+    n: int = 0
 
-    def of(self, worded: bool) -> float:
+    def probabilities(self, scores: np.ndarray) -> np.ndarray:
+        """float64, of scores (..., C) that the gate has passed."""
+        return softmax(scores, self.temperature)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Calibrations:
+    """``words`` where somebody said something of the patient, ``images`` where images alone are known."""
+
+    words: Calibration = Calibration()
+    images: Calibration = Calibration()
+
+    def of(self, worded: bool) -> Calibration:
         return self.words if worded else self.images
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from errors import ArtifactError
-from fusion.calibration import Gates
+from fusion.calibration import Calibration, Calibrations
 from fusion.workup import FEATURES
 from indexes.manifest import file_sha256
 from retrieval.encoder import PACKAGED_FILES, PACKAGED_SHA256, packaged_folder
@@ -27,25 +27,12 @@ RETRAIN = "whydx train reasoner"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Calibration:
-    """How scores become probabilities over a shortlist: softmax((graph's score + gate × correction) / temperature). A
-    conformal set holds every candidate with a probability of at least ``conformal_threshold`` (coverage 90 % on the
-    patients named by ``on``, ``n`` of them)."""
-
-    temperature: float
-    gates: Gates
-    conformal_threshold: float
-    on: str
-    n: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Checkpoint:
-    """A loaded reasoner: the network on the CPU, its tokenizer, a calibration for each use ("chest", "OMIM")."""
+    """A loaded reasoner: the network on the CPU, its tokenizer, calibrations for each use ("chest", "OMIM")."""
 
     network: Reasoner
     tokenize: Tokenize
-    calibration: Mapping[str, Calibration]
+    calibration: Mapping[str, Calibrations]
     fingerprint: str
 
 
@@ -86,7 +73,7 @@ def save(
     folder: Path,
     state: Mapping[str, Tensor],
     config: ReasonerConfig,
-    calibration: Mapping[str, Calibration],
+    calibration: Mapping[str, Calibrations],
     card: Mapping[str, object],
 ) -> None:
     """Write ``reasoner.safetensors`` (float16) and ``reasoner.json``, each beside and then renamed.
@@ -140,7 +127,7 @@ def load(folder: Path | None = None, *, detector: str | None = None) -> Checkpoi
         expected, features = record["sha256"], record["features"]
         config = ReasonerConfig(**(record["config"] | {"scale": tuple(record["config"]["scale"])}))
         stated = record["calibration"].items()
-        calibration = {k: Calibration(**(v | {"gates": Gates(**v["gates"])})) for k, v in stated}
+        calibration = {k: Calibrations(**{how: Calibration(**own) for how, own in v.items()}) for k, v in stated}
         trained_on = record["detector"]
     except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError, AttributeError) as error:
         raise ArtifactError(

@@ -65,11 +65,14 @@ class DiagnosticReport:
     ``abstention`` says in words why no diagnosis is named, or is None. ``provenance`` holds versions and hashes of the
     models, graph and indexes that were used. ``warnings`` are lines for the reader (a phantom, a low resolution).
     ``age`` (years) and ``sex`` ("F" or "M") are what the diagnoses took into account, None when not known.
+    ``set_size`` counts all candidates that cannot be ruled out at 90 % coverage, "none of these" among them; None in
+    reports of before 23 November 2026.
     """
 
     findings: tuple[Finding, ...]
     diagnoses: tuple[Diagnosis, ...]
     none_of_these: float
+    set_size: int | None = None
     age: float | None = None
     sex: str | None = None
     literature: tuple[SearchHit, ...] = ()

@@ -138,11 +138,11 @@ class CaseRanker:
         self.codes: dict[str, list[str]] = {}
         for code, curie in sorted(self.graph.codes_in(vocab).items()):
             self.codes.setdefault(curie, []).append(code)
-        self.mode, self.scorer, self.calibration = mode, None, None
+        self.mode, self.scorer = mode, None
         if mode in ("reasoner", "no-branches", "shuffled-branches"):
             loaded = checkpoints.load()
-            self.calibration = loaded.calibration.get(vocab, loaded.calibration["OMIM"])
-            self.scorer = Scorer(loaded.network, loaded.tokenize, gates=self.calibration.gates)
+            calibrations = loaded.calibration.get(vocab, loaded.calibration["OMIM"])
+            self.scorer = Scorer(loaded.network, loaded.tokenize, calibrations=calibrations)
 
     def ranked(self, case: Case) -> tuple[list[tuple[str, np.ndarray]], np.ndarray]:
         """The pool's diseases before the reasoner, with their features, best first; and their scores, float64."""
@@ -165,15 +165,16 @@ class CaseRanker:
         case, _ = to_case(published, self.graph)
         listed, scores = self.ranked(case)
         threshold: float | None = None
-        if self.scorer is not None and self.calibration is not None and case.observed:
+        if self.scorer is not None and case.observed:
             workup = self.room.lay_out(case, listed[:SHORTLIST])
             condition = {"no-branches": "off", "shuffled-branches": "shuffled"}.get(self.mode, "on")
             rescored = self.scorer.scores(questions(workup, condition))
             order = np.argsort(-rescored[:-1], kind="stable")
             listed = [listed[i] for i in order] + listed[SHORTLIST:]
-            among = softmax(rescored, self.calibration.temperature)
+            calibration = self.scorer.calibrations.of(case.worded)
+            among = calibration.probabilities(rescored)
             p = np.concatenate([among[order], np.zeros(len(listed) - len(order)), among[-1:]])
-            threshold = self.calibration.conformal_threshold
+            threshold = calibration.conformal_threshold
         elif self.lists is not None and self.room.ranker is not None:
             seniority = publication_seniority(published.pmid, self.room.ranker.newest_publication)
             p, threshold = self.lists.probabilities(scores, seniority)

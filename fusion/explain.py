@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from errors import InputError, UnknownConceptError
-from fusion.calibration import softmax
+from fusion.calibration import Calibration
 from fusion.diagnosis import Diagnosis, DiagnosticReport, Evidence
 from fusion.evidence_search import Retrieved
 from fusion.explanation import Change, Comparison, Counterfactual, Interaction, Shift, WhatIf, Why, WhyNot
@@ -89,6 +89,7 @@ class _Scored:
 
     workup: Workup
     found: Retrieved
+    calibration: Calibration
     scores: np.ndarray
     probabilities: np.ndarray
     ranked: tuple[int, ...]
@@ -143,7 +144,7 @@ class Explainer:
             rank=now.ranked.index(place) + 1,
             score=float(now.scores[place]),
             evidence=evidence,
-            conformal_member=bool(now.probabilities[place] >= self.pipeline.calibration.conformal_threshold),
+            conformal_member=bool(now.probabilities[place] >= now.calibration.conformal_threshold),
         )
         return Why(
             diagnosis=diagnosis,
@@ -403,11 +404,13 @@ class Explainer:
             workup = self._lay_out(case, names, found)
         scores = self.pipeline.scorer.scores([Question(workup=workup, candidate=c) for c in workup.candidates])
         order = sorted(range(len(scores) - 1), key=lambda i: (-scores[i], workup.candidates[i].curie))
+        calibration = self.pipeline.calibrations.of(case.worded)
         return _Scored(
             workup=workup,
             found=found,
+            calibration=calibration,
             scores=scores,
-            probabilities=softmax(scores, self.pipeline.calibration.temperature),
+            probabilities=calibration.probabilities(scores),
             ranked=tuple(order),
         )
 

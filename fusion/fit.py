@@ -11,8 +11,7 @@ from typing import Any
 import numpy as np
 
 from fusion import checkpoint as checkpoints
-from fusion.calibration import Gates, softmax
-from fusion.checkpoint import Calibration
+from fusion.calibration import Calibrations, softmax
 from fusion.curriculum import SHORTLIST, Curriculum
 from fusion.evidence_search import EvidenceSearch
 from fusion.imaged_cases import imaged_cases, separations
@@ -145,9 +144,8 @@ def train_reasoner(
     }
     seen = run(network, learning, out, steps=steps, seconds=seconds, seed=seed, settings=settings, progress=progress)
     scorer = Scorer(network, checkpoints.open_tokenizer())
-    unfitted = Calibration(temperature=1.0, gates=Gates(), conformal_threshold=0.0, on="", n=0)
     reader = checkpoints.Checkpoint(
-        network=network, tokenize=scorer.tokenize, calibration={"chest": unfitted}, fingerprint=""
+        network=network, tokenize=scorer.tokenize, calibration={"chest": Calibrations()}, fingerprint=""
     )
     pipeline = Pipeline(graph, linker, search, detector, reader)
     reports = judge_reports(scorer, pipeline, report_cases(openi.read(archive), graph, linker, diseases), progress)

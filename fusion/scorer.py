@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fusion.branch import BRANCH_KINDS, Candidate, Patient
-from fusion.calibration import Gates
+from fusion.calibration import Calibrations
 from fusion.visible_matrix import Batch, Encoded, Tokenize, Trunk, collate, encode, mask_branches, read_trunk
 from fusion.workup import Workup
 
@@ -53,11 +53,11 @@ class Scorer:
     """The reasoner with its tokenizer. Scores depend on nothing but the question (to about 1e-6: sequences share
     batches).
 
-    ``gates`` are the shares of the network's correction that count.
+    ``calibrations`` hold the share of the network's correction that counts.
     """
 
-    def __init__(self, reasoner: Reasoner, tokenize: Tokenize, *, gates: Gates | None = None) -> None:
-        self.reasoner, self.tokenize, self.gates = reasoner.eval(), tokenize, gates or Gates()
+    def __init__(self, reasoner: Reasoner, tokenize: Tokenize, *, calibrations: Calibrations | None = None) -> None:
+        self.reasoner, self.tokenize, self.calibrations = reasoner.eval(), tokenize, calibrations or Calibrations()
 
     def encode(self, trunk: Trunk, question: Question) -> Encoded:
         candidate = question.candidate
@@ -68,7 +68,8 @@ class Scorer:
     def scores(self, questions: Sequence[Question]) -> np.ndarray:
         """float64 (Q,), in the order of the questions."""
         parts = self.parts(questions)
-        return parts.base + np.array([self.gates.of(q.workup.case.worded) for q in questions]) * parts.correction
+        gates = [self.calibrations.of(q.workup.case.worded).gate for q in questions]
+        return parts.base + np.array(gates) * parts.correction
 
     def parts(self, questions: Sequence[Question]) -> Parts:
         """The scores taken apart, in the order of the questions."""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from fusion.calibration import (
-    Gates,
+    Calibration,
+    Calibrations,
     conformal_threshold,
     expected_calibration_error,
     fit_gate,
@@ -17,7 +18,6 @@ from fusion.calibration import (
     patient_groups,
     softmax,
 )
-from fusion.checkpoint import Calibration
 from fusion.curriculum import SHORTLIST, Curriculum
 from fusion.pipeline import Pipeline
 from fusion.report_cases import ReportCase
@@ -25,6 +25,7 @@ from fusion.scorer import Parts, Scorer, questions
 
 COMPARED_CASES = 80
 CONDITIONS = ("on", "off", "shuffled")
+REPORTS = "reports of Open-i without the words of their diagnosis"
 Progress = Callable[[str, int, int], None]
 
 
@@ -42,11 +43,11 @@ class Judged:
     worded: bool
 
 
-def scores(judged: Judged, how: str, gates: Gates) -> np.ndarray:
+def scores(judged: Judged, how: str, calibrations: Calibrations) -> np.ndarray:
     """float64 (C,): the scores under a condition, or the graph's own ("graph")."""
     if how == "graph":
         return judged.parts["on"].base
-    return judged.parts[how].base + gates.of(judged.worded) * judged.parts[how].correction
+    return judged.parts[how].base + calibrations.of(judged.worded).gate * judged.parts[how].correction
 
 
 def judge(
@@ -97,25 +98,29 @@ def judge_reports(
     return out
 
 
-def calibrate(judged: Sequence[Judged], named: str, reports: Sequence[Judged] = ()) -> Calibration:
-    """Temperature and conformal threshold by maximum likelihood on the cases ``judged``; so the gates, on those of them
-    of which words say something, where there are any, and the gate for words on real ``reports`` too.
+def calibrate(judged: Sequence[Judged], named: str, reports: Sequence[Judged] = ()) -> Calibrations:
+    """Gates, temperatures and conformal thresholds by maximum likelihood: for words on the real ``reports`` where there
+    are any, and on the cases ``judged`` otherwise.
 
     What the network adds on images is largely which labels their two sets have: every abnormal film of one is called
-    pneumonia. So no gate is fitted on images. What it adds on simulated patients is in part how they are simulated,
-    and a gate fitted on these alone would carry that to the notes of other hospitals.
+    pneumonia. So no gate is fitted on images, but on those of the cases judged of which words say something. What it
+    adds on simulated patients is in part how they are simulated, and a gate fitted on these alone would carry that to
+    the notes of other hospitals; so the gate for words is fitted on both. Temperature and threshold say how sure to be,
+    and simulated patients are far easier than real ones: those for words are fitted on the reports alone.
     """
     told = [j for j in judged if j.worded] or judged
-    gates = Gates(words=_gate([*told, *reports]), images=_gate(told))
-    temperature = fit_temperature([scores(j, "on", gates) for j in judged], [j.truth for j in judged])
-    of_truth = [softmax(scores(j, "on", gates), temperature)[j.truth] for j in judged]
-    return Calibration(
-        temperature=temperature,
-        gates=gates,
-        conformal_threshold=conformal_threshold(np.array(of_truth)),
-        on=named,
-        n=len(judged),
-    )
+    gates = Calibrations(words=Calibration(gate=_gate([*told, *reports])), images=Calibration(gate=_gate(told)))
+
+    def fitted(cases: Sequence[Judged], gate: float, named: str) -> Calibration:
+        gated, truth = [scores(j, "on", gates) for j in cases], [j.truth for j in cases]
+        temperature = fit_temperature(gated, truth)
+        of_truth = np.array([softmax(s, temperature)[t] for s, t in zip(gated, truth, strict=True)])
+        threshold = conformal_threshold(of_truth)
+        return Calibration(gate=gate, temperature=temperature, conformal_threshold=threshold, on=named, n=len(cases))
+
+    images = fitted(judged, gates.images.gate, named)
+    words = fitted(reports, gates.words.gate, REPORTS) if reports else replace(images, gate=gates.words.gate)
+    return Calibrations(words=words, images=images)
 
 
 def _gate(judged: Sequence[Judged]) -> float:
@@ -123,44 +128,57 @@ def _gate(judged: Sequence[Judged]) -> float:
     return fit_gate([p.base for p in parts], [p.correction for p in parts], [j.truth for j in judged])
 
 
+Calibrated = Sequence[tuple[Judged, Calibrations]]
+
+
 def crossed(judged: Sequence[Judged], reports: Sequence[Judged] = ()) -> dict[str, dict[str, Any]]:
-    """Figures of the cases ("judged") and, when there are any, of the ``reports``, each with a calibration fitted on
-    the other half of both, even and odd in turn."""
+    """Figures of the cases ("judged") and, when there are any, of the ``reports``, each with calibrations fitted on the
+    other half of both, even and odd in turn."""
     halves = (calibrate(judged[1::2], "", reports[1::2]), calibrate(judged[::2], "", reports[::2]))
-    return {"judged": measured(judged, halves)} | ({"reports": measured(reports, halves)} if reports else {})
+    found = {"judged": judged, "reports": reports}
+    return {k: measured([(j, halves[i % 2]) for i, j in enumerate(v)]) for k, v in found.items() if v}
 
 
-def measured(judged: Sequence[Judged], halves: tuple[Calibration, Calibration]) -> dict[str, Any]:
-    """Figures of the cases with the first calibration for the even and the second for the odd ones.
-
-    Top-1 and top-3 and mean reciprocal rank of the graph's order and of the reasoner's; the same for the ``compared``
-    cases under each condition, with the differences of on to the others and their paired bootstrap intervals (95 %);
-    the expected calibration error; the coverage of the conformal sets, overall and by sex and age group, and their mean
-    size.
-    """
+def measured(cases: Calibrated) -> dict[str, Any]:
+    """Top-1 and top-3 and mean reciprocal rank of the graph's order and of the reasoner's; the same for the
+    ``compared`` cases under each condition, with the differences of on to the others and their paired bootstrap
+    intervals (95 %); and, where words say something of the patient and where images alone are known, how far the
+    probabilities can be believed."""
     ranks: dict[str, list[int]] = {how: [] for how in ("graph", *CONDITIONS)}
-    confidence, correct, covered, size = [], [], [], []
-    for i, j in enumerate(judged):
-        fitted = halves[i % 2]
+    for j, calibrations in cases:
         for how in ("graph", *j.parts):
-            scored = scores(j, how, fitted.gates)
+            scored = scores(j, how, calibrations)
             last = len(scored) - 1
             order = np.argsort(-scored[:last], kind="stable").tolist()
             ranks[how].append(order.index(j.truth) + 1 if j.truth < last else 10**6)
-        p = softmax(scores(j, "on", fitted.gates), fitted.temperature)
+    everyone = {how: metric_values(ranks[how]) for how in ("graph", "on")}
+    known = {how: [c for c in cases if c[0].worded == (how == "words")] for how in ("words", "images")}
+    return {
+        "n": len(cases),
+        **means(everyone),
+        **_compared(ranks, everyone, [len(j.parts) > 1 for j, _ in cases]),
+        "believed": {how: believed(own) for how, own in known.items() if own},
+    }
+
+
+def believed(cases: Calibrated) -> dict[str, Any]:
+    """The mean probability of the likeliest candidate, how often it is the true one, and the expected calibration error
+    of the two; the coverage of the conformal sets, overall and by sex and age group, and their mean size."""
+    confidence, correct, covered, size = [], [], [], []
+    groups: dict[str, list[bool]] = {}
+    for j, calibrations in cases:
+        own = calibrations.of(j.worded)
+        p = own.probabilities(scores(j, "on", calibrations))
         confidence.append(p.max())
         correct.append(int(np.argmax(p)) == j.truth)
-        covered.append(bool(p[j.truth] >= fitted.conformal_threshold))
-        size.append(int((p >= fitted.conformal_threshold).sum()))
-    everyone = {how: metric_values(ranks[how]) for how in ("graph", "on")}
-    groups: dict[str, list[bool]] = {}
-    for j, inside in zip(judged, covered, strict=True):
+        covered.append(bool(p[j.truth] >= own.conformal_threshold))
+        size.append(int((p >= own.conformal_threshold).sum()))
         for group in patient_groups(j.age, j.sex):
-            groups.setdefault(group, []).append(inside)
+            groups.setdefault(group, []).append(covered[-1])
     return {
-        "n": len(judged),
-        **means(everyone),
-        **_compared(ranks, everyone, [len(j.parts) > 1 for j in judged]),
+        "n": len(cases),
+        "said": round(float(np.mean(confidence)), 4),
+        "right": round(float(np.mean(correct)), 4),
         "ece": round(expected_calibration_error(np.array(confidence), np.array(correct)), 4),
         "coverage": round(float(np.mean(covered)), 4),
         "set_size": round(float(np.mean(size)), 2),

@@ -16,7 +16,7 @@ from errors import InputError
 from fusion.diagnosis import DiagnosticReport
 
 SIGNIFICANT_DIGITS = 6
-SCHEMA_ID = "urn:whydx:report:1"
+SCHEMA_ID = "urn:whydx:report:2"
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 

@@ -148,7 +148,9 @@ def _differential(report: DiagnosticReport, console: Console) -> None:
     table.add_row("", "none of these", percent(report.none_of_these), Text(bar(report.none_of_these), style="dim"), "")
     console.print(table)
     if any(diagnosis.conformal_member for diagnosis in report.diagnoses):
-        console.print(Text("◂ cannot be ruled out", style="dim"))
+        several = report.set_size is not None and report.set_size > 1
+        which = f"one of {report.set_size} candidates that cannot" if several else "cannot"
+        console.print(Text(f"◂ {which} be ruled out at 90 % coverage", style="dim"))
 
 
 def evidence(diagnosis: Diagnosis, console: Console) -> None:

@@ -167,11 +167,12 @@ def test_a_what_if_about_an_image_hears_the_network_as_before(pipeline: Pipeline
     from vision.phantom import write_phantom
 
     pipeline = copy(pipeline)
-    gates = pipeline.scorer.gates
+    scorer, shipped = pipeline.scorer, pipeline.calibrations
     seen = pipeline.diagnose([write_phantom(tmp_path / "phantom.dcm", seed=3)])
     recalled = recall(pipeline, seen)
     looked = Explainer(pipeline, recalled)
     asked = looked.what_if({pipeline.graph.find("fever"): "present"})
-    pipeline.scorer = Scorer(pipeline.scorer.reasoner, pipeline.scorer.tokenize, gates=replace(gates, words=2.0))
+    other = replace(shipped, words=replace(shipped.words, gate=2.0, temperature=9.0))
+    pipeline.scorer, pipeline.calibrations = Scorer(scorer.reasoner, scorer.tokenize, calibrations=other), other
     assert Explainer(pipeline, recalled).what_if({pipeline.graph.find("fever"): "present"}) == asked
-    assert gates.words != gates.images
+    assert shipped.words.gate != shipped.images.gate

@@ -14,7 +14,7 @@ from fusion.checkpoint import PACKAGED_WEIGHTS, load
 from fusion.curriculum import Curriculum, Drawn
 from fusion.diagnosis import DiagnosticReport
 from fusion.imaged_cases import imaged_cases
-from fusion.pipeline import LEAST_WEIGHT, Pipeline
+from fusion.pipeline import LEAST_WEIGHT, Pipeline, abstention
 from fusion.scorer import Question
 from fusion.workup import Workup
 from ontologies import chest
@@ -182,3 +182,16 @@ def test_weights_that_do_not_match_are_refused(tmp_path: Path) -> None:
     (tmp_path / "reasoner.json").write_text("{")
     with pytest.raises(ArtifactError, match="card is damaged"):
         load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("none", "best", "members", "said"),
+    [
+        (0.2, 0.3, 15, None),
+        (0.4, 0.3, 2, "none of the candidates fits: 40% for none of these, 30% for the first"),
+        (0.2, 0.3, 0, "no diagnosis is likely enough to be named at 90 % coverage"),
+        (0.05, 0.06, 16, "16 of 21 diagnoses cannot be ruled out at 90 % coverage"),
+    ],
+)
+def test_abstention_says_why(none: float, best: float, members: int, said: str | None) -> None:
+    assert abstention(none, best, members, 21) == said

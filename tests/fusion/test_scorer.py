@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from fusion.branch import Candidate
-from fusion.calibration import Gates
+from fusion.calibration import Calibration, Calibrations
 from fusion.scorer import Question, Scorer, none_features, questions
 from fusion.workup import FEATURES, LOOKED, RANKER, UNREMARKABLE, Case, Observed, Workup, WorkupRoom, unremarkable
 
@@ -97,12 +97,14 @@ def test_an_untrained_head_ranks_as_the_graph_does(workup: Workup) -> None:
 
 def test_the_gate_scales_the_correction(workup: Workup, scorer: Scorer) -> None:
     parts = scorer.parts(questions(workup))
-    half = Scorer(scorer.reasoner, scorer.tokenize, gates=Gates(words=0.5)).scores(questions(workup))
+    half = Scorer(scorer.reasoner, scorer.tokenize, calibrations=Calibrations(words=Calibration(gate=0.5))).scores(
+        questions(workup)
+    )
     np.testing.assert_allclose(half, parts.base + parts.correction / 2, atol=CLOSE)
 
 
 def test_images_alone_have_a_gate_of_their_own(workup: Workup, scorer: Scorer) -> None:
-    gated = Scorer(scorer.reasoner, scorer.tokenize, gates=Gates(words=0.0, images=1.0))
+    gated = Scorer(scorer.reasoner, scorer.tokenize, calibrations=Calibrations(words=Calibration(gate=0.0)))
     seen = replace(workup.case, worded=False)
     for case, by_images in ((workup.case, False), (seen, True), (seen.without("HP:1"), True)):
         asked = questions(replace(workup, case=case))

@@ -111,6 +111,7 @@ def report() -> DiagnosticReport:
             Diagnosis(concept=EMBOLISM, probability=0.003, rank=2, score=-3.0),
         ),
         none_of_these=0.377,
+        set_size=2,
         literature=(SearchHit(document=paper, score=0.0325, rank=1, explanation={"bm25": 12.34, "dense": 0.61}),),
         cases=(SearchHit(document=case, score=0.5, rank=1, explanation={"image": 0.82, "text": 0.4}),),
         next_steps=(
