@@ -39,7 +39,8 @@ class Evidence:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Diagnosis:
     """A candidate disease: ``rank`` starts at 1; ``probability`` is calibrated over the candidates and "none of
-    these"."""
+    these"; ``with_kinds`` is the probability that it is this disease or any kind of it among the candidates, None when
+    no candidate is."""
 
     concept: Concept
     probability: float
@@ -47,6 +48,7 @@ class Diagnosis:
     score: float
     evidence: tuple[Evidence, ...] = ()
     conformal_member: bool = False
+    with_kinds: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

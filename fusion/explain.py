@@ -145,6 +145,7 @@ class Explainer:
             score=float(now.scores[place]),
             evidence=evidence,
             conformal_member=bool(now.probabilities[place] >= now.calibration.conformal_threshold),
+            with_kinds=self.pipeline.with_kinds(now.workup, now.probabilities, place),
         )
         return Why(
             diagnosis=diagnosis,

@@ -277,6 +277,7 @@ class Pipeline:
                     score=float(scores[i]),
                     evidence=evidence[i],
                     conformal_member=bool(members[i]),
+                    with_kinds=self.with_kinds(workup, probabilities, i),
                 )
             )
         none = float(probabilities[-1])
@@ -359,6 +360,12 @@ class Pipeline:
                     )
                 )
         return {i: heaviest(e) for i, e in out.items()}
+
+    def with_kinds(self, workup: Workup, probabilities: np.ndarray, place: int) -> float | None:
+        """Probability of the candidate at ``place`` or any kind of it; None when no other candidate is a kind of it."""
+        disease, names = workup.candidates[place].curie, [c.curie for c in workup.candidates[:-1]]
+        kinds = [i for i, name in enumerate(names) if disease in self.graph.ancestors(name)]
+        return float(probabilities[kinds].sum()) if len(kinds) > 1 else None
 
     def provenance(self, calibration: Calibration) -> dict[str, str]:
         return {

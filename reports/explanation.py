@@ -23,7 +23,8 @@ def why(answer: Why, console: Console) -> None:
     """The diagnosis, its evidence by weight, sums by kind, interactions."""
     _warnings(answer.warnings, console)
     diagnosis = answer.diagnosis
-    note = f"rank {diagnosis.rank}, {percent(diagnosis.probability)}  {codes(diagnosis.concept)}"
+    kinds = "" if diagnosis.with_kinds is None else f", {percent(diagnosis.with_kinds)} with its kinds"
+    note = f"rank {diagnosis.rank}, {percent(diagnosis.probability)}{kinds}  {codes(diagnosis.concept)}"
     heading(diagnosis.concept.name, console, note)
     evidence(diagnosis, console)
     if answer.by_kind:

@@ -135,17 +135,27 @@ def _differential(report: DiagnosticReport, console: Console) -> None:
         console.print(Text(f"No diagnosis is named: {report.abstention}", style="bold yellow"))
     if not report.diagnoses:
         return
-    table = grid(("", "right"), ("diagnosis", "wrap"), ("p", "right"), ("", "left"), ("codes", "wrap"))
+    families = any(d.with_kinds is not None for d in report.diagnoses)
+    table = grid(
+        ("", "right"),
+        ("diagnosis", "wrap"),
+        ("p", "right"),
+        ("with kinds" if families else "", "right"),
+        ("", "left"),
+        ("codes", "wrap"),
+    )
     for diagnosis in report.diagnoses:
         mark = " ◂" if diagnosis.conformal_member else ""
         table.add_row(
             str(diagnosis.rank),
             Text(diagnosis.concept.name + mark, style="bold" if diagnosis.rank == 1 else ""),
             percent(diagnosis.probability),
+            "" if diagnosis.with_kinds is None else percent(diagnosis.with_kinds),
             Text(bar(diagnosis.probability), style="cyan"),
             Text(codes(diagnosis.concept), style="dim"),
         )
-    table.add_row("", "none of these", percent(report.none_of_these), Text(bar(report.none_of_these), style="dim"), "")
+    none = report.none_of_these
+    table.add_row("", "none of these", percent(none), "", Text(bar(none), style="dim"), "")
     console.print(table)
     if any(diagnosis.conformal_member for diagnosis in report.diagnoses):
         several = report.set_size is not None and report.set_size > 1

@@ -195,3 +195,15 @@ def test_weights_that_do_not_match_are_refused(tmp_path: Path) -> None:
 )
 def test_abstention_says_why(none: float, best: float, members: int, said: str | None) -> None:
     assert abstention(none, best, members, 21) == said
+
+
+def test_a_diagnosis_counts_with_its_kinds(pipeline: Pipeline) -> None:
+    graph = pipeline.graph
+    report = pipeline.diagnose(note="65M fever and productive cough. Lobar consolidation.", k=20)
+    p = {d.concept.curie: d.probability for d in report.diagnoses}
+    pneumonia = next(d for d in report.diagnoses if d.concept.curie == graph.find("pneumonia"))
+    of_it = sum(x for c, x in p.items() if pneumonia.concept.curie in graph.ancestors(c))
+    assert pneumonia.with_kinds == pytest.approx(of_it)
+    assert pneumonia.with_kinds > pneumonia.probability
+    leaf = next(d for d in report.diagnoses if d.concept.curie == graph.find("pneumococcal pneumonia"))
+    assert leaf.with_kinds is None

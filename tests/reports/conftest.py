@@ -81,6 +81,7 @@ def report() -> DiagnosticReport:
                 rank=1,
                 score=2.25,
                 conformal_member=True,
+                with_kinds=0.7,
                 evidence=(
                     Evidence(
                         kind="finding",
