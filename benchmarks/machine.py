@@ -19,4 +19,4 @@ def stamp() -> str:
         )
         model = next(lines, "")
     machine = ", ".join(part for part in (platform.machine(), model) if part)
-    return f"{datetime.now(UTC):%Y-%m-%d}, {cores} cores ({machine}), Python {platform.python_version()}"
+    return f"{datetime.now(UTC):%Y-%m-%d}, {cores} core{"" if cores == 1 else "s"} ({machine}), Python {platform.python_version()}"
