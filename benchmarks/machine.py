@@ -19,4 +19,5 @@ def stamp() -> str:
         )
         model = next(lines, "")
     machine = ", ".join(part for part in (platform.machine(), model) if part)
-    return f"{datetime.now(UTC):%Y-%m-%d}, {cores} core{"" if cores == 1 else "s"} ({machine}), Python {platform.python_version()}"
+    count = f"{cores} core{'' if cores == 1 else 's'}"
+    return f"{datetime.now(UTC):%Y-%m-%d}, {count} ({machine}), Python {platform.python_version()}"
