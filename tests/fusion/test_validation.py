@@ -83,7 +83,8 @@ def test_with_words_reports_decide_how_sure_to_be() -> None:
     simulated, reports = judged(400, help_=2.0), judged(400, help_=0.0, seed=1)
     alone, both = calibrate(simulated, "test"), calibrate(simulated, "test", reports)
     assert 0.1 < both.words.gate < alone.words.gate - 0.2
-    assert both.images == alone.images == alone.words
+    assert both.images.gate == alone.images.gate == alone.words.gate
+    assert alone.words == alone.images, "without reports there is one calibration"
     truth = [j.truth for j in reports]
     assert both.words.temperature == pytest.approx(fit_temperature([scores(j, "on", both) for j in reports], truth))
     assert (both.words.n, both.words.on, both.images.on) == (400, REPORTS, "test")
