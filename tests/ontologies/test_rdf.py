@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import rdflib
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from errors import InputError
@@ -225,11 +225,21 @@ def test_every_iri_gives_a_curie(text: str) -> None:
         assert canonical_curie(curie_of_iri(iri)) in (None, curie_of_iri(iri))
 
 
+@pytest.mark.parametrize("encoding", ["u-tf-8", "shift_jis", "utf-7", "hex"])
+def test_xml_in_an_encoding_that_cannot_be_read_is_refused(tmp_path: Path, encoding: str) -> None:
+    rdflib.Graph().parse(GLASS, format="turtle").serialize(tmp_path / "a.rdf", format="xml", encoding="utf-8")
+    text = (tmp_path / "a.rdf").read_text(encoding="utf-8").replace('"utf-8"', f'"{encoding}"', 1)
+    (tmp_path / "a.rdf").write_text(text, encoding="utf-8")
+    with pytest.raises(InputError, match="XML"):
+        list(rdf.read(tmp_path / "a.rdf"))
+
+
 @settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.sampled_from(["turtle", "xml", "nt", "json-ld"]),
     st.lists(st.tuples(st.integers(0, 9000), st.integers(0, 30), st.binary(max_size=8)), min_size=1, max_size=4),
 )
+@example("xml", [(31, 0, b"-")])  # encoding="u-tf-8"
 def test_damaged_rdf_does_no_more_than_an_input_error(
     tmp_path: Path, form: str, edits: list[tuple[int, int, bytes]]
 ) -> None:
