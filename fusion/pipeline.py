@@ -38,8 +38,8 @@ SHORTLIST = 20
 # A change of score below this is within what batching does to the last bits; it is not evidence.
 LEAST_WEIGHT = 1e-3
 LEAST_HITS = 3
-# Of the shortlist. On real notes an honest set holds 11 of 21 on average, and the first diagnosis is right as often
-# when it holds more as when it holds fewer.
+# Of the shortlist. On real notes a set that covers 90 % holds 11 of 21 on average, and the first diagnosis is right
+# no less often when it holds more.
 LARGEST_SET = 0.75
 # How many pieces of each kind are shown for a diagnosis: the heaviest ones.
 MOST_SHOWN = {"finding": 6, "kg_path": 4, "image_region": 2, "literature": 2, "case": 2}

@@ -139,9 +139,7 @@ def check(file: Member) -> None:
             parser.ParseFile(stream)
     except expat.ExpatError as error:
         raise Problem(file=file.base, line=error.lineno, reason="not valid XML", value=str(error)).error() from error
-    except (
-        LookupError,
-        ValueError,
-    ) as error:  # an encoding that Python or expat does not know
+    except (LookupError, ValueError) as error:
+        # The declared encoding is one that Python or expat does not know.
         line = parser.CurrentLineNumber
         raise Problem(file=file.base, line=line, reason="not readable XML", value=str(error)).error() from error

@@ -87,6 +87,8 @@ def test_with_words_reports_decide_how_sure_to_be() -> None:
     assert alone.words == alone.images, "without reports there is one calibration"
     truth = [j.truth for j in reports]
     assert both.words.temperature == pytest.approx(fit_temperature([scores(j, "on", both) for j in reports], truth))
+    truth = [j.truth for j in simulated]
+    assert both.images.temperature == pytest.approx(fit_temperature([scores(j, "on", both) for j in simulated], truth))
     assert (both.words.n, both.words.on, both.images.on) == (400, REPORTS, "test")
     figures = crossed(simulated, reports)
     assert figures["judged"]["n"] == figures["reports"]["n"] == 400
