@@ -40,7 +40,7 @@ from ontologies import normalize
 from ontologies.concept import Concept
 
 KIND = "whydx-linker"
-VERSION = 5
+VERSION = 6
 REBUILD = "whydx index build"
 ENTRY = np.dtype(
     [

@@ -103,7 +103,6 @@ class ReportReader:
 
     def __init__(self, recognizer: Recognizer) -> None:
         self._recognizer = recognizer
-        self._named: dict[str, Candidate | None] = {}
 
     def read(self, text: str, words: Words, found: list[Candidate], allowed: np.ndarray | None) -> list[Candidate]:
         """``found``, the candidates of ``text``, with those that only a chest report's reader sees; a short word that
@@ -166,20 +165,12 @@ class ReportReader:
                         break
                 elif not report:
                     break
-                named = self._name(row.name)
+                named = self._recognizer.named(row.name)
                 if named is not None and (allowed is None or allowed[named.concept]):
                     chosen = tuple(range(first, first + size))
                     result.append(Candidate(chosen, named.concept, named.term, "shorthand", named.score * _SCORE))
                 break
         return result
-
-    def _name(self, name: str) -> Candidate | None:
-        """The dictionary's best reading of all of ``name``, or None when it does not know it."""
-        if name not in self._named:
-            words = self._recognizer.words(name)
-            whole = [c for c in self._recognizer.candidates([words])[0] if len(c.words) == len(words.content)]
-            self._named[name] = min(whole, key=lambda c: (-c.score, c.concept), default=None)
-        return self._named[name]
 
 
 def _clause(words: Words, at: int) -> tuple[int, int]:

@@ -64,7 +64,16 @@ class Recognizer:
         self._index = index
         self._shift = np.uint64(64 - (len(index.bitmap).bit_length() + 2))
         self._seen: dict[int, list[Entry]] = {}
+        self._named: dict[str, Candidate | None] = {}
         self.table = PieceTable(index)
+
+    def named(self, name: str) -> Candidate | None:
+        """The dictionary's best reading of all of ``name``, or None when it does not know it."""
+        if name not in self._named:
+            words = self.words(name)
+            whole = [c for c in self.candidates([words])[0] if len(c.words) == len(words.content)]
+            self._named[name] = min(whole, key=lambda c: (-c.score, c.concept), default=None)
+        return self._named[name]
 
     def words(self, text: str) -> Words:
         """Split ``text`` into words. Every string is accepted."""

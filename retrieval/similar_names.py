@@ -190,7 +190,7 @@ class SimilarNames:
         self, readings: Sequence[Reading], among: np.ndarray | None
     ) -> Iterator[tuple[list[Candidate], tuple[Nil, ...]]]:
         """For each text, what is near enough, none overlapping another, and what is not."""
-        asked = [phrases(words, found) for _, words, found in readings]
+        asked = [phrases(words, found) for _, words, found, _ in readings]
         texts = [
             reading.text[slice(*span(reading.words, words))]
             for reading, some in zip(readings, asked, strict=True)

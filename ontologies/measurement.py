@@ -1,0 +1,220 @@
+"""Measured values in a note: "CRP 106 mg/L", "LDH 314 (limit 214)", "normal white cell count", "SpO2 88 % on room air".
+
+A dictionary of findings has "leukocytosis" and not "WBC 14.2", which is what a note says. The table
+``data/measurements.tsv`` has what is measured, its limits, its units, and the findings that a value above or below
+stands for. A value within the limits makes those findings absent.
+
+A limit that the note states goes before the table's, which is an adult's. A value without a unit is read in every
+unit in which it is plausible, and counts when all readings agree: "CRP 45" is high in mg/L and in mg/dL, "CRP 3" is
+normal in one and high in the other, and says nothing.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+Side = Literal["above", "below", "within"]
+
+_TABLE = Path(__file__).parent / "data" / "measurements.tsv"
+_NUMBER = r"\d+(?:[.,]\d+)*"
+_NORMAL = r"normal|unremarkable|(?:with)?in (?:the )?(?:normal|reference) (?:range|limits)"
+_ABOVE = r"elevated|raised|increased|high"
+_BELOW = r"low|reduced|decreased|diminished"
+
+
+class Measured(NamedTuple):
+    """``text[start:end]`` is a measurement, by which the finding called ``finding`` is present or absent."""
+
+    start: int
+    end: int
+    finding: str
+    present: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Unit:
+    factor: float
+    offset: float = 0.0
+
+    def __call__(self, value: float) -> float:
+        return value * self.factor + self.offset
+
+
+@dataclass(frozen=True, slots=True)
+class _Quantity:
+    """A row of the table. ``alone``: the name itself says that all is well ("afebrile"). The limits ``low`` and
+    ``high`` and what is plausible, ``least`` to ``most``, are in the first of the units."""
+
+    alone: bool
+    above: tuple[str, ...]
+    below: tuple[str, ...]
+    low: float
+    high: float
+    least: float
+    most: float
+    units: dict[str, _Unit]
+
+    def side(self, value: float) -> Side:
+        return _side(value, self.low, self.high)
+
+
+def may_measure(pieces: Collection[str]) -> bool:
+    """Whether a text with these words may name a quantity; a quick look before the thorough one."""
+    return not _TELLING.isdisjoint(pieces)
+
+
+def measured(text: str) -> Iterator[Measured]:
+    """What the values of a text say, in its order; nothing when it has none, or none that can be read for sure."""
+    for match in _PATTERN.finditer(text):
+        quantity = _QUANTITIES[match["name"].lower()]
+        found = _read(quantity, match, text)
+        if found is None:
+            continue
+        side, end = found
+        start = match.start("name") if match["before"] is None else match.start()
+        if side != "below":
+            yield from (Measured(start, end, name, side == "above") for name in quantity.above)
+        if side != "above":
+            yield from (Measured(start, end, name, side == "below") for name in quantity.below)
+
+
+def _read(quantity: _Quantity, match: re.Match[str], text: str) -> tuple[Side, int] | None:
+    """On which side of the limits the quantity is, and where its measurement ends."""
+    if quantity.alone:
+        return "within", match.end("name")
+    if match["value"] is not None:
+        return _of_value(quantity, match, text)
+    if match["after"] is not None:
+        said = match["after"].lower()
+        if match["not"] is not None or re.fullmatch(_NORMAL, said):
+            return "within", match.end()
+        return ("above" if re.fullmatch(_ABOVE, said) else "below"), match.end()
+    return None if match["before"] is None else ("within", match.end("what"))
+
+
+def _of_value(quantity: _Quantity, match: re.Match[str], text: str) -> tuple[Side, int] | None:
+    values, end = _numbers(match["value"]), match.end("value")
+    written = _UNIT.match(text, end)
+    unit = None if written is None else quantity.units.get(_plain(written[0]))
+    if unit is not None and written is not None:
+        end = written.end()
+    elif written is not None and ("/" in written[0] or "%" in written[0]):
+        return None  # a unit that the table does not know
+    if stated := _LIMIT.match(text, written.end() if written and "/" in written[0] else end):
+        low, high = _stated(quantity, stated)
+        sides = {_side(value, low, high) for value in values}
+    else:
+        units = quantity.units.values() if unit is None else (unit,)
+        read = [own(value) for own in units for value in values]
+        sides = {quantity.side(value) for value in read if quantity.least <= value <= quantity.most}
+    if len(sides) != 1:
+        return None
+    (side,) = sides
+    if side == "within" and "hypoxemia" in quantity.below and _OXYGEN.match(text, end):
+        return None  # it says what the oxygen does
+    return side, end
+
+
+def _side(value: float, low: float, high: float) -> Side:
+    return "above" if value > high else "below" if value < low else "within"
+
+
+def _stated(quantity: _Quantity, limit: re.Match[str]) -> tuple[float, float]:
+    """The limits that a note gives, in the unit of its value."""
+    first = _numbers(limit["first"])[0]
+    if limit["last"] is not None:
+        return first, _numbers(limit["last"])[0]
+    if limit["sign"] in (">", "≥", "above") or not quantity.above:
+        return first, float("inf")
+    return float("-inf"), first
+
+
+def _numbers(written: str) -> list[float]:
+    """What a number may mean: "6,84" is 6.84, "12,300" is 12300 or 12.3."""
+    if re.fullmatch(r"\d{1,3}(?:,\d{3})+", written):
+        readings = [float(written.replace(",", ""))]
+        return [*readings, float(written.replace(",", "."))] if written.count(",") == 1 else readings
+    whole, *rest = re.split("[.,]", written)
+    return [float(f"{whole}.{''.join(rest)}")] if rest else [float(whole)]
+
+
+def _plain(unit: str) -> str:
+    """A unit as the table writes it."""
+    unit = unit.lower().replace("per", "/").replace("µ", "u").replace("μ", "u").replace("º", "°").replace("℃", "°c")
+    unit = unit.translate(str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹", "0123456789"))
+    return re.sub(r"[\s^()*×]", "", unit).removeprefix("x").replace("cells/", "/")
+
+
+def _table() -> tuple[dict[str, _Quantity], list[str]]:
+    """(name in lower case → its quantity, names as written)."""
+    quantities, written = dict[str, _Quantity](), list[str]()
+    for line in _TABLE.read_text(encoding="utf-8").splitlines():
+        if line.startswith("#"):
+            continue
+        names, alone, above, below, low, high, least, most, units = line.split("\t")
+        own = _Quantity(
+            alone=alone == "within",
+            above=tuple(filter(None, above.split("|"))),
+            below=tuple(filter(None, below.split("|"))),
+            low=float(low or "-inf"),
+            high=float(high or "inf"),
+            least=float(least),
+            most=float(most),
+            units=dict(_unit(unit) for unit in filter(None, units.split("|"))),
+        )
+        written += names.split("|")
+        quantities |= {name.lower(): own for name in names.split("|")}
+    return quantities, sorted(written, key=lambda name: (-len(name), name))
+
+
+def _unit(cell: str) -> tuple[str, _Unit]:
+    name, _, conversion = cell.partition("=")
+    factor, minus, offset = conversion.partition("-")
+    return name, _Unit(float(factor), -float(offset) if minus else 0.0)
+
+
+_QUANTITIES, _NAMES = _table()
+_LAST = [name.split(" ")[-1] for name in _NAMES]
+_TELLING = frozenset(re.split(r"\W", form)[-1] for last in _LAST for form in (last, last.capitalize(), last.upper()))
+
+
+def _spelt(names: Iterable[str]) -> str:
+    return "|".join(re.escape(name) for name in names)
+
+
+# An abbreviation is written as it is; words may begin a sentence.
+_ABBREVIATIONS = [name for name in _NAMES if " " not in name and name.lower() != name]
+_PATTERN = re.compile(
+    rf"""
+    (?:(?P<before>\b[Nn]ormal|\b[Uu]nremarkable)\ (?:serum\ |blood\ |plasma\ )?)?
+    (?<![\w-])(?P<name>{_spelt(_ABBREVIATIONS)}|(?i:{_spelt(n for n in _NAMES if n not in _ABBREVIATIONS)}))(?![\w-])
+    (?P<what>(?:\ ?\([^()\d]{{1,20}}\))?(?:\ (?:levels?|counts?|concentrations?|values?))?)
+    (?:
+        (?:\s+(?:is|was|were|are|of|at))?[\s:=]*
+        (?:(?:{_ABOVE}|{_BELOW})(?:\ (?:at|to))?\s*)?[\s(~≈]*
+        (?P<value>{_NUMBER})
+      |
+        (?:\s+(?:is|was|were|are|remains|remained)|:)?\s+(?P<not>not\s+)?
+        (?:(?:mildly|slightly|moderately|markedly|severely|very)\s+)?
+        (?P<after>{_NORMAL.replace(" ", "[ ]")}|{_ABOVE}|{_BELOW})(?!\w)
+    )?
+    """,
+    re.VERBOSE,
+)
+_UNIT = re.compile(
+    r"\s*(?:[x×*]?\s*10\s*[\^(*]?\s*[0-9⁰¹²³⁴⁵⁶⁷⁸⁹]+\)?\s*(?:/|per)\s*\w+|"
+    r"(?:[A-Za-zµμ]+\s*)?(?:/|\bper\b)\s*\w+³?|%|[°º]\s?[CFcf]\b|℃|[CF]\b|(?:mm|bpm|rpm)\b)"
+)
+_LIMIT = re.compile(
+    r"\s*[(\[,;]?\s*(?:upper |lower )?(?:limit|normal|reference|ref|cut-?off|n\.?v)\b\.?(?: (?:range|values?|limits?))?"
+    rf"(?: of normal)?[\s:=]*(?P<sign>[<>≤≥]|up to|below|above)?\s*(?P<first>{_NUMBER})"
+    rf"(?:\s*(?:-|–|to)\s*(?P<last>{_NUMBER}))?",
+    re.IGNORECASE,
+)
+_OXYGEN = re.compile(
+    r"[\s,(]*(?:on|with|under)\s+(?!room|ambient)(?:\d|\w+\s+)*?(?:\d|l\b|liters?|litres?|oxygen|O2)", re.IGNORECASE
+)
