@@ -178,6 +178,7 @@ def _unit(cell: str) -> tuple[str, _Unit]:
 
 
 _QUANTITIES, _NAMES = _table()
+FINDINGS = frozenset(name for quantity in _QUANTITIES.values() for name in (*quantity.above, *quantity.below))
 _LAST = [name.split(" ")[-1] for name in _NAMES]
 _TELLING = frozenset(re.split(r"\W", form)[-1] for last in _LAST for form in (last, last.capitalize(), last.upper()))
 

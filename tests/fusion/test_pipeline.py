@@ -16,8 +16,9 @@ from fusion.diagnosis import DiagnosticReport
 from fusion.imaged_cases import imaged_cases
 from fusion.pipeline import LEAST_WEIGHT, Pipeline, abstention
 from fusion.scorer import Question
-from fusion.workup import Workup
+from fusion.workup import FEATURES, Workup
 from ontologies import chest
+from ontologies.measurement import FINDINGS
 from vision import training_cases
 
 CASES = 50
@@ -145,6 +146,33 @@ def test_a_note_denies_what_an_image_might_show(pipeline: Pipeline) -> None:
 def test_an_opacity_is_where_the_note_says(pipeline: Pipeline, note: str, placed: set[str]) -> None:
     places = {"Bilateral lung opacities", "Lower lobe opacity", "Upper lobe opacity", "Peripheral lung opacity"}
     assert {f.label for f in pipeline.read_note(note) if f.label in places} == placed
+
+
+def test_measured_values_of_an_adult_are_findings(pipeline: Pipeline) -> None:
+    note = "CRP 106 mg/L, normal white cell count, SpO2 88 % on room air."
+    values = {"Elevated C-reactive protein": "present", "Leukocytosis": "absent", "Hypoxemia": "present"}
+    assert {f.label: f.presence for f in pipeline.read_note(note, 40)} == values | {"Leukopenia": "absent"}
+    assert pipeline.read_note(note, 3) == []  # the limits are an adult's
+    assert "Hypoxemia" in {f.label for f in pipeline.read_note("A child with hypoxemia.", 3)}
+
+
+def test_every_measurement_stands_for_findings_that_the_graph_knows(pipeline: Pipeline) -> None:
+    assert len(FINDINGS) >= 15
+    for name in FINDINGS:
+        (match,) = pipeline.linker.link(name)
+        assert match.mention == name
+        assert match.concept.curie in pipeline.graph
+
+
+def test_normal_procalcitonin_speaks_for_a_virus(pipeline: Pipeline) -> None:
+    def lead(value: str) -> float:
+        found = pipeline.gather(note=f"Fever, cough, bilateral opacities. Procalcitonin {value} ng/mL.", age=50)
+        pneumonias = [pipeline.graph.find(name) for name in ("viral pneumonia", "bacterial pneumonia")]
+        ratios = pipeline.room.features(found.case, pneumonias)[:, [FEATURES.index(f) for f in ("present", "absent")]]
+        viral, bacterial = ratios.sum(1)
+        return float(viral - bacterial)
+
+    assert lead("0.08") > lead("4.2")
 
 
 def test_the_duration_of_a_complaint_is_not_the_past(pipeline: Pipeline) -> None:
