@@ -21,8 +21,8 @@ Side = Literal["above", "below", "within"]
 
 _TABLE = Path(__file__).parent / "data" / "measurements.tsv"
 _NUMBER = r"\d+(?:[.,]\d+)*"
-_NORMAL = r"normal|unremarkable|(?:with)?in (?:the )?(?:normal|reference) (?:range|limits)"
-_ABOVE = r"elevated|raised|increased|high"
+_NORMAL = r"normal|negative|unremarkable|(?:with)?in (?:the )?(?:normal|reference) (?:range|limits)"
+_ABOVE = r"positive|elevated|raised|increased|high"
 _BELOW = r"low|reduced|decreased|diminished"
 
 
@@ -58,8 +58,12 @@ class _Quantity:
     most: float
     units: dict[str, _Unit]
 
-    def side(self, value: float) -> Side:
-        return _side(value, self.low, self.high)
+
+class _Found(NamedTuple):
+    """On which side of its limits a quantity is, and where the text that says so ends."""
+
+    side: Side
+    end: int
 
 
 def may_measure(pieces: Collection[str]) -> bool:
@@ -69,35 +73,56 @@ def may_measure(pieces: Collection[str]) -> bool:
 
 def measured(text: str) -> Iterator[Measured]:
     """What the values of a text say, in its order; nothing when it has none, or none that can be read for sure."""
-    for match in _PATTERN.finditer(text):
-        quantity = _QUANTITIES[match["name"].lower()]
-        found = _read(quantity, match, text)
+    for match, found in _read_together(text):
         if found is None:
             continue
-        side, end = found
-        start = match.start("name") if match["before"] is None else match.start()
-        if side != "below":
-            yield from (Measured(start, end, name, side == "above") for name in quantity.above)
-        if side != "above":
-            yield from (Measured(start, end, name, side == "below") for name in quantity.below)
+        quantity, start = _quantity(match), match.start("name" if match["before"] is None else 0)
+        if found.side != "below":
+            yield from (Measured(start, found.end, name, found.side == "above") for name in quantity.above)
+        if found.side != "above":
+            yield from (Measured(start, found.end, name, found.side == "below") for name in quantity.below)
 
 
-def _read(quantity: _Quantity, match: re.Match[str], text: str) -> tuple[Side, int] | None:
-    """On which side of the limits the quantity is, and where its measurement ends."""
+def _read_together(text: str) -> Iterator[tuple[re.Match[str], _Found | None]]:
+    """Every quantity that a text names with what is said of it; of several joined by "and" or a comma, what is said of
+    all: "normal CRP and ESR", "CRP and ESR were elevated"."""
+    runs: list[list[re.Match[str]]] = []
+    for match in _PATTERN.finditer(text):
+        if runs and _AND.fullmatch(text, runs[-1][-1].end(), match.start()):
+            runs[-1].append(match)
+        else:
+            runs.append([match])
+    for run in runs:
+        says_all = run[0] if run[0]["before"] is not None else run[-1] if run[-1]["after"] is not None else None
+        of_all = None if says_all is None else _read(says_all, text)
+        for match in run:
+            if of_all is not None and match["value"] is None and match["after"] is None:
+                yield match, _Found(of_all.side, match.end())
+            else:
+                yield match, _read(match, text)
+
+
+def _quantity(match: re.Match[str]) -> _Quantity:
+    return _QUANTITIES[match["name"].lower()]
+
+
+def _read(match: re.Match[str], text: str) -> _Found | None:
+    """What is said of one quantity by itself."""
+    quantity = _quantity(match)
     if quantity.alone:
-        return "within", match.end("name")
+        return _Found("within", match.end("name"))
     if match["value"] is not None:
         return _of_value(quantity, match, text)
     if match["after"] is not None:
         said = match["after"].lower()
         if match["not"] is not None or re.fullmatch(_NORMAL, said):
-            return "within", match.end()
-        return ("above" if re.fullmatch(_ABOVE, said) else "below"), match.end()
-    return None if match["before"] is None else ("within", match.end("what"))
+            return _Found("within", match.end())
+        return _Found("above" if re.fullmatch(_ABOVE, said) else "below", match.end())
+    return None if match["before"] is None else _Found("within", match.end("what"))
 
 
-def _of_value(quantity: _Quantity, match: re.Match[str], text: str) -> tuple[Side, int] | None:
-    values, end = _numbers(match["value"]), match.end("value")
+def _of_value(quantity: _Quantity, match: re.Match[str], text: str) -> _Found | None:
+    readings, end = _numbers(match["value"]), match.end("value")
     written = _UNIT.match(text, end)
     unit = None if written is None else quantity.units.get(_plain(written[0]))
     if unit is not None and written is not None:
@@ -106,17 +131,19 @@ def _of_value(quantity: _Quantity, match: re.Match[str], text: str) -> tuple[Sid
         return None  # a unit that the table does not know
     if stated := _LIMIT.match(text, written.end() if written and "/" in written[0] else end):
         low, high = _stated(quantity, stated)
-        sides = {_side(value, low, high) for value in values}
+        sides = {_side(value, low, high) for value in readings[:1]}
     else:
         units = quantity.units.values() if unit is None else (unit,)
-        read = [own(value) for own in units for value in values]
-        sides = {quantity.side(value) for value in read if quantity.least <= value <= quantity.most}
+        plausible = [
+            next((v for v in map(own, readings) if quantity.least <= v <= quantity.most), None) for own in units
+        ]
+        sides = {_side(value, quantity.low, quantity.high) for value in plausible if value is not None}
     if len(sides) != 1:
         return None
     (side,) = sides
     if side == "within" and "hypoxemia" in quantity.below and _OXYGEN.match(text, end):
         return None  # it says what the oxygen does
-    return side, end
+    return _Found(side, end)
 
 
 def _side(value: float, low: float, high: float) -> Side:
@@ -134,7 +161,7 @@ def _stated(quantity: _Quantity, limit: re.Match[str]) -> tuple[float, float]:
 
 
 def _numbers(written: str) -> list[float]:
-    """What a number may mean: "6,84" is 6.84, "12,300" is 12300 or 12.3."""
+    """What a number may mean, the likelier first: "6,84" is 6.84, "12,300" is 12300 or else 12.3."""
     if re.fullmatch(r"\d{1,3}(?:,\d{3})+", written):
         readings = [float(written.replace(",", ""))]
         return [*readings, float(written.replace(",", "."))] if written.count(",") == 1 else readings
@@ -146,7 +173,8 @@ def _plain(unit: str) -> str:
     """A unit as the table writes it."""
     unit = unit.lower().replace("per", "/").replace("µ", "u").replace("μ", "u").replace("º", "°").replace("℃", "°c")
     unit = unit.translate(str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹", "0123456789"))
-    return re.sub(r"[\s^()*×]", "", unit).removeprefix("x").replace("cells/", "/")
+    unit = re.sub(r"[\s^()*×]", "", unit).removeprefix("x").replace("cells/", "/")
+    return "/n" if re.match(r"/\d", unit) else unit  # "120/80"
 
 
 def _table() -> tuple[dict[str, _Quantity], list[str]]:
@@ -179,8 +207,8 @@ def _unit(cell: str) -> tuple[str, _Unit]:
 
 _QUANTITIES, _NAMES = _table()
 FINDINGS = frozenset(name for quantity in _QUANTITIES.values() for name in (*quantity.above, *quantity.below))
-_LAST = [name.split(" ")[-1] for name in _NAMES]
-_TELLING = frozenset(re.split(r"\W", form)[-1] for last in _LAST for form in (last, last.capitalize(), last.upper()))
+_LAST_WORDS = [re.findall(r"\w+", name)[-1] for name in _NAMES]
+_TELLING = frozenset(form for word in _LAST_WORDS for form in (word, word.capitalize(), word.upper()))
 
 
 def _spelt(names: Iterable[str]) -> str:
@@ -208,8 +236,9 @@ _PATTERN = re.compile(
 )
 _UNIT = re.compile(
     r"\s*(?:[x×*]?\s*10\s*[\^(*]?\s*[0-9⁰¹²³⁴⁵⁶⁷⁸⁹]+\)?\s*(?:/|per)\s*\w+|"
-    r"(?:[A-Za-zµμ]+\s*)?(?:/|\bper\b)\s*\w+³?|%|[°º]\s?[CFcf]\b|℃|[CF]\b|(?:mm|bpm|rpm)\b)"
+    r"(?:[A-Za-zµμ]+\s*)?(?:/|\bper\b)\s*\w+³?|%|[°º]\s?[CFcf]\b|℃|[CF]\b|(?:mm|bpm|rpm|mmHg|k)\b)"
 )
+_AND = re.compile(r"\s*(?:,|and|or|/|&|,\s*and)\s*(?:(?:a|an|the)\s+)?")
 _LIMIT = re.compile(
     r"\s*[(\[,;]?\s*(?:upper |lower )?(?:limit|normal|reference|ref|cut-?off|n\.?v)\b\.?(?: (?:range|values?|limits?))?"
     rf"(?: of normal)?[\s:=]*(?P<sign>[<>≤≥]|up to|below|above)?\s*(?P<first>{_NUMBER})"
@@ -217,5 +246,5 @@ _LIMIT = re.compile(
     re.IGNORECASE,
 )
 _OXYGEN = re.compile(
-    r"[\s,(]*(?:on|with|under)\s+(?!room|ambient)(?:\d|\w+\s+)*?(?:\d|l\b|liters?|litres?|oxygen|O2)", re.IGNORECASE
+    r"[\s,(]*(?:on|with|under)\s+(?!room|ambient)(?:\w+\s+){0,3}?(?:\d|oxygen\b|O2\b|nasal\b|mask\b)", re.IGNORECASE
 )

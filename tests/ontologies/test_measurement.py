@@ -46,6 +46,16 @@ CRP, PCT, LDH = "elevated C-reactive protein", "elevated procalcitonin", "elevat
         ("temperature 38.5°C", "fever", True),
         ("temp 101.3 F", "fever", True),
         ("Temperature 36.6", "fever", False),
+        ("T 39.1 C", "fever", True),
+        ("D-dimer negative", "elevated D-dimer", False),
+        ("WBC 18k", "leukocytosis", True),
+        ("eosinophil count 1,200 cells/uL", "eosinophilia", True),
+        ("Na+ 128", "hyponatremia", True),
+        ("BP 85/50", "hypotension", True),
+        ("BP 124/80 mmHg", "hypotension", False),
+        ("CRP and ESR were elevated", CRP, True),
+        ("CRP, ESR and LDH were normal", CRP, False),
+        ("normal CRP and ESR", "elevated erythrocyte sedimentation rate", False),
         ("Afebrile, normotensive", "fever", False),
     ],
 )
@@ -58,6 +68,8 @@ def test_a_value_is_its_finding(text: str, finding: str, present: bool) -> None:
     [
         "CRP 3",  # normal in mg/L, high in mg/dL
         "CRP was measured",
+        "Hb 6.5 mmol/L",  # a unit that the table does not have
+        "CRP and other tests were done",
         "lymphocytes 12 %",  # a share, not a count
         "calcium 500 mg daily",
         "pulse 5 mg prednisolone",
