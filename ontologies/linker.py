@@ -133,17 +133,19 @@ class Linker:
         return allowed
 
     def link(
-        self, text: str, *, systems: Collection[str] | None = None, nested: bool = False
+        self, text: str, *, systems: Collection[str] | None = None, nested: bool = False, values: bool = False
     ) -> tuple[ConceptMatch, ...]:
         """The concepts mentioned in ``text``, by start, then longest first, then CURIE; empty when it mentions none.
 
         ``systems`` keeps the concepts that have a code in one of these systems ("HP"); it is applied before overlaps
         are resolved, so that a finding inside a disease's name is found when only findings are asked for. ``nested``
-        also keeps mentions inside longer ones. Raises InputError when the text is empty or blank.
+        also keeps mentions inside longer ones. ``values`` reads the text as a note on a patient, whose measured values
+        stand for findings ("CRP 106 mg/L"); in a paper they are somebody's or everybody's. Raises InputError when the
+        text is empty or blank.
         """
         if not text or text.isspace():
             raise InputError("nothing to link: the text is empty", expected="a text")
-        return next(self.link_all([text], systems=systems, nested=nested))
+        return next(self.link_all([text], systems=systems, nested=nested, values=values))
 
     def link_all(
         self,
@@ -152,12 +154,13 @@ class Linker:
         systems: Collection[str] | None = None,
         nested: bool = False,
         assess: bool = True,
+        values: bool = False,
     ) -> Iterator[tuple[ConceptMatch, ...]]:
         """``link`` for many texts, in their order and with the same matches; faster, because texts are looked up
         together. An empty text has no matches. Without ``assess`` presence and side are left out ("not assessed",
-        None), and so is what measured values stand for, which takes half the time."""
+        None), which takes half the time."""
         for reading in self.read_all(texts, systems=systems, nested=nested):
-            yield self.matches(reading, assess=assess)
+            yield self.matches(reading, assess=assess, values=values)
 
     def read_all(
         self, texts: Iterable[str], *, systems: Collection[str] | None = None, nested: bool = False
@@ -205,7 +208,7 @@ class Linker:
         nearest = sorted(shares, reverse=True)[:3]
         return sum(nearest) / 3
 
-    def matches(self, reading: Reading, *, assess: bool = True) -> tuple[ConceptMatch, ...]:
+    def matches(self, reading: Reading, *, assess: bool = True, values: bool = False) -> tuple[ConceptMatch, ...]:
         """The matches of what was found in a text, as ``link`` gives them."""
         text, words, found, _ = reading
         rows = [(*span(words, c.words), c.concept, c.score, c.term, c.method) for c in found]
@@ -242,16 +245,14 @@ class Linker:
                     change=modified.change,
                 )
             )
-        if assess:
+        if values:
             matches += self._measured(reading, matches)
         matches.sort(key=lambda m: (m.start, -m.end, m.concept.curie))
         return tuple(matches)
 
     def _measured(self, reading: Reading, named: Sequence[ConceptMatch]) -> Iterator[ConceptMatch]:
         """What the values of a text say, except of concepts that it names in the same place."""
-        text, words, _, allowed = reading
-        if not measurement.may_measure(words.pieces):
-            return
+        text, _, _, allowed = reading
         values = list(measurement.measured(text))
         said = assertions(text, [(value.start, value.end) for value in values])
         for value, (presence, context) in zip(values, said, strict=True):

@@ -40,7 +40,7 @@ from ontologies import normalize
 from ontologies.concept import Concept
 
 KIND = "whydx-linker"
-VERSION = 6
+VERSION = 5
 REBUILD = "whydx index build"
 ENTRY = np.dtype(
     [

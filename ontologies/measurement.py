@@ -12,7 +12,7 @@ normal in one and high in the other, and says nothing.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -22,8 +22,8 @@ Side = Literal["above", "below", "within"]
 _TABLE = Path(__file__).parent / "data" / "measurements.tsv"
 _NUMBER = r"\d+(?:[.,]\d+)*"
 _NORMAL = r"normal|negative|unremarkable|(?:with)?in (?:the )?(?:normal|reference) (?:range|limits)"
-_ABOVE = r"positive|elevated|raised|increased|high"
-_BELOW = r"low|reduced|decreased|diminished"
+_ABOVE = r"positive|elevated|raised|high"  # "increased" and "decreased" may be since the last time
+_BELOW = r"low|reduced"
 
 
 class Measured(NamedTuple):
@@ -64,11 +64,6 @@ class _Found(NamedTuple):
 
     side: Side
     end: int
-
-
-def may_measure(pieces: Collection[str]) -> bool:
-    """Whether a text with these words may name a quantity; a quick look before the thorough one."""
-    return not _TELLING.isdisjoint(pieces)
 
 
 def measured(text: str) -> Iterator[Measured]:
@@ -207,8 +202,6 @@ def _unit(cell: str) -> tuple[str, _Unit]:
 
 _QUANTITIES, _NAMES = _table()
 FINDINGS = frozenset(name for quantity in _QUANTITIES.values() for name in (*quantity.above, *quantity.below))
-_LAST_WORDS = [re.findall(r"\w+", name)[-1] for name in _NAMES]
-_TELLING = frozenset(form for word in _LAST_WORDS for form in (word, word.capitalize(), word.upper()))
 
 
 def _spelt(names: Iterable[str]) -> str:
@@ -224,7 +217,7 @@ _PATTERN = re.compile(
     (?P<what>(?:\ ?\([^()\d]{{1,20}}\))?(?:\ (?:levels?|counts?|concentrations?|values?))?)
     (?:
         (?:\s+(?:is|was|were|are|of|at))?[\s:=]*
-        (?:(?:{_ABOVE}|{_BELOW})(?:\ (?:at|to))?\s*)?[\s(~≈]*
+        (?:(?:{_ABOVE}|{_BELOW}|increased|decreased)(?:\ (?:at|to))?\s*)?[\s(~≈]*
         (?P<value>{_NUMBER})
       |
         (?:\s+(?:is|was|were|are|remains|remained)|:)?\s+(?P<not>not\s+)?

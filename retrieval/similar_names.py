@@ -168,6 +168,7 @@ class SimilarNames:
         systems: Collection[str] | None = None,
         nested: bool = False,
         assess: bool = True,
+        values: bool = False,
     ) -> Iterator[tuple[tuple[ConceptMatch, ...], tuple[Nil, ...]]]:
         """``link`` for many texts, in their order; an empty one has neither."""
         readings = self._linker.read_all(texts, systems=systems, nested=nested)
@@ -175,7 +176,7 @@ class SimilarNames:
         while batch := list(islice(readings, _BATCH)):
             for reading, (found, nil) in zip(batch, self._judge(batch, among), strict=True):
                 together = reading._replace(found=[*reading.found, *found])
-                yield self._linker.matches(together, assess=assess), nil
+                yield self._linker.matches(together, assess=assess, values=values), nil
 
     def _coded_in(self, systems: frozenset[str]) -> np.ndarray:
         """bool per name: whether its concept has a code in one of ``systems``."""
