@@ -19,7 +19,7 @@ from fusion.calibration import Calibration
 from fusion.diagnosis import Diagnosis, DiagnosticReport, Evidence
 from fusion.evidence_search import Retrieved
 from fusion.explanation import Change, Comparison, Counterfactual, Interaction, Shift, WhatIf, Why, WhyNot
-from fusion.pipeline import LEAST_WEIGHT, SHORTLIST, Pipeline
+from fusion.pipeline import LEAST_WEIGHT, SHORTLIST, Pipeline, worded
 from fusion.scorer import Question
 from fusion.workup import Case, Observed, Workup, observations
 from kg.triple import Triple
@@ -78,7 +78,7 @@ def recall(
         note=" ".join((note or "").split()),
         age=report.age,
         sex=report.sex,
-        worded=note is not None or any(f.origin != "image" for f in findings),
+        worded=worded(findings),
     )
     return Recalled(case=case, embedding=detections[0].embedding if detections else None, warnings=tuple(warnings))
 

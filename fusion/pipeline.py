@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -155,7 +155,7 @@ class Pipeline:
                 note=" ".join((note or "").split()),
                 age=age,
                 sex=sex,
-                worded=bool(note or present or absent),
+                worded=worded(findings),
             ),
             findings=tuple(findings),
             embedding=detections[0].embedding if detections else None,
@@ -405,6 +405,11 @@ def whole_image(probability: float, shown: bool) -> Presence:
     """Whether an image shows nothing, by the detector's probability of it: absent where it says that something is
     ``shown``, else present from a half on, uncertain below."""
     return "absent" if shown else "present" if probability >= 0.5 else "uncertain"
+
+
+def worded(findings: Iterable[Finding]) -> bool:
+    """Whether words say something of the patient: a note of which nothing is understood does not."""
+    return any(finding.origin != "image" for finding in findings)
 
 
 def image_warnings(image: ImageInstance) -> tuple[str, ...]:

@@ -58,7 +58,7 @@ class Observed:
 class Case:
     """What is known of a patient, one entry a concept. Curies are canonical.
 
-    ``worded``: whether anybody said something of the patient, and not images alone. It stays when findings are taken
+    ``worded``: whether words say something of the patient, and not images alone. It stays when findings are taken
     away or added to ask what they weigh.
     """
 

@@ -162,6 +162,14 @@ def test_an_image_of_another_patient_is_refused(pipeline: Pipeline, report: Diag
         recall(pipeline, report, [path])
 
 
+def test_a_note_of_which_nothing_is_understood_changes_nothing(pipeline: Pipeline, tmp_path: Path) -> None:
+    from vision.phantom import write_phantom
+
+    path = write_phantom(tmp_path / "phantom.dcm", seed=3)
+    assert not pipeline.gather([path], "Seen on Tuesday.").case.worded
+    assert pipeline.gather([path], "No fever.").case.worded
+
+
 def test_a_what_if_about_an_image_hears_the_network_as_before(pipeline: Pipeline, tmp_path: Path) -> None:
     """Else what the network says of the image would change by a factor, and pass for the weight of a fever."""
     from vision.phantom import write_phantom
