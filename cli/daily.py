@@ -102,8 +102,8 @@ def link(
         bool,
         typer.Option("--similar", help="Also phrases that mean what a name means, and why others do not. Slower."),
     ] = False,
-    values: Annotated[
-        bool, typer.Option("--values", help="Also measured values, as diagnose reads them in a note: CRP 106 mg/L.")
+    note: Annotated[
+        bool, typer.Option("--note", help="Read as diagnose reads a note: also measured values, such as CRP 106 mg/L.")
     ] = False,
     lines: Annotated[
         bool, typer.Option("--lines", help="Every line is a text; so it is for stdin as jsonl or pubtator.")
@@ -123,7 +123,7 @@ def link(
     from reports.listing import matches, texts
 
     linker = Linker.open(home_folder(home) / "linker")
-    options: dict[str, Any] = {"systems": None if vocab is None else (vocab,), "nested": all_spans, "values": values}
+    options: dict[str, Any] = {"systems": None if vocab is None else (vocab,), "nested": all_spans, "note": note}
     with progress() as advance:
         if similar:
             from retrieval.similar_names import SimilarNames

@@ -183,8 +183,10 @@ class Pipeline:
         """The concepts a note mentions, one finding each; a note that names none is no error. Measured values of
         a child are left out: the limits are an adult's."""
         found: dict[str, Finding] = {}
-        for match in self.linker.link(note, values=age is None or age >= ADULT):
+        for match in self.linker.link(note, note=True):
             if match.concept.curie not in self.graph or match.presence == "not assessed":
+                continue
+            if match.method == "measurement" and age is not None and age < ADULT:
                 continue
             concept = self.graph.concept(match.concept.curie)
             concepts = [concept]

@@ -77,13 +77,14 @@ class ConceptMatch:
 
 
 class Reading(NamedTuple):
-    """A text, its words, the runs of them that are names, overlaps resolved, and the concepts that were asked for (bool
-    a concept; None: all)."""
+    """A text, its words, the runs of them that are names, overlaps resolved, the concepts that were asked for (bool a
+    concept; None: all), and whether it is a note on a patient."""
 
     text: str
     words: Words
     found: list[Candidate]
     allowed: np.ndarray | None
+    note: bool
 
 
 class Linker:
@@ -133,19 +134,19 @@ class Linker:
         return allowed
 
     def link(
-        self, text: str, *, systems: Collection[str] | None = None, nested: bool = False, values: bool = False
+        self, text: str, *, systems: Collection[str] | None = None, nested: bool = False, note: bool = False
     ) -> tuple[ConceptMatch, ...]:
         """The concepts mentioned in ``text``, by start, then longest first, then CURIE; empty when it mentions none.
 
         ``systems`` keeps the concepts that have a code in one of these systems ("HP"); it is applied before overlaps
         are resolved, so that a finding inside a disease's name is found when only findings are asked for. ``nested``
-        also keeps mentions inside longer ones. ``values`` reads the text as a note on a patient, whose measured values
-        stand for findings ("CRP 106 mg/L"); in a paper they are somebody's or everybody's. Raises InputError when the
-        text is empty or blank.
+        also keeps mentions inside longer ones. ``note`` reads the text as a note on a patient's chest: opacities are
+        the lung's, and measured values stand for findings ("CRP 106 mg/L"); in a paper they are somebody's or
+        everybody's. Raises InputError when the text is empty or blank.
         """
         if not text or text.isspace():
             raise InputError("nothing to link: the text is empty", expected="a text")
-        return next(self.link_all([text], systems=systems, nested=nested, values=values))
+        return next(self.link_all([text], systems=systems, nested=nested, note=note))
 
     def link_all(
         self,
@@ -154,16 +155,21 @@ class Linker:
         systems: Collection[str] | None = None,
         nested: bool = False,
         assess: bool = True,
-        values: bool = False,
+        note: bool = False,
     ) -> Iterator[tuple[ConceptMatch, ...]]:
         """``link`` for many texts, in their order and with the same matches; faster, because texts are looked up
         together. An empty text has no matches. Without ``assess`` presence and side are left out ("not assessed",
         None), which takes half the time."""
-        for reading in self.read_all(texts, systems=systems, nested=nested):
-            yield self.matches(reading, assess=assess, values=values)
+        for reading in self.read_all(texts, systems=systems, nested=nested, note=note):
+            yield self.matches(reading, assess=assess)
 
     def read_all(
-        self, texts: Iterable[str], *, systems: Collection[str] | None = None, nested: bool = False
+        self,
+        texts: Iterable[str],
+        *,
+        systems: Collection[str] | None = None,
+        nested: bool = False,
+        note: bool = False,
     ) -> Iterator[Reading]:
         """What ``link_all`` finds before it looks at what the texts say of it, so that others may add to it."""
         allowed = None if systems is None else self._allowed(frozenset(systems))
@@ -171,8 +177,8 @@ class Linker:
         while batch := list(islice(rest, _BATCH)):
             words = [self._recognizer.words(text) for text in batch]
             for text, read, found in zip(batch, words, self._recognizer.candidates(words, allowed), strict=True):
-                found = self._reports.read(text, read, found, allowed)
-                yield Reading(text, read, self._coherent(resolve(found, nested=nested)), allowed)
+                found = self._reports.read(text, read, found, allowed, note)
+                yield Reading(text, read, self._coherent(resolve(found, nested=nested)), allowed, note)
 
     def _coherent(self, found: list[Candidate]) -> list[Candidate]:
         """Where words fit several concepts about as well, take the one that lies nearer to the text's other concepts.
@@ -208,9 +214,9 @@ class Linker:
         nearest = sorted(shares, reverse=True)[:3]
         return sum(nearest) / 3
 
-    def matches(self, reading: Reading, *, assess: bool = True, values: bool = False) -> tuple[ConceptMatch, ...]:
+    def matches(self, reading: Reading, *, assess: bool = True) -> tuple[ConceptMatch, ...]:
         """The matches of what was found in a text, as ``link`` gives them."""
-        text, words, found, _ = reading
+        text, words, found = reading.text, reading.words, reading.found
         rows = [(*span(words, c.words), c.concept, c.score, c.term, c.method) for c in found]
         rows = _expand_abbreviations(text, rows)
         said: Iterable[tuple[Row, tuple[Presence, Context | None], Modifiers]]
@@ -245,14 +251,14 @@ class Linker:
                     change=modified.change,
                 )
             )
-        if values:
+        if reading.note:
             matches += self._measured(reading, matches)
         matches.sort(key=lambda m: (m.start, -m.end, m.concept.curie))
         return tuple(matches)
 
     def _measured(self, reading: Reading, named: Sequence[ConceptMatch]) -> Iterator[ConceptMatch]:
         """What the values of a text say, except of concepts that it names in the same place."""
-        text, _, _, allowed = reading
+        text, allowed = reading.text, reading.allowed
         values = list(measurement.measured(text))
         said = assertions(text, [(value.start, value.end) for value in values])
         for value, (presence, context) in zip(values, said, strict=True):

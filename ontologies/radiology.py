@@ -60,8 +60,16 @@ _LUNG_IN_A_REPORT = re.compile(
 @dataclass(frozen=True, slots=True)
 class _Shorthand:
     name: str
-    in_place: bool
+    where: str  # "report", "place" or "note": of the table's head
     not_after: frozenset[str]
+
+    def holds(self, clause: str, report: bool, note: bool) -> bool:
+        """Whether the word has this meaning in a clause of a report, of a note on a chest, or of any other text."""
+        if self.where == "report":
+            return report
+        if self.where == "note" and note:
+            return True
+        return _LUNG.search(clause) is not None or (report and _LUNG_IN_A_REPORT.search(clause) is not None)
 
 
 def _read(path: Path) -> dict[tuple[str, ...], _Shorthand]:
@@ -70,7 +78,7 @@ def _read(path: Path) -> dict[tuple[str, ...], _Shorthand]:
         if not line.startswith("#"):
             words, name, where, not_after = line.split("\t")
             key = tuple(light(word) for word in words.split())
-            table[key] = _Shorthand(name, where == "place", frozenset(filter(None, not_after.split("|"))))
+            table[key] = _Shorthand(name, where, frozenset(filter(None, not_after.split("|"))))
     return table
 
 
@@ -104,14 +112,17 @@ class ReportReader:
     def __init__(self, recognizer: Recognizer) -> None:
         self._recognizer = recognizer
 
-    def read(self, text: str, words: Words, found: list[Candidate], allowed: np.ndarray | None) -> list[Candidate]:
+    def read(
+        self, text: str, words: Words, found: list[Candidate], allowed: np.ndarray | None, note: bool = False
+    ) -> list[Candidate]:
         """``found``, the candidates of ``text``, with those that only a chest report's reader sees; a short word that
-        stands for a longer name replaces what the dictionary has for that word. Other texts: ``found`` as it is."""
-        if not len(words.content) or _NEAR_LUNGS.isdisjoint(words.pieces):
+        stands for a longer name replaces what the dictionary has for that word. ``note``: the text is about a chest.
+        Other texts: ``found`` as it is."""
+        if not len(words.content) or (not note and _NEAR_LUNGS.isdisjoint(words.pieces)):
             return found
         report = is_report(text, words.pieces)
         more = self._interrupted(words, allowed) if report else []
-        short = self._shorthand(text, words, report, allowed)
+        short = self._shorthand(text, words, report, note, allowed)
         if not (more or short):
             return found
         replaced = {candidate.words for candidate in short}
@@ -145,7 +156,9 @@ class ReportReader:
             result.append(candidate)
         return result
 
-    def _shorthand(self, text: str, words: Words, report: bool, allowed: np.ndarray | None) -> list[Candidate]:
+    def _shorthand(
+        self, text: str, words: Words, report: bool, note: bool, allowed: np.ndarray | None
+    ) -> list[Candidate]:
         content = words.content.tolist()
         surfaces = [words.pieces[i] for i in content]
         lights = [light(surface) for surface in surfaces]
@@ -159,11 +172,7 @@ class ReportReader:
                     continue
                 if first and words.gaps[first - 1] == PLAIN and surfaces[first - 1].lower() in row.not_after:
                     break
-                if row.in_place:
-                    clause = text[slice(*_clause(words, first))]
-                    if not _LUNG.search(clause) and not (report and _LUNG_IN_A_REPORT.search(clause)):
-                        break
-                elif not report:
+                if not row.holds(text[slice(*_clause(words, first))], report, note):
                     break
                 named = self._recognizer.named(row.name)
                 if named is not None and (allowed is None or allowed[named.concept]):

@@ -168,15 +168,15 @@ class SimilarNames:
         systems: Collection[str] | None = None,
         nested: bool = False,
         assess: bool = True,
-        values: bool = False,
+        note: bool = False,
     ) -> Iterator[tuple[tuple[ConceptMatch, ...], tuple[Nil, ...]]]:
         """``link`` for many texts, in their order; an empty one has neither."""
-        readings = self._linker.read_all(texts, systems=systems, nested=nested)
+        readings = self._linker.read_all(texts, systems=systems, nested=nested, note=note)
         among = None if systems is None else self._among(frozenset(systems))
         while batch := list(islice(readings, _BATCH)):
             for reading, (found, nil) in zip(batch, self._judge(batch, among), strict=True):
                 together = reading._replace(found=[*reading.found, *found])
-                yield self._linker.matches(together, assess=assess, values=values), nil
+                yield self._linker.matches(together, assess=assess), nil
 
     def _coded_in(self, systems: frozenset[str]) -> np.ndarray:
         """bool per name: whether its concept has a code in one of ``systems``."""
@@ -191,7 +191,7 @@ class SimilarNames:
         self, readings: Sequence[Reading], among: np.ndarray | None
     ) -> Iterator[tuple[list[Candidate], tuple[Nil, ...]]]:
         """For each text, what is near enough, none overlapping another, and what is not."""
-        asked = [phrases(words, found) for _, words, found, _ in readings]
+        asked = [phrases(words, found) for _, words, found, *_ in readings]
         texts = [
             reading.text[slice(*span(reading.words, words))]
             for reading, some in zip(readings, asked, strict=True)

@@ -38,14 +38,14 @@ def notes(tmp_path: Path) -> Path:
 def test_link_reads_the_values_of_a_note_when_asked(whydx: Whydx, home: Path) -> None:
     note = "WBC 14.2, CRP 106 mg/L, history of LDH 900."
     assert json.loads(whydx("link", note, "--format", "json", "--home", home).out) == []
-    found = json.loads(whydx("link", note, "--values", "--format", "json", "--home", home).out)
+    found = json.loads(whydx("link", note, "--note", "--format", "json", "--home", home).out)
     said = [(m["mention"], m["concept"]["name"], m["presence"], m["method"]) for m in found]
     assert said == [
         ("WBC 14.2", "Leukocytosis", "present", "measurement"),
         ("CRP 106 mg/L", "Elevated C-reactive protein", "present", "measurement"),
         ("LDH 900", "Elevated lactate dehydrogenase", "not assessed", "measurement"),
     ]
-    only = whydx("link", note, "--values", "--vocab", "UMLS", "--format", "json", "--home", home).out
+    only = whydx("link", note, "--note", "--vocab", "UMLS", "--format", "json", "--home", home).out
     assert [m["mention"] for m in json.loads(only)] == ["WBC 14.2", "CRP 106 mg/L"]
 
 

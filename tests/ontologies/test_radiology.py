@@ -63,6 +63,16 @@ def test_reads(linker: Linker, text: str, expected: list[tuple[str, str, str]]) 
     assert [(m.mention, m.concept.curie, m.method) for m in linker.link(text)] == expected
 
 
+def test_an_opacity_in_a_note_on_a_chest_is_the_lungs(linker: Linker) -> None:
+    def said(text: str) -> list[str]:
+        return [m.concept.curie for m in linker.link(text, note=True)]
+
+    assert linker.link("Bilateral diffuse opacities.") == ()
+    assert said("Bilateral diffuse opacities.") == ["HP:0031457"]
+    assert said("Corneal opacities.") == []
+    assert said("A nodule of the thyroid.") == []
+
+
 def test_shorthand_names_what_it_stands_for(linker: Linker) -> None:
     [match] = linker.link("opacity in the left lung base")
     assert match.matched_term == "Lung opacity"
