@@ -283,7 +283,7 @@ def _rendered(text: Text, row: Mapping[str, Any], layout: str, vocab: str | None
 
 def _mentioned(linker: Any, text: str) -> tuple[str, ...]:
     """The CURIEs of the concepts that ``text`` states as present, sorted."""
-    return tuple(sorted({match.concept.curie for match in linker.link(text) if match.presence == "present"}))
+    return tuple(sorted({match.concept.curie for match in linker.link(text, note=True) if match.presence == "present"}))
 
 
 def _refusal(path: Path, reason: str) -> InputError:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ontologies.measurement import measured
 
@@ -93,3 +95,15 @@ def test_one_measurement_speaks_of_both_sides() -> None:
 def test_spans_are_what_was_read() -> None:
     text = "He had a CRP of 106 mg/L, and a normal platelet count."
     assert [text[m.start : m.end] for m in measured(text)] == ["CRP of 106 mg/L", "normal platelet count"]
+
+
+PIECES = st.sampled_from(
+    ["CRP", "WBC ", "SpO2", "normal ", " and ", ", ", "1,2.3", "12,300", " x10^9/L", "mg/", "(limit ", "–", "٣"]
+)
+
+
+@given(st.lists(PIECES | st.text(max_size=4), max_size=12))
+def test_any_text_can_be_read(pieces: list[str]) -> None:
+    text = "".join(pieces)
+    for found in measured(text):
+        assert 0 <= found.start < found.end <= len(text)
