@@ -18,7 +18,7 @@ from typing import Literal, NamedTuple, cast
 import numpy as np
 
 from errors import ArtifactError, InputError
-from ontologies import linker_index, measurement
+from ontologies import linker_index
 from ontologies.abbreviation import definitions
 from ontologies.assertion import Context, assertions
 from ontologies.concept import Concept, Presence, Relation, Term
@@ -258,6 +258,8 @@ class Linker:
 
     def _measured(self, reading: Reading, named: Sequence[ConceptMatch]) -> Iterator[ConceptMatch]:
         """What the values of a text say, except of concepts that it names in the same place."""
+        from ontologies import measurement  # its expressions take a while to compile
+
         text, allowed = reading.text, reading.allowed
         values = list(measurement.measured(text))
         said = assertions(text, [(value.start, value.end) for value in values])
