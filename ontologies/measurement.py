@@ -127,6 +127,8 @@ def _of_value(quantity: _Quantity, match: re.Match[str], text: str) -> _Found | 
     if stated := _LIMIT.match(text, written.end() if written and "/" in written[0] else end):
         low, high = _stated(quantity, stated)
         sides = {_side(value, low, high) for value in readings[:1]}
+        if sides == {"within"} and stated["last"] is None and quantity.above and quantity.below:
+            return None  # "WBC 3 (limit 11)": of the other limit it says nothing
     else:
         units = quantity.units.values() if unit is None else (unit,)
         plausible = [

@@ -30,6 +30,7 @@ CRP, PCT, LDH = "elevated C-reactive protein", "elevated procalcitonin", "elevat
         ("LDH 314 (limit 214)", LDH, True),
         ("LDH 240 (limit 214)", LDH, True),  # the note's own limit goes before the table's 250
         ("LDH 240 U/L", LDH, False),
+        ("WBC 12 (limit 11)", "leukocytosis", True),
         ("WBC 12,300/µL", "leukocytosis", True),
         ("leukocytes 11.2 x 10(3)/mm3", "leukocytosis", True),
         ("WBC 3.1 K/uL", "leukopenia", True),
@@ -70,6 +71,7 @@ def test_a_value_is_its_finding(text: str, finding: str, present: bool) -> None:
     [
         "CRP 3",  # normal in mg/L, high in mg/dL
         "CRP was measured",
+        "WBC 3 (limit 11)",  # of the lower limit it says nothing
         "Hb 6.5 mmol/L",  # a unit that the table does not have
         "CRP and other tests were done",
         "lymphocytes 12 %",  # a share, not a count
