@@ -41,7 +41,7 @@ demo:
 		$(BIN)/whydx diagnose build/demo/phantom.dcm --note "$$note"; \
 	fi; stage "diagnosed"
 
-build/demo/phantom.dcm: benchmarks/demo.py vision/phantom.py vision/anatomy.py
+build/demo/phantom.dcm: benchmarks/demo.py vision/phantom/radiograph.py vision/phantom/anatomy.py
 	@$(BIN)/python -m benchmarks.demo build/demo
 
 test: install

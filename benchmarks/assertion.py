@@ -2,10 +2,11 @@
 
 Three measures; ``--peer`` adds negspacy's NegEx rules to the first:
 
-- the invented sentences of tests/ontologies/assertions.tsv: expected × given presence;
+- the invented sentences of tests/ontologies/linking/assertions.tsv: expected × given presence;
 - Open-i's reports that its readers indexed "normal" and nothing else: the share of the mentions of findings and
   diseases that are asserted present (``--list`` shows which);
-- Open-i's other reports: recall of the readers' codes, by tests/ontologies/openi_mesh.tsv, in findings and impression.
+- Open-i's other reports: recall of the readers' codes, by tests/ontologies/linking/openi_mesh.tsv, in findings and
+  impression.
   A code is recalled when one of its concepts, or one below it, is asserted present; codes for which no concept is in
   the table are counted apart, not left out in silence.
 
@@ -27,14 +28,14 @@ from typing import Any, get_args
 from benchmarks.machine import stamp
 from errors import DependencyError, InputError
 from kg.graph import KnowledgeGraph
-from ontologies import chest
-from ontologies.assertion import assertions
+from ontologies.chest import layer as chest
 from ontologies.concept import Presence
-from ontologies.linker import ConceptMatch, Linker
-from ontologies.sources import member_path
+from ontologies.linking.assertion import assertions
+from ontologies.linking.linker import ConceptMatch, Linker
+from ontologies.sources.store import member_path
 from retrieval import openi
 
-TESTS = Path(__file__).resolve().parent.parent / "tests" / "ontologies"
+TESTS = Path(__file__).resolve().parent.parent / "tests" / "ontologies" / "linking"
 SENTENCES = TESTS / "assertions.tsv"
 MESH = TESTS / "openi_mesh.tsv"
 CODES: dict[str, Presence] = {"p": "present", "a": "absent", "u": "uncertain", "n": "not assessed"}
@@ -267,7 +268,7 @@ def main() -> None:
     parser.add_argument("--list", type=int, default=20, help="how many concepts of normal reports to show")
     parser.add_argument("--missed", metavar="HEADING", help="show the reports in which a heading was missed")
     arguments = parser.parse_args()
-    from cli.terminal import home_folder
+    from home import home_folder
 
     figures = measure(home_folder(arguments.home))
     if arguments.peer:

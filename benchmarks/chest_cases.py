@@ -32,6 +32,7 @@ from benchmarks.machine import stamp
 from benchmarks.masking import masked
 from errors import InputError
 from fusion.calibration import expected_calibration_error
+from fusion.intake import Patient
 from fusion.pipeline import Pipeline, abstention
 from fusion.prior import NORMAL
 from fusion.scorer import questions
@@ -123,7 +124,7 @@ def measure(pipeline: Pipeline, kind: str, cases: list[ChestCase]) -> dict[str, 
     mean of the highest ("said"), how often it is a right answer's, or that of "none of these" when the shortlist has
     none ("first_right"), and how often the conformal set holds one ("coverage", "set_size")."""
     first = {"causes": 5, "films": 5, "pneumonia": 3, "normal": 1}[kind]
-    pipeline, everyone = copy.copy(pipeline), pipeline.detector
+    intake, everyone = copy.copy(pipeline.intake), pipeline.intake.detector
     held_out = [row.case_id for row in training_cases.read().rows if row.held_out]
     right, abstained, refused = 0, 0, 0
     led: Counter[str] = Counter()
@@ -132,9 +133,9 @@ def measure(pipeline: Pipeline, kind: str, cases: list[ChestCase]) -> dict[str, 
     for case in cases:
         if case.answers not in accepted:
             accepted[case.answers] = right_answers(pipeline.graph, kind, case)
-        pipeline.detector = everyone.judged_by(None if case.patient is None else everyone.unseen_by(case.patient))
+        intake.detector = everyone.judged_by(None if case.patient is None else everyone.unseen_by(case.patient))
         try:
-            gathered = pipeline.gather([case.image], case.note, age=case.age, sex=case.sex)
+            gathered = intake.gather(Patient(images=(case.image,), note=case.note, age=case.age, sex=case.sex))
         except InputError:
             refused += 1
             continue

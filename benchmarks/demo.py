@@ -13,10 +13,10 @@ from pathlib import Path
 
 from lxml import etree
 
-from cli.terminal import home_folder
 from errors import SourceError, WhydxError
-from ontologies.sources import member_path
-from vision.phantom import write_phantom
+from home import home_folder
+from ontologies.sources.store import member_path
+from vision.phantom.radiograph import write_phantom
 
 REPORT = "ecgen-radiology/1001.xml"
 

@@ -27,10 +27,12 @@ from numpy.typing import NDArray
 from benchmarks.machine import stamp
 from errors import InputError
 from vision import training_cases
-from vision.datasets import FOLDS, NO_FINDING, Record, load_grey, read, truth
+from vision.datasets.folder import load_grey, read, truth
+from vision.datasets.record import Record
 from vision.detector import Detector, sigmoid
 from vision.evaluate import auroc_table, intervals, metrics, predict
-from vision.finding import LABELS
+from vision.finding import LABELS, NO_FINDING
+from vision.folds import FOLDS
 from vision.image import load_image
 from vision.intensity import resize, standardise
 from vision.probe import imagenet_stem, pooled, regress

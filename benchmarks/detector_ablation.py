@@ -23,14 +23,15 @@ from numpy.typing import NDArray
 
 from benchmarks.machine import stamp
 from vision import localisation
-from vision.augment import augment
-from vision.datasets import NO_FINDING, Record, load_grey, read
+from vision.datasets.folder import load_grey, read
+from vision.datasets.record import Record
 from vision.detector import sigmoid
 from vision.evaluate import auroc_table
-from vision.finding import LABELS
-from vision.fit import OUTPUTS, Settings, fit, network
+from vision.finding import LABELS, NO_FINDING
 from vision.intensity import resize, standardise
-from vision.phantom import KINDS, Kind, Lesion, radiograph
+from vision.phantom.radiograph import KINDS, Kind, Lesion, radiograph
+from vision.training.augment import augment
+from vision.training.fit import OUTPUTS, Settings, fit, network
 
 if TYPE_CHECKING:
     from vision.vit import HybridViT
@@ -70,8 +71,8 @@ def plain(settings: Settings) -> HybridViT:
 
 def warmed(settings: Settings, data: Sequence[Path]) -> HybridViT:
     """The hybrid after WARM_STEPS steps of masked image modelling on the training images, without labels."""
-    from vision.fit import parameter_groups
-    from vision.masking import warm_up
+    from vision.training.fit import parameter_groups
+    from vision.training.masking import warm_up
 
     model = network(settings)
     parameter_groups(model, settings)  # freezes the first stem blocks

@@ -24,11 +24,12 @@ import numpy as np
 
 from benchmarks.knowledge_ablation import SEED, chest_patients
 from benchmarks.machine import stamp
-from cli.terminal import home_folder
 from fusion.diagnosis import Evidence
-from fusion.explain import Explainer, Recalled
+from fusion.explain import Explainer
+from fusion.intake import Recalled
 from fusion.pipeline import Pipeline
 from fusion.workup import Case, observations
+from home import home_folder
 
 LEAST_PIECES = 6
 TAKEN = 3
@@ -59,7 +60,7 @@ def weighed(home: Path, first: int, limit: int) -> Counter[str]:
         explainer = Explainer(pipeline, Recalled(case=drawn.case, embedding=None, warnings=()))
         now = explainer.now
         place, disease = now.ranked[0], now.curie(0)
-        evidence = pipeline.evidence(now.workup, now.found, [place], now.scores)[place]
+        evidence = pipeline.scales.weigh(now.workup, now.found, [place], now.scores)[place]
         questions = [explainer.without(disease, [piece]) for piece in evidence]
         rng = np.random.default_rng([SEED, i])
         apart = standing_apart(evidence, drawn.case)

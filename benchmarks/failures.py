@@ -19,8 +19,8 @@ from benchmarks.machine import stamp
 from fusion.calibration import patient_groups
 from vision import training_cases
 from vision.detector import Detector
-from vision.finding import LABELS
-from vision.training_cases import NO_FINDING, TrainingCase
+from vision.finding import LABELS, NO_FINDING
+from vision.training_cases import TrainingCase
 
 SETS = ("nih_cxr", "nih_cxr_64px")
 

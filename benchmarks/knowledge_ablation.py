@@ -31,16 +31,16 @@ from typing import Any
 import numpy as np
 
 from benchmarks.machine import stamp
-from cli.terminal import home_folder
 from fusion.branch import Branch, Candidate
-from fusion.curriculum import Curriculum
 from fusion.evaluate import SHORTLIST, CaseRanker
-from fusion.imaged_cases import imaged_cases, separations
 from fusion.patients import in_validation, read_cases, to_case
 from fusion.pipeline import Pipeline
 from fusion.scorer import Question, Scorer, bare, exchanged
+from fusion.training.curriculum import Curriculum
+from fusion.training.imaged_cases import imaged_cases, separations
 from fusion.workup import Workup
-from ontologies import chest
+from home import home_folder
+from ontologies.chest import layer as chest
 from vision import training_cases
 
 CONDITIONS = ("on", "off", "shuffled edges", "shuffled literature", "random text")
@@ -85,7 +85,7 @@ def chest_patients(pipeline: Pipeline) -> Curriculum:
     annotated = set(room.likelihood.annotations.disease.tolist())
     named = [graph.resolve(d.id) for d in chest.load().diseases if d.commonness != "group"]
     bank = training_cases.read()
-    _, imaging = imaged_cases(graph, bank, True, pipeline.detector)
+    _, imaging = imaged_cases(graph, bank, True, pipeline.intake.detector)
     return Curriculum(
         room,
         room,

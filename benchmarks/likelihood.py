@@ -41,7 +41,7 @@ from benchmarks.machine import stamp
 from benchmarks.pyhpo_similarity import BestMatchAverage
 from fusion.evaluate import CaseRanker, calibration_figures, rank_metrics
 from fusion.patients import PublishedCase, in_validation, read_cases, to_case
-from fusion.ranker_fit import PER_DISEASE, calibrate, fit, lists
+from fusion.training.ranker_fit import PER_DISEASE, calibrate, fit, lists
 from fusion.workup import observations
 from kg.graph import KnowledgeGraph
 from kg.likelihood import FEATURES, PUBLISHED_PATIENTS, LikelihoodModel, Observation

@@ -32,9 +32,9 @@ from time import process_time
 from typing import Any
 
 from benchmarks.machine import stamp
-from ontologies import obo
 from ontologies.concept import Concept, Relation, Term
-from ontologies.evaluate import Mention, read_pubtator, score
+from ontologies.linking.evaluate import Mention, read_pubtator, score
+from ontologies.readers import obo
 
 SETS = ("gscplus_dev", "id68", "genereviews")
 ABSTRACTS = 1000
@@ -91,7 +91,7 @@ def _timed(work: Callable[[], Any]) -> tuple[Any, float]:
 
 def whydx(known: Vocabulary, data: Path, scratch: Path) -> Tool:
     """The linker, compiled from the names."""
-    from ontologies.linker import Linker
+    from ontologies.linking.linker import Linker
 
     path = scratch / "linker"
     _, build_s = _timed(lambda: Linker.build(known.concepts, known.terms, path, relations=known.relations))
@@ -181,7 +181,7 @@ def scispacy(known: Vocabulary, data: Path, scratch: Path) -> Tool:
     from scispacy.linking_utils import KnowledgeBase
     from sklearn.feature_extraction.text import TfidfVectorizer
 
-    from ontologies.normalize import STOP_WORDS
+    from ontologies.linking.normalize import STOP_WORDS
 
     inside = _below(known)
     names: dict[str, list[str]] = {}
@@ -349,7 +349,7 @@ def main() -> None:
 
 def hpo_file(home: Path | None) -> Path:
     """The fetched hp.obo."""
-    from cli.terminal import home_folder
+    from home import home_folder
 
     return home_folder(home) / "sources" / "hpo" / "hp.obo"
 

@@ -22,12 +22,12 @@ from numpy.typing import NDArray
 
 from benchmarks.machine import stamp
 from errors import InputError
-from vision.datasets import load_grey, read
+from vision.datasets.folder import load_grey, read
 from vision.frontal import Frontal
-from vision.frontal_fit import excerpt
 from vision.image import ImageInstance, load_image
 from vision.intensity import resize
 from vision.quality import refusal
+from vision.training.frontal_fit import excerpt
 
 Picture = NDArray[np.float32]
 SIDE = 192

@@ -20,12 +20,12 @@ from numpy.typing import NDArray
 
 from benchmarks.machine import stamp
 from vision import training_cases
-from vision.calibration import fit_by_resolution
-from vision.datasets import FOLDS
 from vision.detector import sigmoid
-from vision.finding import LABELS
+from vision.finding import LABELS, NO_FINDING
+from vision.folds import FOLDS
 from vision.metrics import calibration_error
-from vision.training_cases import NO_FINDING, TrainingCases
+from vision.training.calibration import fit_by_resolution
+from vision.training_cases import TrainingCases
 
 BINS = 10
 Curve = list[tuple[float, float, int]]  # mean probability, share of true, how many

@@ -15,9 +15,9 @@ from typing import Any
 
 from benchmarks.linker import SETS, current, hpo_file, vocabulary
 from benchmarks.machine import stamp
-from cli.terminal import home_folder
-from ontologies.evaluate import Mention, read_pubtator, score
-from ontologies.linker import ConceptMatch, Linker
+from home import home_folder
+from ontologies.linking.evaluate import Mention, read_pubtator, score
+from ontologies.linking.linker import ConceptMatch, Linker
 from retrieval.similar_names import THRESHOLD, SimilarNames
 
 THRESHOLDS = (0.75, 0.8, THRESHOLD, 0.9)

@@ -1,7 +1,7 @@
 """Why a diagnosis, why not another, and what if a finding were different: answers measured by scoring again.
 
-A saved report holds its findings, age and sex, but neither the note nor the images, which can identify a patient.
-Unless they are given again, every run does without the note's words and the image regions, and the answer says so.
+Of a saved report, every run does without the note's words and the image regions unless they are given again
+(``fusion.intake.Intake.recall``), and the answer says so.
 """
 
 from __future__ import annotations
@@ -10,22 +10,22 @@ import difflib
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 
 from errors import InputError, UnknownConceptError
 from fusion.calibration import Calibration
-from fusion.diagnosis import Diagnosis, DiagnosticReport, Evidence
+from fusion.diagnosis import Diagnosis, Evidence
 from fusion.evidence_search import Retrieved
-from fusion.explanation import Change, Comparison, Counterfactual, Interaction, Shift, WhatIf, Why, WhyNot
-from fusion.pipeline import LEAST_WEIGHT, SHORTLIST, Pipeline, worded
+from fusion.explanation import Change, Comparison, Interaction, Shift, WhatIf, Why, WhyNot
+from fusion.intake import Recalled
+from fusion.pipeline import SHORTLIST, Pipeline
 from fusion.scorer import Question
+from fusion.weighing import LEAST_WEIGHT
 from fusion.workup import Case, Observed, Workup, observations
 from kg.triple import Triple
 from ontologies.concept import Presence
-from ontologies.pinned import SOURCES
-from vision.image import load_image
+from ontologies.sources.pinned import SOURCES
 
 # Pieces whose joint removal is tried for interactions, and what share of their sum counts as one.
 _PAIRED = 4
@@ -36,51 +36,7 @@ _MOST_EXPECTED = 6
 # Two names are alike from this share of letters in common on (difflib's ratio).
 _SIMILAR = 0.75
 _MOST_SIMILAR = 3
-_RUNNERS_UP = 3
-_BEST_SINGLES = 6
-_MOST_FLIPS = 3
 _MOST_SHIFTS = 10
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Recalled:
-    """A case out of a saved report, and what can't be had from it (see the module)."""
-
-    case: Case
-    embedding: np.ndarray | None
-    warnings: tuple[str, ...]
-
-
-def recall(
-    pipeline: Pipeline, report: DiagnosticReport, images: Sequence[Path] = (), note: str | None = None
-) -> Recalled:
-    """The case that ``report`` is about; ``images`` and ``note`` are those it was made from, if at hand.
-
-    Raises InputError when the graph no longer knows a finding, or an image is not one of the report's.
-    """
-    loaded = [load_image(path) for path in images]
-    detections = [pipeline.look(image, path) for image, path in zip(loaded, images, strict=True)]
-    uids = {f.sop_instance_uid for f in report.findings if f.origin == "image"}
-    for path, detection in zip(images, detections, strict=True):
-        if not uids & {f.sop_instance_uid for f in detection.findings}:
-            raise InputError("not an image of this report", value=path, expected="an image it was made from")
-    findings = []
-    for finding in report.findings:
-        if finding.concept is not None:
-            findings.append(replace(finding, concept=pipeline.graph.concept(finding.concept.curie)))
-    warnings = []
-    if len(images) < len(uids):
-        warnings.append("scored without the image regions, which a report does not hold; give the image with --image")
-    if note is None and any(f.origin == "note" for f in findings):
-        warnings.append("scored without the words of the note, which a report does not hold; give it with --note")
-    case = Case(
-        observed=pipeline.observed(findings, detections),
-        note=" ".join((note or "").split()),
-        age=report.age,
-        sex=report.sex,
-        worded=worded(findings),
-    )
-    return Recalled(case=case, embedding=detections[0].embedding if detections else None, warnings=tuple(warnings))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,7 +90,7 @@ class Explainer:
         if place is None:
             run = f'whydx why-not CASE "{disease}"'
             raise InputError("not among the diagnoses", value=disease, expected="one on the shortlist", run=run)
-        evidence = self.pipeline.evidence(now.workup, now.found, [place], now.scores)[place]
+        evidence = self.pipeline.scales.weigh(now.workup, now.found, [place], now.scores)[place]
         by_kind: dict[str, float] = {}
         for piece in evidence:
             by_kind[piece.kind] = by_kind.get(piece.kind, 0.0) + piece.weight
@@ -169,7 +125,7 @@ class Explainer:
         case = self.case
         for piece in pieces:
             case = case.without(piece.reference) if piece.kind == "finding" else case
-        workup = self._lay_out(case, [disease])
+        workup = self.lay_out(case, [disease])
         candidate = workup.candidates[0]
         gone = {(p.kind, p.reference) for p in pieces}
         removed = tuple(n for n, b in enumerate(candidate.branches) if (b.kind, b.reference) in gone)
@@ -222,7 +178,7 @@ class Explainer:
             probability=float(now.probabilities[place]),
             score_gap=float(now.scores[best] - now.scores[place]),
             comparisons=self._comparisons(now, place, best),
-            expected=self._expected(curie),
+            expected=self.expected(curie),
             excluding=excluding,
             sources=built_from,
             warnings=self.warnings,
@@ -233,7 +189,7 @@ class Explainer:
         told = [o for o in self.case.observed if o.presence != "uncertain" or o.odds_ratio not in (None, 1.0)]
         questions = []
         for observed in told:
-            workup = self._lay_out(self.case.without(observed.curie), diseases)
+            workup = self.lay_out(self.case.without(observed.curie), diseases)
             questions += [Question(workup=workup, candidate=c) for c in workup.candidates[:-1]]
         changed = self.pipeline.scorer.scores(questions).reshape(-1, 2)
         rows = [
@@ -262,7 +218,7 @@ class Explainer:
         shown = set().union(*(self.graph.ancestors(c) for c in present))
         return tuple(t for t in self.graph.triples(disease, "excludes_phenotype") if t.object in shown)
 
-    def _expected(self, disease: str) -> tuple[Triple, ...]:
+    def expected(self, disease: str) -> tuple[Triple, ...]:
         """What the disease typically shows and the case does not have: absent, or never looked for."""
         present = [o.curie for o in self.case.observed if o.presence == "present"]
         shown = set().union(*(self.graph.ancestors(c) for c in present))
@@ -279,12 +235,36 @@ class Explainer:
 
     # --- what if
 
+    def finding(self, name: str) -> str:
+        """The canonical CURIE of a finding: the one of the case whose name holds ``name``, else a CURIE or name of the
+        graph. Raises UnknownConceptError or InputError as ``KnowledgeGraph.find`` does."""
+        named = {o.curie: self._name(o.curie).casefold() for o in self.case.observed}
+        held = [curie for curie, full in named.items() if name.casefold() in full]
+        return held[0] if len(held) == 1 else self.graph.find(name)
+
+    def changes(
+        self, present: Sequence[str] = (), absent: Sequence[str] = (), unknown: Sequence[str] = ()
+    ) -> dict[str, Presence]:
+        """What ``what_if`` takes, of findings by name. Raises InputError when one is given as two things."""
+        named: tuple[tuple[Sequence[str], Presence], ...] = (
+            (present, "present"),
+            (absent, "absent"),
+            (unknown, "not assessed"),
+        )
+        found: dict[str, Presence] = {}
+        for names, presence in named:
+            for name in names:
+                curie = self.finding(name)
+                if found.setdefault(curie, presence) != presence:
+                    raise InputError("a finding cannot be two things", value=name, expected="--present or --absent")
+        return found
+
     def what_if(self, changes: Mapping[str, Presence], *, age: float | None = None, sex: str | None = None) -> WhatIf:
         """The case with findings (canonical CURIE → presence; "not assessed" takes one out), age or sex changed.
 
         Raises InputError when nothing changes, or nothing is left to reason from.
         """
-        case = self._changed(changes)
+        case = self.changed(changes)
         case = replace(case, age=case.age if age is None else age, sex=sex or case.sex)
         if case == self.case:
             raise InputError("nothing would change", expected="a finding that the case does not have, or has otherwise")
@@ -320,76 +300,15 @@ class Explainer:
             warnings=self.warnings,
         )
 
-    def counterfactual(self) -> Counterfactual:
-        """The smallest change of findings that changes the first diagnosis: single findings, then pairs of the six that
-        bring it nearest.
-
-        Tried are: each finding of the case taken out, or turned over; what the runners-up typically show and the case
-        does not have, found present; what the first typically shows and the case does not have, found absent. A change
-        counts when the whole run confirms it, with its own shortlist and search.
-        """
-        singles = self._possible_changes()
-        margins = self._margins([dict([change]) for change in singles])
-        order = sorted(range(len(singles)), key=lambda i: (-margins[i], singles[i]))
-        tried = len(singles)
-        flips = self._confirmed([dict([singles[i]]) for i in order if margins[i] > 0])
-        if not flips:
-            best = [singles[i] for i in order[:_BEST_SINGLES]]
-            pairs = [dict(pair) for pair in itertools.combinations(best, 2) if pair[0][0] != pair[1][0]]
-            margins = self._margins(pairs)
-            tried += len(pairs)
-            order = sorted(range(len(pairs)), key=lambda i: (-margins[i], sorted(pairs[i].items())))
-            flips = self._confirmed([pairs[i] for i in order if margins[i] > 0])
-        first = self.graph.concept(self.now.curie(0))
-        return Counterfactual(first=first, flips=flips, tried=tried, warnings=self.warnings)
-
-    def _possible_changes(self) -> list[tuple[str, Presence]]:
-        found: dict[tuple[str, Presence], None] = {}
-        has = {o.curie for o in self.case.observed}
-        for observed in self.case.observed:
-            turned: Presence = "absent" if observed.presence == "present" else "present"
-            found |= {(observed.curie, "not assessed"): None, (observed.curie, turned): None}
-        runners_up = [self.now.curie(r) for r in range(1, min(_RUNNERS_UP + 1, len(self.now.ranked)))]
-        for disease in runners_up:
-            found |= {(t.object, "present"): None for t in self._expected(disease) if t.object not in has}
-        found |= {(t.object, "absent"): None for t in self._expected(self.now.curie(0)) if t.object not in has}
-        return sorted(found)
-
-    def _margins(self, changes: Sequence[Mapping[str, Presence]]) -> np.ndarray:
-        """float64: by how much the best runner-up would pass the first, with the papers and cases already found;
-        negative when it would not, -inf when nothing would be left."""
-        several = [self.now.curie(r) for r in range(min(_RUNNERS_UP + 1, len(self.now.ranked)))]
-        if len(several) < 2:
-            return np.full(len(changes), -np.inf)
-        cases = [self._changed(c) for c in changes]
-        questions = []
-        for case in cases:
-            workup = self._lay_out(case, several)
-            questions += [Question(workup=workup, candidate=c) for c in workup.candidates[:-1]]
-        scores = self.pipeline.scorer.scores(questions).reshape(-1, len(several))
-        told = np.array([bool(observations(case)) for case in cases])
-        return np.where(told, scores[:, 1:].max(1) - scores[:, 0], -np.inf)
-
-    def _confirmed(self, changes: Sequence[Mapping[str, Presence]]) -> tuple[WhatIf, ...]:
-        """Those that a whole run confirms, at most three, by falling probability of the new first."""
-        found = []
-        for change in changes[: 2 * _MOST_FLIPS]:
-            answer = self.what_if(change)
-            if answer.shifts[0].rank_before != 1:
-                found.append(answer)
-            if len(found) == _MOST_FLIPS:
-                break
-        return tuple(sorted(found, key=lambda a: (-a.shifts[0].probability_after, a.changes[0].finding.curie)))
-
     # --- shared
 
-    def _changed(self, changes: Mapping[str, Presence]) -> Case:
+    def changed(self, changes: Mapping[str, Presence]) -> Case:
         kept = [o for o in self.case.observed if changes.get(o.curie, o.presence) == o.presence]
         known = {o.curie for o in kept}
         added = [Observed(curie=c, presence=p) for c, p in changes.items() if c not in known and p != "not assessed"]
         return replace(self.case, observed=tuple(sorted((*kept, *added), key=lambda o: o.curie)))
 
-    def _lay_out(self, case: Case, diseases: Sequence[str], found: Retrieved | None = None) -> Workup:
+    def lay_out(self, case: Case, diseases: Sequence[str], found: Retrieved | None = None) -> Workup:
         found = found or self.now.found
         features = self.pipeline.room.features(case, diseases)
         listed = list(zip(diseases, features, strict=True))
@@ -402,7 +321,7 @@ class Explainer:
         else:
             names = [c for c, _ in self.pipeline.room.shortlist(case, SHORTLIST)] + [also]
             found = self.pipeline.search.search(case, names, embedding=self.embedding)
-            workup = self._lay_out(case, names, found)
+            workup = self.lay_out(case, names, found)
         scores = self.pipeline.scorer.scores([Question(workup=workup, candidate=c) for c in workup.candidates])
         order = sorted(range(len(scores) - 1), key=lambda i: (-scores[i], workup.candidates[i].curie))
         calibration = self.pipeline.calibrations.of(case.worded)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from kg.graph import KnowledgeGraph
 from kg.likelihood import PUBLISHED_PATIENTS, LikelihoodModel
-from ontologies import chest
+from ontologies.chest import layer as chest
 
 # Rough shares of imaged adults, one order of magnitude apart; an editorial judgement, like the classes
 # (docs/knowledge-card.md).

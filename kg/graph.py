@@ -8,7 +8,7 @@ Layout of a graph folder (all npy, little-endian, memory-mapped on open; ``manif
   ``source`` int32, ``reference`` int32, ``frequency`` float32 (NaN: not stated); ``in_indptr`` / ``in_edge`` list
   edges by object
 - ``predicate``, ``source``, ``reference``: string tables over those numbers. The predicates that reasoning knows come
-  first (``ontologies.knowledge.PREDICATES``), then those that sources brought (UMLS's RELA), alphabetically
+  first (``ontologies.merging.knowledge.PREDICATES``), then those that sources brought (UMLS's RELA), alphabetically
 - ``ancestor_indptr`` / ``ancestor``: the reflexive transitive closure of is_a; ``information`` float32, one a node
 """
 
@@ -29,7 +29,7 @@ from kg.triple import Triple
 from ontologies.concept import Concept, parse_curie
 
 if TYPE_CHECKING:
-    from ontologies.knowledge import Merged
+    from ontologies.merging.knowledge import Merged
 
 REBUILD = "whydx index build"
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from errors import ArtifactError
 from kg.graph import KnowledgeGraph
 from kg.graph_writer import Progress
-from ontologies.merge import merge
+from ontologies.merging.merge import merge
 from ontologies.staging import MEMORY, Staging
 
 

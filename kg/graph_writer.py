@@ -1,8 +1,8 @@
 """Merged knowledge → the files of a graph folder, in batches: nothing grows with the graph but arrays of numbers.
 
 ``kg/graph.py`` says what the npy files hold. Beside them stand, for other programs and for compiling the linker,
-``concepts.parquet``, ``terms.parquet``, ``relations.parquet`` and ``conflicts.parquet``; ``ontologies/knowledge.py``
-says what is in them.
+``concepts.parquet``, ``terms.parquet``, ``relations.parquet`` and ``conflicts.parquet``;
+``ontologies/merging/knowledge.py`` says what is in them.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from indexes import manifest
 from kg.annotations import AnnotationMatrix
 from kg.hierarchy import information_content, is_a_closure
 from kg.string_table import StringTableWriter
-from ontologies.knowledge import KINDS, PREDICATES, Merged, Table
+from ontologies.merging.knowledge import KINDS, PREDICATES, Merged, Table
 
 if TYPE_CHECKING:
     import pyarrow

@@ -6,7 +6,7 @@ With z the features of a disease, standardised and clipped:
     score = mean over M members of  z · u_m + silu(z A_m + a_m) · v_m,   silu(x) = x / (1 + e^-x)
 
 The score of a disease depends on the patient and that disease alone. A softmax over the candidates is what it was
-fitted by (listwise maximum likelihood, ``fusion/ranker_fit.py``), so differences of scores are log odds.
+fitted by (listwise maximum likelihood, ``fusion/training/ranker_fit.py``), so differences of scores are log odds.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from errors import InputError
-from ontologies.archive import Member
+from ontologies.sources.archive import Member
 
 # No row of any format read here comes near it; a file without line ends must not fill the memory.
 _LONGEST_LINE = 1 << 24

@@ -13,11 +13,11 @@ from kg.triple import KGPath
 from ontologies.concept import Concept
 from reports.table import SIGNS, codes, grid, heading, hit_text, percent
 from retrieval.document import SearchHit
-from vision.finding import Finding
+from vision.finding import NO_FINDING, Finding, in_words
 
 if TYPE_CHECKING:
-    from ontologies.linker import ConceptMatch
-    from ontologies.sources import SourceStatus
+    from ontologies.linking.linker import ConceptMatch
+    from ontologies.sources.store import SourceStatus
 
 NOTHING = "nothing found"
 
@@ -46,7 +46,7 @@ def detections(rows: Sequence[Mapping[str, Any]], console: Console) -> None:
             box = finding.box
             table.add_row(
                 Text(sign, style=style),
-                Text(finding.label, style="dim" if finding.presence == "absent" else ""),
+                Text(in_words(finding.label), style="dim" if finding.presence == "absent" else ""),
                 "" if finding.probability is None else f"{finding.probability:.3f}",
                 "" if finding.threshold is None else f"{finding.threshold:.3f}",
                 finding.laterality or "",
@@ -54,7 +54,7 @@ def detections(rows: Sequence[Mapping[str, Any]], console: Console) -> None:
                 Text(codes(finding.concept, ("SNOMEDCT", "UMLS", "HP")) if finding.concept else "", style="dim"),
             )
         if table.row_count:
-            table.add_row("", Text("No finding", style="dim"), f"{row['no_finding']:.3f}")
+            table.add_row("", Text(in_words(NO_FINDING), style="dim"), f"{row['no_finding']:.3f}")
             console.print(table)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from io import BytesIO
 from typing import TYPE_CHECKING
 
-from vision.finding import Finding
+from vision.finding import Finding, in_words
 
 if TYPE_CHECKING:
     import numpy as np
@@ -45,7 +45,7 @@ def draw(pixels: np.ndarray, findings: Sequence[Finding], heatmaps: Mapping[str,
             canvas.rectangle(
                 (box.x, box.y, box.x + box.width, box.y + box.height), outline=_RED, width=max(1, width // 400)
             )
-            canvas.text((box.x + 3, box.y + 3 + 12 * row), finding.label, fill=_RED)
+            canvas.text((box.x + 3, box.y + 3 + 12 * row), in_words(finding.label), fill=_RED)
     data = BytesIO()
     image.save(data, "PNG")
     return data.getvalue()

@@ -13,7 +13,7 @@ from rich.text import Text
 from fusion.diagnosis import Diagnosis, DiagnosticReport, Evidence
 from ontologies.concept import Concept
 from retrieval.document import SearchHit
-from vision.finding import Finding
+from vision.finding import Finding, in_words
 
 DISCLAIMER = "Decision support, not a medical device: a physician decides."
 _BAR_WIDTH = 20
@@ -113,7 +113,8 @@ def _findings(findings: Sequence[Finding], console: Console) -> None:
         )
         for finding in sorted(shown, key=lambda f: (f.origin != "image", -(f.probability or 0.0), f.label)):
             sign, style = SIGNS[finding.presence]
-            name = finding.label if finding.presence == "present" else f"{finding.label} ({finding.presence})"
+            label = in_words(finding.label)
+            name = label if finding.presence == "present" else f"{label} ({finding.presence})"
             table.add_row(
                 Text(sign, style=style),
                 name,
@@ -125,7 +126,8 @@ def _findings(findings: Sequence[Finding], console: Console) -> None:
             )
         console.print(table)
     if unseen:
-        names = ", ".join(f"{f.label} {f.probability:.2f}" if f.probability is not None else f.label for f in unseen)
+        named = [(in_words(f.label), f.probability) for f in unseen]
+        names = ", ".join(label if p is None else f"{label} {p:.2f}" for label, p in named)
         console.print(Text(f"Below the cut-off on the image: {names}", style="dim"))
 
 

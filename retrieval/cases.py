@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from errors import ArtifactError, InputError
 from indexes import manifest
 from indexes.manifest import Verify, file_sha256
-from ontologies.sources import member_path
+from ontologies.sources.store import member_path
 from retrieval import openi
 from retrieval import where as filters
 from retrieval.concept_index import Ancestors
@@ -26,7 +26,7 @@ from retrieval.openi import Report
 if TYPE_CHECKING:
     import numpy as np
 
-    from ontologies.linker import ConceptMatch, Linker
+    from ontologies.linking.linker import ConceptMatch, Linker
 
 __all__ = ["VERSION", "Cases", "build", "build_images"]
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from errors import InputError
 from indexes.lexical_index import Tokenizer
 from indexes.manifest import Verify, file_sha256
-from ontologies.sources import member_path
+from ontologies.sources.store import member_path
 from retrieval import medline
 from retrieval.concept_index import Ancestors
 from retrieval.document import Document, SearchHit
@@ -21,7 +21,7 @@ from retrieval.medline import Citation
 from retrieval.sentence import best_sentence, sentences
 
 if TYPE_CHECKING:
-    from ontologies.linker import ConceptMatch, Linker
+    from ontologies.linking.linker import ConceptMatch, Linker
 
 __all__ = ["VERSION", "Literature", "build"]
 

@@ -21,12 +21,12 @@ from typing import TYPE_CHECKING, Literal
 from errors import ArtifactError, InputError
 from indexes import manifest
 from indexes.manifest import atomic_directory
-from ontologies.linker import ConceptMatch, Linker, Reading, span
-from ontologies.linker_index import word_hash
-from ontologies.normalize import WORD_TABLES, family
-from ontologies.recognition import Candidate
-from ontologies.variants import content_words
-from ontologies.words import FUNCTION, PLAIN, UNKNOWN, Words
+from ontologies.linking.dictionary import word_hash
+from ontologies.linking.linker import ConceptMatch, Linker, Reading, span
+from ontologies.linking.normalize import WORD_TABLES, family
+from ontologies.linking.recognition import Candidate
+from ontologies.linking.variants import content_words
+from ontologies.linking.words import FUNCTION, PLAIN, UNKNOWN, Words
 from retrieval.encoder import Encoder
 
 if TYPE_CHECKING:

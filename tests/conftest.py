@@ -34,8 +34,8 @@ def home() -> Path:
     import torch
     from filelock import FileLock
 
-    from fusion.build import build
-    from ontologies.sources import fetch
+    from home import build
+    from ontologies.sources.store import fetch
 
     folder = Path(os.environ.get("WHYDX_TEST_HOME") or REPOSITORY / ".cache" / "test-home")
     folder.parent.mkdir(parents=True, exist_ok=True)

@@ -71,7 +71,7 @@ def test_commands_parse(line: str) -> None:
 @pytest.fixture
 def desk(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with the files that the pages speak of, as the current one; WHYDX_HOME is the tests' home."""
-    from vision.phantom import write_phantom
+    from vision.phantom.radiograph import write_phantom
 
     phantom = write_phantom(tmp_path / "phantom.dcm")
     (tmp_path / "films").mkdir()
@@ -88,11 +88,14 @@ def desk(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture(scope="module")
 def saved_report(home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A report as JSON, for the verbs that explain one."""
+    from fusion.intake import Patient
     from fusion.pipeline import Pipeline
     from reports.json import dumps
 
     path = tmp_path_factory.mktemp("saved") / "report.json"
-    report = Pipeline.open(home).diagnose(note="fever and productive cough. Lobar consolidation.", age=61, sex="F")
+    report = Pipeline.open(home).diagnose(
+        Patient(note="fever and productive cough. Lobar consolidation.", age=61, sex="F")
+    )
     path.write_text(dumps(report), encoding="utf-8")
     return path
 

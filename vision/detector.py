@@ -18,10 +18,10 @@ from errors import ArtifactError, InputError
 from ontologies.concept import Presence
 from vision import localisation
 from vision.finding import LABELS, BoundingBox, Finding
+from vision.folds import fold_of, patient_key
 from vision.image import ImageInstance
 from vision.intensity import resize, standardise
 from vision.quality import LOW_RESOLUTION, cautions, refusal
-from vision.record import fold_of, patient_key
 
 if TYPE_CHECKING:
     from torch import Tensor

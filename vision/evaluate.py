@@ -11,9 +11,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vision.datasets import NO_FINDING, OPACITIES, Record, Split, in_validation, read
+from vision.datasets.folder import OPACITIES, read
+from vision.datasets.record import Record, Split
 from vision.detector import Detection, Detector
-from vision.finding import BoundingBox
+from vision.finding import NO_FINDING, BoundingBox
+from vision.folds import in_validation
 from vision.image import load_image
 from vision.metrics import auroc, bootstrap, calibration_error, iou
 

@@ -9,7 +9,7 @@ from ontologies.concept import Concept, Presence
 
 Laterality = Literal["left", "right", "bilateral", "midline"]
 
-# ChestX-ray14 (Wang 2017) label → concept; kept equal to ontologies/data/findings.tsv by a test of the chest layer.
+# ChestX-ray14 (Wang 2017) label → concept; kept equal to the chest layer's findings.tsv by a test of it.
 # "Hernia" on an adult radiograph usually means a hiatus hernia, so that is its concept.
 LABEL_CURIES: dict[str, str] = {
     "Atelectasis": "HP:0100750",
@@ -28,6 +28,7 @@ LABEL_CURIES: dict[str, str] = {
     "Pneumothorax": "HP:0002107",
 }
 LABELS: tuple[str, ...] = tuple(LABEL_CURIES)
+NO_FINDING = "No Finding"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,3 +64,10 @@ class Finding:
     heatmap_ref: str | None = None
     concept: Concept | None = None
     sop_instance_uid: str | None = None
+
+
+def in_words(label: str) -> str:
+    """A label of the 14, or "No Finding", as a reader is shown it ("Pleural_Thickening" is "Pleural thickening"); any
+    other as it is."""
+    known = label in LABEL_CURIES or label == NO_FINDING
+    return label.replace("_", " ").capitalize() if known else label

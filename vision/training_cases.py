@@ -11,10 +11,9 @@ import numpy as np
 
 from errors import ArtifactError
 from vision.detector import WEIGHTS
-from vision.finding import LABELS
+from vision.finding import LABELS, NO_FINDING
 
 PATH = WEIGHTS / "cases.safetensors"
-NO_FINDING = "No Finding"
 _RETRAIN = "whydx train detector"
 
 

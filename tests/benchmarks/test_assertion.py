@@ -9,7 +9,7 @@ import pytest
 from benchmarks.assertion import confusion, measure, mesh_row, mesh_rows, sentences
 from errors import InputError
 from kg.graph import KnowledgeGraph
-from ontologies.sources import member_path
+from ontologies.sources.store import member_path
 from retrieval import openi
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from benchmarks.failures import Reading, table, worst
-from vision.training_cases import NO_FINDING, TrainingCase
+from vision.finding import NO_FINDING
+from vision.training_cases import TrainingCase
 
 
 def reading(labels: tuple[str, ...], said: tuple[str, ...], anything: float, view: str = "PA") -> Reading:

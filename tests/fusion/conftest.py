@@ -15,7 +15,7 @@ from fusion.workup import Case, Observed, Workup, WorkupRoom
 from kg.graph import KnowledgeGraph
 from kg.likelihood import LikelihoodModel
 from ontologies.concept import DISEASE, FINDING, Concept, Relation
-from ontologies.merge import merge
+from ontologies.merging.merge import merge
 from ontologies.staging import Staging
 
 FINDINGS = {

@@ -11,7 +11,7 @@ import pytest
 from fusion.diff import moved
 from kg.graph import KnowledgeGraph
 from ontologies.concept import DISEASE, FINDING, Concept, Relation, Statement
-from ontologies.merge import merge
+from ontologies.merging.merge import merge
 from ontologies.staging import Staging
 
 FREQUENCY = {("OMIM:1", "HP:1"): 0.9, ("OMIM:1", "HP:2"): 0.5, ("OMIM:2", "HP:1"): 0.6, ("OMIM:2", "HP:3"): 0.4}

@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 
 from errors import InputError, UnknownConceptError
+from fusion.counterfactual import smallest_change
 from fusion.diagnosis import DiagnosticReport
-from fusion.explain import Explainer, recall
+from fusion.explain import Explainer
+from fusion.intake import Patient
 from fusion.pipeline import Pipeline
 from fusion.scorer import Scorer
 from reports.json import dumps, loads
@@ -26,12 +28,12 @@ def pipeline(home: Path) -> Pipeline:
 
 @pytest.fixture(scope="module")
 def report(pipeline: Pipeline) -> DiagnosticReport:
-    return pipeline.diagnose(note=NOTE, age=65, sex="M")
+    return pipeline.diagnose(Patient(note=NOTE, age=65, sex="M"))
 
 
 @pytest.fixture(scope="module")
 def explainer(pipeline: Pipeline, report: DiagnosticReport) -> Explainer:
-    return Explainer(pipeline, recall(pipeline, loads(dumps(report)), note=NOTE))
+    return Explainer(pipeline, pipeline.intake.recall(loads(dumps(report)), note=NOTE))
 
 
 def test_a_saved_report_explains_itself(explainer: Explainer, report: DiagnosticReport) -> None:
@@ -48,7 +50,7 @@ def test_a_saved_report_explains_itself(explainer: Explainer, report: Diagnostic
 
 
 def test_without_the_note_the_answer_says_so(pipeline: Pipeline, report: DiagnosticReport) -> None:
-    recalled = recall(pipeline, report)
+    recalled = pipeline.intake.recall(report)
     assert recalled.case.note == ""
     assert "note" in recalled.warnings[0]
     assert recalled.case.age == 65
@@ -67,7 +69,7 @@ def test_what_if_is_the_diagnosis_of_the_changed_case(pipeline: Pipeline, explai
     fever = pipeline.graph.find("fever")
     answer = explainer.what_if({fever: "absent"})
     assert [(c.finding.curie, c.before, c.after) for c in answer.changes] == [(fever, "present", "absent")]
-    again = pipeline.diagnose(note=NOTE, absent=[fever], age=65, sex="M", k=10)
+    again = pipeline.diagnose(Patient(note=NOTE, absent=(fever,), age=65, sex="M"), k=10)
     after = {s.disease: s for s in answer.shifts}
     assert answer.shifts[0].disease == again.diagnoses[0].concept
     for diagnosis in again.diagnoses:
@@ -104,8 +106,8 @@ def test_why_not_a_disease_that_is_excluded(pipeline: Pipeline) -> None:
     annotated = set(pipeline.room.likelihood.annotations.disease.tolist())
     subjects, objects, _ = graph.all_edges("excludes_phenotype")
     disease, finding = next((s, o) for s, o in zip(subjects, objects, strict=True) if int(s) in annotated)
-    report = pipeline.diagnose(present=[graph.curie(int(finding))])
-    answer = Explainer(pipeline, recall(pipeline, report)).why_not(graph.curie(int(disease)))
+    report = pipeline.diagnose(Patient(present=(graph.curie(int(finding)),)))
+    answer = Explainer(pipeline, pipeline.intake.recall(report)).why_not(graph.curie(int(disease)))
     assert answer.status == "excluded"
     assert graph.curie(int(finding)) in {t.object for t in answer.excluding}
 
@@ -139,7 +141,7 @@ def test_why_of_a_disease_off_the_shortlist_points_to_why_not(explainer: Explain
 
 @pytest.mark.slow
 def test_a_counterfactual_changes_the_first_diagnosis(pipeline: Pipeline, explainer: Explainer) -> None:
-    answer = explainer.counterfactual()
+    answer = smallest_change(explainer)
     assert answer.tried > len(explainer.case.observed)
     sizes = {len(flip.changes) for flip in answer.flips}
     assert len(sizes) <= 1
@@ -147,37 +149,39 @@ def test_a_counterfactual_changes_the_first_diagnosis(pipeline: Pipeline, explai
         present = [c.finding.curie for c in flip.changes if c.after == "present"]
         absent = [c.finding.curie for c in flip.changes if c.after == "absent"]
         gone = {c.finding.curie for c in flip.changes if c.after == "not assessed"}
-        changed = explainer._changed({c.finding.curie: c.after for c in flip.changes})
+        changed = explainer.changed({c.finding.curie: c.after for c in flip.changes})
         assert not gone & {o.curie for o in changed.observed}
-        again = Explainer(pipeline, replace(recall(pipeline, pipeline.diagnose(note=NOTE)), case=changed))
+        again = Explainer(
+            pipeline, replace(pipeline.intake.recall(pipeline.diagnose(Patient(note=NOTE))), case=changed)
+        )
         assert again.now.curie(0) != answer.first.curie
         assert present or absent or gone
 
 
 def test_an_image_of_another_patient_is_refused(pipeline: Pipeline, report: DiagnosticReport, tmp_path: Path) -> None:
-    from vision.phantom import write_phantom
+    from vision.phantom.radiograph import write_phantom
 
     path = write_phantom(tmp_path / "phantom.dcm", seed=3)
     with pytest.raises(InputError, match="not an image of this report"):
-        recall(pipeline, report, [path])
+        pipeline.intake.recall(report, [path])
 
 
 def test_a_note_of_which_nothing_is_understood_changes_nothing(pipeline: Pipeline, tmp_path: Path) -> None:
-    from vision.phantom import write_phantom
+    from vision.phantom.radiograph import write_phantom
 
     path = write_phantom(tmp_path / "phantom.dcm", seed=3)
-    assert not pipeline.gather([path], "Seen on Tuesday.").case.worded
-    assert pipeline.gather([path], "No fever.").case.worded
+    assert not pipeline.intake.gather(Patient(images=(path,), note="Seen on Tuesday.")).case.worded
+    assert pipeline.intake.gather(Patient(images=(path,), note="No fever.")).case.worded
 
 
 def test_a_what_if_about_an_image_hears_the_network_as_before(pipeline: Pipeline, tmp_path: Path) -> None:
     """Else what the network says of the image would change by a factor, and pass for the weight of a fever."""
-    from vision.phantom import write_phantom
+    from vision.phantom.radiograph import write_phantom
 
     pipeline = copy(pipeline)
     scorer, shipped = pipeline.scorer, pipeline.calibrations
-    seen = pipeline.diagnose([write_phantom(tmp_path / "phantom.dcm", seed=3)])
-    recalled = recall(pipeline, seen)
+    seen = pipeline.diagnose(Patient(images=(write_phantom(tmp_path / "phantom.dcm", seed=3),)))
+    recalled = pipeline.intake.recall(seen)
     looked = Explainer(pipeline, recalled)
     asked = looked.what_if({pipeline.graph.find("fever"): "present"})
     other = replace(shipped, words=replace(shipped.words, gate=2.0, temperature=9.0))

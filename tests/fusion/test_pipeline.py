@@ -11,14 +11,16 @@ import pytest
 
 from errors import ArtifactError, InputError
 from fusion.checkpoint import PACKAGED_WEIGHTS, load
-from fusion.curriculum import Curriculum, Drawn
 from fusion.diagnosis import DiagnosticReport
-from fusion.imaged_cases import imaged_cases
-from fusion.pipeline import LEAST_WEIGHT, Pipeline, abstention
+from fusion.intake import Patient
+from fusion.pipeline import Pipeline, abstention
 from fusion.scorer import Question
+from fusion.training.curriculum import Curriculum, Drawn
+from fusion.training.imaged_cases import imaged_cases
+from fusion.weighing import LEAST_WEIGHT
 from fusion.workup import FEATURES, Workup
-from ontologies import chest
-from ontologies.measurement import FINDINGS
+from ontologies.chest import layer as chest
+from ontologies.linking.measurement import FINDINGS
 from vision import training_cases
 
 CASES = 50
@@ -37,7 +39,7 @@ def drawn(pipeline: Pipeline) -> tuple[Curriculum, list[Drawn]]:
     annotated = set(room.likelihood.annotations.disease.tolist())
     named = [pipeline.graph.resolve(d.id) for d in chest.load().diseases if d.commonness != "group"]
     diseases = [d for d in named if pipeline.graph.node(d) in annotated]
-    _, imaging = imaged_cases(pipeline.graph, training_cases.read(), True, pipeline.detector)
+    _, imaging = imaged_cases(pipeline.graph, training_cases.read(), True, pipeline.intake.detector)
     curriculum = Curriculum(
         room, room, cases=None, chest=diseases, imaging=imaging, search=pipeline.search, validation=True, seed=99
     )
@@ -66,10 +68,10 @@ def test_removing_one_kind_changes_only_what_it_supports(pipeline: Pipeline, wor
 
 def reports(pipeline: Pipeline) -> Iterator[tuple[Workup, DiagnosticReport]]:
     for note in ("65M fever and productive cough, no hemoptysis", "orthopnea and leg swelling, known smoker"):
-        findings = pipeline.read_note(note)
+        findings = pipeline.intake.read_note(note)
         from fusion.workup import Case
 
-        case = Case(observed=pipeline.observed(findings, ()), note=note, age=65, sex="M")
+        case = Case(observed=pipeline.intake.observed(findings, ()), note=note, age=65, sex="M")
         workup, found = pipeline.lay_out(case)
         yield workup, pipeline.report(workup, found, findings, 3)
 
@@ -109,7 +111,8 @@ def test_every_weight_shown_is_what_removal_measures(pipeline: Pipeline) -> None
 
 def test_a_report_is_complete_and_repeatable(pipeline: Pipeline) -> None:
     one, other = (
-        pipeline.diagnose(note="fever and productive cough", present=["HP:0032177"], age=70, sex="F") for _ in range(2)
+        pipeline.diagnose(Patient(note="fever and productive cough", present=("HP:0032177",), age=70, sex="F"))
+        for _ in range(2)
     )
     assert one == other
     assert [d.rank for d in one.diagnoses] == [1, 2, 3, 4, 5]
@@ -124,12 +127,12 @@ def test_a_report_is_complete_and_repeatable(pipeline: Pipeline) -> None:
 
 def test_the_order_of_findings_changes_nothing(pipeline: Pipeline) -> None:
     findings = ["HP:0001945", "HP:0012735", "HP:0032177"]
-    one, other = (pipeline.diagnose(present=order) for order in (findings, findings[::-1]))
+    one, other = (pipeline.diagnose(Patient(present=tuple(order))) for order in (findings, findings[::-1]))
     assert one.diagnoses == other.diagnoses
 
 
 def test_a_note_denies_what_an_image_might_show(pipeline: Pipeline) -> None:
-    findings = pipeline.read_note("No pleural effusion. No fever.")
+    findings = pipeline.intake.read_note("No pleural effusion. No fever.")
     assert {f.label: f.presence for f in findings} == {"Pleural effusion": "absent", "Fever": "absent"}
 
 
@@ -145,28 +148,30 @@ def test_a_note_denies_what_an_image_might_show(pipeline: Pipeline) -> None:
 )
 def test_an_opacity_is_where_the_note_says(pipeline: Pipeline, note: str, placed: set[str]) -> None:
     places = {"Bilateral lung opacities", "Lower lobe opacity", "Upper lobe opacity", "Peripheral lung opacity"}
-    assert {f.label for f in pipeline.read_note(note) if f.label in places} == placed
+    assert {f.label for f in pipeline.intake.read_note(note) if f.label in places} == placed
 
 
 def test_measured_values_of_an_adult_are_findings(pipeline: Pipeline) -> None:
     note = "CRP 106 mg/L, normal white cell count, SpO2 88 % on room air."
     values = {"Elevated C-reactive protein": "present", "Leukocytosis": "absent", "Hypoxemia": "present"}
-    assert {f.label: f.presence for f in pipeline.read_note(note, 40)} == values | {"Leukopenia": "absent"}
-    assert pipeline.read_note(note, 3) == []  # the limits are an adult's
-    assert "Hypoxemia" in {f.label for f in pipeline.read_note("A child with hypoxemia.", 3)}
+    assert {f.label: f.presence for f in pipeline.intake.read_note(note, 40)} == values | {"Leukopenia": "absent"}
+    assert pipeline.intake.read_note(note, 3) == []  # the limits are an adult's
+    assert "Hypoxemia" in {f.label for f in pipeline.intake.read_note("A child with hypoxemia.", 3)}
 
 
 def test_every_measurement_stands_for_findings_that_the_graph_knows(pipeline: Pipeline) -> None:
     assert len(FINDINGS) >= 15
     for name in FINDINGS:
-        (match,) = pipeline.linker.link(name)
+        (match,) = pipeline.intake.linker.link(name)
         assert match.mention == name
         assert match.concept.curie in pipeline.graph
 
 
 def test_normal_procalcitonin_speaks_for_a_virus(pipeline: Pipeline) -> None:
     def lead(value: str) -> float:
-        found = pipeline.gather(note=f"Fever, cough, bilateral opacities. Procalcitonin {value} ng/mL.", age=50)
+        found = pipeline.intake.gather(
+            Patient(note=f"Fever, cough, bilateral opacities. Procalcitonin {value} ng/mL.", age=50)
+        )
         pneumonias = [pipeline.graph.find(name) for name in ("viral pneumonia", "bacterial pneumonia")]
         ratios = pipeline.room.features(found.case, pneumonias)[:, [FEATURES.index(f) for f in ("present", "absent")]]
         viral, bacterial = ratios.sum(1)
@@ -176,7 +181,7 @@ def test_normal_procalcitonin_speaks_for_a_virus(pipeline: Pipeline) -> None:
 
 
 def test_the_duration_of_a_complaint_is_not_the_past(pipeline: Pipeline) -> None:
-    findings = pipeline.read_note("A 7-day history of fever and cough.")
+    findings = pipeline.intake.read_note("A 7-day history of fever and cough.")
     assert {f.label: f.presence for f in findings} == {"Fever": "present", "Cough": "present"}
 
 
@@ -185,13 +190,13 @@ def test_the_duration_of_a_complaint_is_not_the_past(pipeline: Pipeline) -> None
     [
         ({"note": "  "}, "the note is empty"),
         ({}, "nothing to diagnose from"),
-        ({"present": ["HP:9999999"]}, "unknown"),
-        ({"present": ["HP:0001945"], "absent": ["fever"]}, "present and as absent"),
+        ({"present": ("HP:9999999",)}, "unknown"),
+        ({"present": ("HP:0001945",), "absent": ("fever",)}, "present and as absent"),
     ],
 )
 def test_bad_input_is_named(pipeline: Pipeline, given: dict[str, object], message: str) -> None:
     with pytest.raises(InputError, match=message):
-        pipeline.diagnose(**given)  # type: ignore[arg-type]
+        pipeline.diagnose(Patient(**given))  # type: ignore[arg-type]
 
 
 def test_weights_that_do_not_match_are_refused(tmp_path: Path) -> None:
@@ -227,7 +232,7 @@ def test_abstention_says_why(none: float, best: float, members: int, said: str |
 
 def test_a_diagnosis_counts_with_its_kinds(pipeline: Pipeline) -> None:
     graph = pipeline.graph
-    report = pipeline.diagnose(note="65M fever and productive cough. Lobar consolidation.", k=20)
+    report = pipeline.diagnose(Patient(note="65M fever and productive cough. Lobar consolidation."), k=20)
     p = {d.concept.curie: d.probability for d in report.diagnoses}
     pneumonia = next(d for d in report.diagnoses if d.concept.curie == graph.find("pneumonia"))
     of_it = sum(x for c, x in p.items() if pneumonia.concept.curie in graph.ancestors(c))

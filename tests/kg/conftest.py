@@ -8,7 +8,7 @@ import pytest
 
 from kg.graph import KnowledgeGraph
 from ontologies.concept import DISEASE, FINDING, Concept, Relation, Term
-from ontologies.merge import merge
+from ontologies.merging.merge import merge
 from ontologies.staging import Staging
 
 #            HP:1 all

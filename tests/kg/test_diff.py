@@ -13,7 +13,7 @@ from kg.diff import changed_edges, compare, conflicts
 from kg.graph import KnowledgeGraph
 from kg.variant import without_change
 from ontologies.concept import FINDING, Concept, Relation
-from ontologies.merge import merge
+from ontologies.merging.merge import merge
 from ontologies.staging import Staging
 
 from .conftest import statements

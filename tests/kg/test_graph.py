@@ -13,7 +13,7 @@ from errors import ArtifactError, InputError
 from kg.graph import KnowledgeGraph
 from kg.hierarchy import is_a_closure
 from ontologies.concept import Term
-from ontologies.merge import merge
+from ontologies.merging.merge import merge
 from ontologies.staging import Staging
 
 from .conftest import IS_A, SHOWS, statements

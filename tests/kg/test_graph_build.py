@@ -25,8 +25,8 @@ PROGRAM = """
 import sys
 from pathlib import Path
 from kg.graph_build import build_graph
-from ontologies import umls
-from ontologies.archive import members
+from ontologies.readers import umls
+from ontologies.sources.archive import members
 
 def read(staging):
     print("source", flush=True)

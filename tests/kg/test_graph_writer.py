@@ -13,8 +13,8 @@ from kg import hierarchy
 from kg.graph import KnowledgeGraph
 from kg.string_table import StringTable, StringTableWriter
 from ontologies.concept import Concept, Relation, Term
-from ontologies.knowledge import PREDICATES, Saved
-from ontologies.merge import merge
+from ontologies.merging.knowledge import PREDICATES, Saved
+from ontologies.merging.merge import merge
 from ontologies.staging import Staging
 
 from .conftest import statements

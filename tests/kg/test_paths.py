@@ -11,7 +11,7 @@ from kg.graph import KnowledgeGraph
 from kg.paths import PathFinder, explain
 from kg.triple import KGPath
 from ontologies.concept import DISEASE, Concept, Relation
-from ontologies.merge import merge
+from ontologies.merging.merge import merge
 from ontologies.staging import Staging
 
 from .conftest import statements

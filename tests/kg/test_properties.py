@@ -13,7 +13,7 @@ from kg import views
 from kg.graph import KnowledgeGraph
 from kg.paths import PathFinder
 from ontologies.concept import DISEASE, FINDING, Concept, Relation, Statement, Term
-from ontologies.merge import merge
+from ontologies.merging.merge import merge
 from ontologies.staging import Staging
 
 FINDINGS, DISEASES = 8, 4

@@ -14,8 +14,8 @@ from kg import views
 from kg.graph import KnowledgeGraph
 from kg.triple import Triple
 from kg.views import Subgraph
-from ontologies import rdf
 from ontologies.concept import Concept, Relation
+from ontologies.readers import rdf
 
 TEXT = st.text(
     st.characters(exclude_categories=("Cs", "Cc"), exclude_characters="|"), min_size=1, max_size=12

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from kg.graph import KnowledgeGraph
 from kg.walks import WalkSearch
-from ontologies.knowledge import PREDICATES
+from ontologies.merging.knowledge import PREDICATES
 
 EDGES = st.lists(
     st.tuples(st.integers(0, 8), st.integers(0, 2), st.integers(0, 8), st.sampled_from([None, 0.2, 0.9])),

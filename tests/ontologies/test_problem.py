@@ -11,9 +11,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from errors import InputError
-from ontologies import biomappings, hpoa, icd10cm, obo, rdf, snomed
 from ontologies.concept import Concept, Relation, Statement, Term
 from ontologies.problem import Problem, stop
+from ontologies.readers import hpoa, icd10cm, obo, rdf, snomed, sssom
 
 OBO = """format-version: 1.2
 
@@ -64,7 +64,7 @@ Reader = Callable[..., Iterator[Statement]]
 CASES = [
     (obo.read, OBO, [6, 8, 9, 11, 16], [("X:4", "X:1")]),
     (hpoa.read, HPOA, [3, 4, 5, 6], [("OMIM:1", "HP:0000001"), ("OMIM:1", "HP:0000002")]),
-    (biomappings.read, SSSOM, [2, 4], [("MESH:D1", "HP:0000001")]),
+    (sssom.read, SSSOM, [2, 4], [("MESH:D1", "HP:0000001")]),
     (icd10cm.read, ICD, [3], [("ICD10CM:J18", "ICD10CM:J09-J18"), ("ICD10CM:J18.9", "ICD10CM:J18")]),
 ]
 
@@ -94,7 +94,7 @@ def test_a_term_keeps_what_is_right_about_it(tmp_path: Path) -> None:
 
 @settings(deadline=None, max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
-    st.sampled_from([obo.read, hpoa.read, biomappings.read, icd10cm.read, rdf.read, snomed.read]),
+    st.sampled_from([obo.read, hpoa.read, sssom.read, icd10cm.read, rdf.read, snomed.read]),
     st.sampled_from(["", OBO, HPOA, SSSOM, ICD, "@prefix : <http://x/> .\n", '<r xmlns="', '{"@id": ']),
     st.binary(max_size=200),
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ontologies.abbreviation import definitions
+from ontologies.linking.abbreviation import definitions
 
 TEXTS = (
     "Chronic obstructive pulmonary disease (COPD) and congestive heart failure (CHF). COPD was severe.",

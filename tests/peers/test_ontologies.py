@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
-from ontologies import obo, rdf
 from ontologies.concept import Concept, Relation, Statement, Term
 from ontologies.prefix import canonical_curie
-from ontologies.sources import member_path
+from ontologies.readers import obo, rdf
+from ontologies.sources.store import member_path
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 OBO_IRI, OIO = "http://purl.obolibrary.org/obo/", "http://www.geneontology.org/formats/oboInOwl#"

@@ -90,7 +90,7 @@ def test_concept(report: DiagnosticReport) -> None:
 
 
 def test_sources_say_licence_and_citation() -> None:
-    from ontologies.sources import SOURCES, SourceStatus
+    from ontologies.sources.store import SOURCES, SourceStatus
 
     source = SOURCES[0]
     status = SourceStatus(

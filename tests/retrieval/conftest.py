@@ -5,7 +5,7 @@ import re
 import pytest
 
 from ontologies.concept import Concept
-from ontologies.linker import ConceptMatch
+from ontologies.linking.linker import ConceptMatch
 
 NAMES = {
     "pleural effusion": "T:effusion",

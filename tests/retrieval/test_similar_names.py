@@ -12,7 +12,7 @@ import pytest
 
 from errors import ArtifactError, InputError
 from ontologies.concept import DISEASE, FINDING, Concept, Relation, Term
-from ontologies.linker import Linker
+from ontologies.linking.linker import Linker
 from retrieval.encoder import Encoder
 from retrieval.similar_names import SimilarNames
 

@@ -12,12 +12,12 @@ import torch
 
 from errors import InputError
 from vision import backbone
-from vision.datasets import read
+from vision.datasets.folder import read
 from vision.detector import Detector
 from vision.explanation import METHODS, heatmap
-from vision.fit import Settings
 from vision.image import load_image
-from vision.train import train_detector
+from vision.training.fit import Settings
+from vision.training.train import train_detector
 
 SMALL = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
 TINY = Settings(epochs=1, batch=6, side=64, small_side=64)

@@ -13,7 +13,7 @@ from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
 
 from errors import InputError
 from vision.ct import crop, lung_window, read_metaimage, read_series
-from vision.layouts import lidc, luna
+from vision.datasets import lidc, luna
 
 NODULE = (6, 20, 30)  # z, y, x of a ball of 4 voxels radius
 ORIGIN, SPACING = (-20.0, -15.0, 100.0), (0.8, 0.8, 2.0)

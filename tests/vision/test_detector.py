@@ -15,7 +15,7 @@ from errors import ArtifactError
 from vision.detector import EMBEDDING_DIM, WEIGHTS, Detection, Detector
 from vision.finding import LABELS
 from vision.image import ImageInstance, load_image
-from vision.phantom import write_phantom
+from vision.phantom.radiograph import write_phantom
 
 
 @pytest.fixture(scope="module")

@@ -12,10 +12,11 @@ import numpy as np
 import pytest
 
 from errors import InputError
-from vision.datasets import NO_FINDING, patient_key, read
+from vision.datasets.folder import read
 from vision.detector import Detector
 from vision.evaluate import evaluate_detect, intervals, metrics, write_annotations
-from vision.finding import LABELS
+from vision.finding import LABELS, NO_FINDING
+from vision.folds import patient_key
 from vision.image import load_image
 
 

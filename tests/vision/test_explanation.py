@@ -9,7 +9,7 @@ from vision.detector import Detector
 from vision.explanation import METHODS, Faithfulness, explain, faithfulness, heatmap
 from vision.finding import LABELS
 from vision.image import ImageInstance, load_image
-from vision.phantom import write_phantom
+from vision.phantom.radiograph import write_phantom
 
 
 @pytest.fixture(scope="module")

@@ -11,11 +11,11 @@ import pytest
 
 from errors import ArtifactError, InputError
 from vision.frontal import CLASSES, NAME, WEIGHTS, Frontal
-from vision.frontal_fit import altered, excerpt, fit_refusal
 from vision.image import load_image
-from vision.impostors import FAMILIES, impostors
-from vision.phantom import write_phantom
+from vision.phantom.radiograph import write_phantom
 from vision.quality import REFUSALS
+from vision.training.frontal_fit import altered, excerpt, fit_refusal
+from vision.training.impostors import FAMILIES, impostors
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image, ImageDraw, ImageFont
 
 from errors import InputError
-from vision.datasets import read
+from vision.datasets.folder import read
 from vision.detector import Detector
 from vision.image import load_image
 from vision.quality import REFUSALS, cautions, refusal

@@ -1,0 +1,260 @@
+"""The verbs of every day: diagnose, link, paths, search, cases."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
+from itertools import tee
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+import whydx
+from commands.terminal import (
+    CountOption,
+    DeviceOption,
+    FormatOption,
+    HomeOption,
+    OutputOption,
+    Progress,
+    progress,
+    read_text,
+    show,
+    write,
+    write_parts,
+)
+from errors import InputError
+
+if TYPE_CHECKING:
+    from commands.documents import Text, Texts
+
+Ask = Callable[[Iterable[str]], Iterator[dict[str, Any]]]
+
+app = typer.Typer()
+_PANEL = "Every day"
+
+
+@app.command(rich_help_panel=_PANEL)
+def diagnose(
+    images: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            metavar="IMAGE", help="DICOM, PNG or JPEG; none with --note or --finding alone.", show_default=False
+        ),
+    ] = None,
+    note: Annotated[
+        str | None, typer.Option("--note", metavar="TEXT|@FILE|-", help="What is known about the patient, in words.")
+    ] = None,
+    finding: Annotated[
+        list[str] | None, typer.Option("--finding", metavar="CURIE", help="A finding that is present; may be repeated.")
+    ] = None,
+    absent: Annotated[
+        list[str] | None, typer.Option("--absent", metavar="CURIE", help="A finding that is absent; may be repeated.")
+    ] = None,
+    age: Annotated[float | None, typer.Option("--age", metavar="Y", min=0, max=130, help="Age in years.")] = None,
+    sex: Annotated[
+        Literal["F", "M"] | None, typer.Option("--sex", metavar="F|M", case_sensitive=False, help="Sex.")
+    ] = None,
+    k: CountOption = 5,
+    layout: FormatOption = "table",
+    output: OutputOption = None,
+    device: DeviceOption = "cpu",
+    home: HomeOption = None,
+) -> None:
+    """Rank the diagnoses that images, a note and stated findings point to, each with the evidence that moved it."""
+    if not (images or note is not None or finding or absent):
+        raise typer.BadParameter("give an image, --note or --finding", param_hint="IMAGE...")
+    text = None if note is None else read_text(note, "note")
+    both = sorted(set(finding or ()) & set(absent or ()))
+    if both:
+        raise InputError("a finding cannot be present and absent", value=both[0], expected="--finding or --absent")
+    for image in images or ():
+        _readable(image)
+    from reports.table import render
+
+    report = whydx.open(home, device=device).diagnose(
+        images or (), note=text, present=finding or (), absent=absent or (), age=age, sex=sex, k=k
+    )
+    show(report, render, layout, output)
+
+
+@app.command(rich_help_panel=_PANEL)
+def link(
+    sources: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="TEXT|@FILE|FILE...|FOLDER|-", help="A text, files, a folder of .txt and .pubtator files, or stdin."
+        ),
+    ],
+    vocab: Annotated[
+        str | None,
+        typer.Option("--vocab", metavar="SYSTEM", help="Only concepts with a code in this system, e.g. HP."),
+    ] = None,
+    all_spans: Annotated[
+        bool, typer.Option("--all-spans", help="Also the mentions that stand inside longer ones.")
+    ] = False,
+    similar: Annotated[
+        bool,
+        typer.Option("--similar", help="Also phrases that mean what a name means, and why others do not. Slower."),
+    ] = False,
+    note: Annotated[
+        bool, typer.Option("--note", help="Read as diagnose reads a note: also measured values, such as CRP 106 mg/L.")
+    ] = False,
+    lines: Annotated[
+        bool, typer.Option("--lines", help="Every line is a text; so it is for stdin as jsonl or pubtator.")
+    ] = False,
+    layout: Annotated[
+        Literal["table", "json", "jsonl", "pubtator"], typer.Option("--format", help="For a reader, or for a program.")
+    ] = "table",
+    output: OutputOption = None,
+    home: HomeOption = None,
+) -> None:
+    """Find the concepts that texts mention: present, absent or uncertain, where, how large, how changed."""
+    from commands import documents
+
+    many = layout in ("jsonl", "pubtator")
+    read = documents.read(sources, lines=lines or (many and list(sources) == ["-"]))
+    from reports.listing import matches, texts
+
+    dx = whydx.open(home)
+    dx.linker  # noqa: B018 - what is missing is said before a text is read
+    with progress() as advance:
+        if similar:
+            from retrieval.similar_names import SimilarNames
+
+            names = SimilarNames.of_home(dx.home, dx.linker, progress=advance)
+            systems = None if vocab is None else (vocab,)
+            ask: Ask = partial(_with_nil, partial(names.link_all, systems=systems, nested=all_spans, note=note))
+        else:
+            ask = partial(_matches, partial(dx.link_all, vocab=vocab, nested=all_spans, note=note))
+        found = _read_all(ask, read, advance)
+        if many:
+            write_parts((_rendered(text, row, layout, vocab) for text, row in found), output)
+            return
+        rows = [{"id": text.identifier, **row} for text, row in found]
+    reader: Any = layout  # table or json
+    if read.single and not similar:
+        show(rows[0]["matches"], matches, reader, output)
+    else:
+        show(rows, texts, reader, output)
+
+
+@app.command(rich_help_panel=_PANEL)
+def paths(
+    finding: Annotated[str, typer.Argument(metavar="FINDING", help="CURIE or name of a finding, e.g. HP:0002202.")],
+    disease: Annotated[str, typer.Argument(metavar="DISEASE", help="CURIE or name of a disease, e.g. ICD10CM:I50.9.")],
+    k: CountOption = 5,
+    max_hops: Annotated[int, typer.Option("--max-hops", min=1, max=6, help="At most so many edges.")] = 4,
+    layout: Annotated[
+        Literal["table", "json", "turtle", "graphml"], typer.Option("--format", help="For a reader, or for a program.")
+    ] = "table",
+    output: OutputOption = None,
+    home: HomeOption = None,
+) -> None:
+    """Explain by paths through the knowledge graph how a finding hangs together with a disease, or any two concepts.
+
+    A file that ends in .png or .svg gets a picture.
+    """
+    from commands.ontology import rendered
+    from kg import picture, views
+    from reports.listing import walks
+
+    dx = whydx.open(home)
+    found, graph = dx.paths(finding, disease, k=k, max_hops=max_hops), dx.graph
+    drawn = next((f for f in picture.FORMATS if output is not None and output.suffix.lower() == f".{f}"), None)
+    if drawn:
+        write(picture.draw(graph, found, graph.find(finding), graph.find(disease), drawn), output)
+    elif layout in ("turtle", "graphml"):
+        write(rendered(views.of_paths(graph, found), layout), output)
+    else:
+        show(found, walks, "json" if layout == "json" else "table", output)
+
+
+@app.command(rich_help_panel=_PANEL)
+def search(
+    query: Annotated[str, typer.Argument(metavar="QUERY|@FILE|-", help="What to read about.")],
+    k: CountOption = 10,
+    layout: FormatOption = "table",
+    output: OutputOption = None,
+    home: HomeOption = None,
+) -> None:
+    """Search the literature by words, meaning and concepts."""
+    content = read_text(query, "query")
+    from reports.listing import hits
+
+    show(whydx.open(home).search(content, k=k), hits, layout, output)
+
+
+@app.command(rich_help_panel=_PANEL)
+def cases(
+    image: Annotated[
+        Path | None, typer.Argument(metavar="[IMAGE]", help="Find cases that look like this image.", show_default=False)
+    ] = None,
+    text: Annotated[
+        str | None,
+        typer.Option("--text", metavar="TEXT|@FILE|-", help="Find cases whose report says something like this."),
+    ] = None,
+    where: Annotated[
+        str | None, typer.Option("--where", help='Keep only some, e.g. "age>60 and finding:effusion".')
+    ] = None,
+    export: Annotated[
+        Literal["csv", "parquet"] | None, typer.Option("--export", help="Write the cases as a table file (with -o).")
+    ] = None,
+    k: CountOption = 10,
+    layout: FormatOption = "table",
+    output: OutputOption = None,
+    device: DeviceOption = "cpu",
+    home: HomeOption = None,
+) -> None:
+    """Find similar cases by image, text and concepts, or a cohort by --where."""
+    if image is None and text is None and where is None:
+        raise typer.BadParameter("give an image, --text or --where", param_hint="[IMAGE]")
+    content = None if text is None else read_text(text, "text")
+    if image is not None:
+        _readable(image)
+    from reports.listing import hits
+
+    found = whydx.open(home, device=device).cases(image, text=content, where=where, k=k)
+    if export is None:
+        show(found, hits, layout, output)
+        return
+    from reports.cohort import table_file
+
+    write(table_file(found, export), output)
+
+
+def _matches(link_all: Callable[..., Any], texts: Iterable[str]) -> Iterator[dict[str, Any]]:
+    return ({"matches": matches} for matches in link_all(texts))
+
+
+def _with_nil(link_all: Callable[..., Any], texts: Iterable[str]) -> Iterator[dict[str, Any]]:
+    return ({"matches": matches, "nil": nil} for matches, nil in link_all(texts))
+
+
+def _read_all(ask: Ask, read: Texts, advance: Progress | None) -> Iterator[tuple[Text, dict[str, Any]]]:
+    """Each text with its matches, as they are read."""
+    given, read_ahead = tee(read.texts)
+    found = ask(text.text for text in read_ahead)
+    for done, (text, row) in enumerate(zip(given, found, strict=True), 1):
+        if advance:
+            advance("link", done, read.total or 0)
+        yield text, row
+
+
+def _rendered(text: Text, row: Mapping[str, Any], layout: str, vocab: str | None) -> str:
+    if layout == "jsonl":
+        from reports.json import dump_lines
+
+        return dump_lines([{"id": text.identifier, **row}])
+    from ontologies.linking.pubtator import render
+
+    return render(text.identifier, text.text, row["matches"], vocab)
+
+
+def _readable(image: Path) -> None:
+    """Say at once, before any model is loaded, that a file is missing."""
+    if not image.exists():
+        raise InputError("no such file", value=image, expected="a DICOM, PNG or JPEG image")
+    if image.is_dir():
+        raise InputError("a folder, not an image", value=image, expected="a DICOM, PNG or JPEG image")

@@ -1,0 +1,213 @@
+"""The nouns of a knowledge engineer: data, ontology, index, train."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from time import monotonic
+from typing import Annotated, Any, Literal
+
+import typer
+
+from commands import ontology
+from commands.terminal import (
+    FormatOption,
+    HomeOption,
+    OutputOption,
+    SeedOption,
+    progress,
+    say,
+    show,
+)
+from home import Part, build, home_folder, manifests
+
+_PANEL = "Keeping"
+
+
+RunOption = Annotated[Path, typer.Option("-o", "--output", "--out", help="Folder of checkpoints, curves and weights.")]
+ThreadsOption = Annotated[int | None, typer.Option("--threads", min=1, help="CPU threads.", show_default="all")]
+
+LabelledOption = Annotated[
+    list[str],
+    typer.Option("--data", metavar="LAYOUT:FOLDER", help="nih, rsna, chexpert, vindr or mimic; may be repeated."),
+]
+
+app = typer.Typer()
+data = typer.Typer(no_args_is_help=True, help="The open sources: fetch them, list them.")
+index = typer.Typer(no_args_is_help=True, help="The graph, the linker and the indexes: build, show, verify them.")
+train = typer.Typer(no_args_is_help=True, help="Train the networks.")
+for name, group in (("data", data), ("ontology", ontology.app), ("index", index), ("train", train)):
+    app.add_typer(group, name=name, rich_help_panel=_PANEL)
+
+
+@data.command("fetch")
+def data_fetch(
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="[NAME]...", help="Sources to fetch.", show_default="all")
+    ] = None,
+    home: HomeOption = None,
+) -> None:
+    """Fetch the open sources and check them by sha256; what is there already is kept."""
+    from ontologies.sources.store import fetch
+
+    with progress() as advance:
+        fetch(home_folder(home), names or None, progress=advance)
+
+
+@data.command("list")
+def data_list(
+    verify: Annotated[bool, typer.Option("--verify", help="Read and hash every file.")] = False,
+    layout: FormatOption = "table",
+    output: OutputOption = None,
+    home: HomeOption = None,
+) -> None:
+    """List the open sources: name, state, version, licence, hash, citation."""
+    from ontologies.sources.store import status
+    from reports.listing import sources
+
+    show(status(home_folder(home), verify=verify), sources, layout, output)
+
+
+@index.command("build")
+def index_build(
+    parts: Annotated[
+        list[Part] | None,
+        typer.Argument(metavar="[PART]...", help="|".join(Part), show_default="all that are out of date"),
+    ] = None,
+    memory: Annotated[
+        str, typer.Option("--memory", metavar="SIZE", help="What merging may take; beyond it, it goes to disk.")
+    ] = "4GB",
+    home: HomeOption = None,
+) -> None:
+    """Build the graph, the linker and the indexes from the fetched sources; what is up to date is left alone."""
+
+    started = monotonic()
+    with progress() as advance:
+        built = build(
+            home_folder(home),
+            tuple(part.value for part in Part if not parts or part in parts),
+            memory=memory,
+            progress=advance,
+        )
+    if built:
+        say(f"built {', '.join(built)} in {monotonic() - started:.0f} s")
+
+
+@index.command("show")
+def index_show(layout: FormatOption = "table", output: OutputOption = None, home: HomeOption = None) -> None:
+    """Show what is built: kind, size, hash, settings and measured recall."""
+    from reports.json import plain
+    from reports.listing import records
+
+    rows: list[dict[str, Any]] = []
+    for part, manifest in manifests(home_folder(home), "size"):
+        size = sum(entry.size for entry in manifest.files.values()) / 1e6
+        row: dict[str, Any] = {"part": part, "kind": manifest.kind, "version": manifest.version, "mb": round(size, 1)}
+        if layout == "table":
+            rows.append(row | {"sha256": manifest.sha256[:12], "settings": plain(manifest.settings)})
+        else:
+            rows.append(row | plain({n: getattr(manifest, n) for n in ("sha256", "settings", "inputs", "files")}))
+    show(rows, records, layout, output)
+
+
+@index.command("verify")
+def index_verify(layout: FormatOption = "table", output: OutputOption = None, home: HomeOption = None) -> None:
+    """Check every built file against the sha256 in its manifest; exit 1 at the first that does not match."""
+    from reports.listing import records
+
+    rows = [
+        {"part": part, "files": len(manifest.files), "sha256": manifest.sha256, "state": "verified"}
+        for part, manifest in manifests(home_folder(home), "sha256")
+    ]
+    show(rows, records, layout, output)
+
+
+@train.command("detector")
+def train_detector(
+    data: LabelledOption,
+    output: RunOption,
+    epochs: Annotated[
+        int | None, typer.Option("--epochs", min=1, help="Passes over the images.", show_default="10")
+    ] = None,
+    limit: Annotated[int | None, typer.Option("--limit", min=1, help="Only so many images of each set.")] = None,
+    members: Annotated[
+        int, typer.Option("--members", min=1, max=5, help="Networks to train and average, each without one fold.")
+    ] = 5,
+    backbone: Annotated[
+        str | None,
+        typer.Option("--backbone", metavar="NAME|FOLDER", help="A Hugging Face ViT or DINOv2 instead of the hybrid."),
+    ] = None,
+    threads: ThreadsOption = None,
+    resume: Annotated[
+        bool, typer.Option("--resume/--no-resume", help="Go on from a checkpoint, or start over.")
+    ] = True,
+    track: Annotated[
+        Literal["tensorboard", "wandb", "none"], typer.Option("--track", help="Where the losses are written.")
+    ] = "tensorboard",
+    seed: SeedOption = 0,
+) -> None:
+    """Train the detector's members, calibrate each where it was not fitted, and write weights, thresholds, manifest."""
+    from vision.training.train import train_detector as fit
+
+    with progress() as advance:
+        fit(
+            data,
+            output,
+            epochs=epochs,
+            limit=limit,
+            members=members,
+            seed=seed,
+            resume=resume,
+            threads=threads,
+            backbone=backbone,
+            track=track,
+            progress=advance,
+        )
+    say(f"wrote {output / 'detector.safetensors'}")
+
+
+@train.command("refusal")
+def train_refusal(data: LabelledOption, output: RunOption, seed: SeedOption = 0) -> None:
+    """Fit what tells a frontal chest radiograph from anything else, on the training patients."""
+    from vision.training.frontal_fit import fit_refusal
+
+    with progress() as advance:
+        fit_refusal(data, output, seed=seed, progress=advance)
+    say(f"wrote {output / 'frontal.safetensors'}")
+
+
+@train.command("reasoner")
+def train_reasoner(
+    output: RunOption,
+    cases: Annotated[
+        Path | None,
+        typer.Option("--cases", metavar="JSONL", help="Published patients.", show_default="simulated ones only"),
+    ] = None,
+    steps: Annotated[int, typer.Option("--steps", min=1, help="Examples, at most.")] = 4000,
+    seconds: Annotated[
+        float | None, typer.Option("--seconds", min=1, help="Time, at most.", show_default=False)
+    ] = None,
+    seed: SeedOption = 0,
+    home: HomeOption = None,
+) -> None:
+    """Train the reasoner on simulated and published patients, calibrate it, and write weights and figures.
+
+    A run that was stopped goes on from its last checkpoint.
+    """
+    from fusion.training.fit import train_reasoner as fit
+    from reports.listing import metrics
+
+    named = f" --cases {cases.name}" if cases else ""
+    command = f"whydx train reasoner{named} --steps {steps} --seed {seed}"
+    with progress() as advance:
+        figures = fit(
+            home_folder(home),
+            output,
+            cases=cases,
+            steps=steps,
+            seconds=seconds,
+            seed=seed,
+            command=command,
+            progress=advance,
+        )
+    show(figures, metrics, "table", None)
+    say(f"wrote {output / 'reasoner.safetensors'}")

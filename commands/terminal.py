@@ -1,0 +1,132 @@
+"""What all commands share: the common options, reading and writing, progress."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from errors import InputError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+Progress = Callable[[str, int, int], None]
+Layout = Literal["table", "json"]
+
+HomeOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--home",
+        envvar="WHYDX_HOME",
+        help="Folder of sources, graph and indexes.",
+        show_default="the platform's data folder",
+    ),
+]
+CountOption = Annotated[int, typer.Option("-k", min=1, max=1000, help="How many to show.")]
+OutputOption = Annotated[
+    Path | None, typer.Option("-o", "--output", help="Write to this file instead of stdout.", show_default=False)
+]
+FormatOption = Annotated[Layout, typer.Option("--format", help="For a reader, or for a program.")]
+DeviceOption = Annotated[
+    Literal["cpu", "cuda", "mps"], typer.Option("--device", help="Where the detector's networks run.")
+]
+SeedOption = Annotated[int, typer.Option("--seed", min=0, help="Seed of everything random.")]
+
+
+def read_text(source: str, what: str) -> str:
+    """The text that ``source`` stands for: "-" is stdin, "@FILE" a file, anything else the text itself.
+
+    Raises InputError when it is empty, cannot be read, or is not UTF-8; ``what`` names it in the message.
+    """
+    if source == "-":
+        data, shown = sys.stdin.buffer.read(), "stdin"
+    elif source.startswith("@") and len(source) > 1:
+        shown = source[1:]
+        try:
+            data = Path(shown).read_bytes()
+        except OSError as error:
+            raise InputError(
+                f"cannot read the {what} ({error.strerror})", value=shown, expected="a UTF-8 text file"
+            ) from error
+    else:
+        data, shown = os.fsencode(source), source
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InputError(f"the {what} is not UTF-8 text", value=shown, expected="UTF-8 text") from error
+    if "\0" in text:
+        raise InputError(f"the {what} is not text", value=shown, expected="UTF-8 text without NUL bytes")
+    if not text.strip():
+        raise InputError(f"the {what} is empty", value=source, expected="some text, @FILE, or - for stdin")
+    return text
+
+
+def write(content: str | bytes, output: Path | None) -> None:
+    """Write ``content`` to stdout (``output`` None or "-") or to a file, beside and then renamed."""
+    write_parts([content], output)
+
+
+def write_parts(parts: Iterable[str | bytes], output: Path | None) -> None:
+    """``write`` for content that comes in parts; a file appears when all of them are written."""
+    data = (part.encode("utf-8") if isinstance(part, str) else part for part in parts)
+    if output is not None and str(output) != "-":
+        from reports.file import write_file
+
+        write_file(data, output)
+        return
+    sys.stdout.flush()
+    for chunk in data:
+        sys.stdout.buffer.write(chunk)
+    sys.stdout.buffer.flush()
+
+
+def show(value: Any, draw: Callable[[Any, Console], None], layout: Layout, output: Path | None) -> None:
+    """Print ``value``: as JSON, or as ``draw`` draws it; colours only on a terminal."""
+    if layout == "json":
+        from reports.json import dumps
+
+        write(dumps(value), output)
+        return
+    from reports.text import WIDTH, as_text
+
+    if output is not None and str(output) != "-":
+        write(as_text(value, draw), output)
+        return
+    from rich.console import Console
+
+    console = Console(highlight=False)
+    if not console.is_terminal and "COLUMNS" not in os.environ:
+        console.width = WIDTH
+    draw(value, console)
+
+
+def say(line: str) -> None:
+    """One line of log, on stderr."""
+    print(line, file=sys.stderr)
+
+
+@contextlib.contextmanager
+def progress() -> Iterator[Progress | None]:
+    """A callable for ``progress=``: a bar for each stage on stderr, or None when stderr is no terminal."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
+        tasks: dict[str, Any] = {}
+
+        def advance(stage: str, done: int, total: int) -> None:
+            if stage not in tasks:
+                tasks[stage] = bars.add_task(stage, total=total or None)
+            bars.update(tasks[stage], completed=done, total=total or None)
+
+        yield advance

@@ -1,0 +1,267 @@
+"""From images, a note and stated findings to a case: what is known of the patient before anything is concluded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from errors import InputError
+from fusion.diagnosis import DiagnosticReport
+from fusion.placement import placed_opacities
+from fusion.prior import NORMAL, finding_odds, odds_ratio
+from fusion.workup import Case, Observed
+from kg.graph import KnowledgeGraph
+from ontologies.concept import Presence
+from ontologies.linking.linker import Linker
+from vision import training_cases
+from vision.detector import Detection, Detector
+from vision.finding import LABEL_CURIES, NO_FINDING, Finding
+from vision.image import load_image
+
+if TYPE_CHECKING:
+    from vision.image import ImageInstance
+
+ADULT = 16  # years
+_CERTAINTY = {"not assessed": 0, "uncertain": 1, "absent": 2, "present": 3}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patient:
+    """What is given of one patient.
+
+    ``images``: files of one study. ``present`` and ``absent``: CURIEs or exact names of findings. ``age`` in years,
+    ``sex`` "F" or "M"; an image's own are used where these are None. What the user states outweighs the note, the note
+    outweighs an image. Raises InputError when nothing is given or the note is empty.
+    """
+
+    images: tuple[Path, ...] = ()
+    note: str | None = None
+    present: tuple[str, ...] = ()
+    absent: tuple[str, ...] = ()
+    age: float | None = None
+    sex: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.note is not None and not self.note.strip():
+            raise InputError(
+                "the note is empty",
+                value=self.note,
+                expected="a sentence about the patient",
+                run='whydx diagnose … --note "fever and cough"',
+            )
+        if not (self.images or self.note is not None or self.present or self.absent):
+            raise InputError(
+                "nothing to diagnose from", expected="an image, a note or a finding", run="whydx diagnose --help"
+            )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gathered:
+    """A patient's case with the findings it was made of, the first image's embedding (None without an image), and what
+    is to be said of the images."""
+
+    case: Case
+    findings: tuple[Finding, ...]
+    embedding: np.ndarray | None
+    warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recalled:
+    """A case out of a saved report, and what can't be had from it.
+
+    A saved report holds its findings, age and sex, but neither the note nor the images, which can identify a patient.
+    """
+
+    case: Case
+    embedding: np.ndarray | None
+    warnings: tuple[str, ...]
+
+
+class Intake:
+    """Looks at images, reads notes and takes stated findings, all as concepts of one graph."""
+
+    def __init__(self, graph: KnowledgeGraph, linker: Linker, detector: Detector) -> None:
+        self.graph, self.linker, self.detector = graph, linker, detector
+        self.base_rates = training_cases.read().base_rates
+
+    def gather(self, patient: Patient) -> Gathered:
+        """The patient's case. Raises InputError when a finding is unknown or is both present and absent, or an image
+        cannot be read or used."""
+        loaded = [load_image(path) for path in patient.images]
+        detections = [self.look(image, path) for image, path in zip(loaded, patient.images, strict=True)]
+        age = patient.age
+        if age is None:
+            age = next((i.patient_age_y for i in loaded if i.patient_age_y is not None), None)
+        sex = patient.sex or next((i.patient_sex for i in loaded if i.patient_sex in ("F", "M")), None)
+        findings = [self.link_label(f) for d in detections for f in (*d.findings, nothing_found(d))]
+        findings += self.read_note(patient.note, age) if patient.note else []
+        findings += self.stated(patient.present, patient.absent)
+        warnings = dict.fromkeys(
+            w for i, d in zip(loaded, detections, strict=True) for w in (*image_warnings(i), *d.warnings)
+        )
+        return Gathered(
+            case=self._case(findings, detections, patient.note, age, sex),
+            findings=tuple(findings),
+            embedding=detections[0].embedding if detections else None,
+            warnings=tuple(warnings),
+        )
+
+    def recall(self, report: DiagnosticReport, images: Sequence[Path] = (), note: str | None = None) -> Recalled:
+        """The case that ``report`` is about; ``images`` and ``note`` are those it was made from, if at hand. Without
+        them it does without the note's words and the image regions, and its warnings say so.
+
+        Raises InputError when the graph no longer knows a finding, or an image is not one of the report's.
+        """
+        detections = [self.look(load_image(path), path) for path in images]
+        uids = {f.sop_instance_uid for f in report.findings if f.origin == "image"}
+        for path, detection in zip(images, detections, strict=True):
+            if not uids & {f.sop_instance_uid for f in detection.findings}:
+                raise InputError("not an image of this report", value=path, expected="an image it was made from")
+        named = [(f, f.concept) for f in report.findings]
+        findings = [replace(f, concept=self.graph.concept(c.curie)) for f, c in named if c is not None]
+        warnings = []
+        if len(images) < len(uids):
+            warnings.append(
+                "scored without the image regions, which a report does not hold; give the image with --image"
+            )
+        if note is None and any(f.origin == "note" for f in findings):
+            warnings.append("scored without the words of the note, which a report does not hold; give it with --note")
+        return Recalled(
+            case=self._case(findings, detections, note, report.age, report.sex),
+            embedding=detections[0].embedding if detections else None,
+            warnings=tuple(warnings),
+        )
+
+    def _case(
+        self,
+        findings: Sequence[Finding],
+        detections: Sequence[Detection],
+        note: str | None,
+        age: float | None,
+        sex: str | None,
+    ) -> Case:
+        return Case(
+            observed=self.observed(findings, detections),
+            note=" ".join((note or "").split()),
+            age=age,
+            sex=sex,
+            worded=worded(findings),
+        )
+
+    def look(self, image: ImageInstance, path: Path) -> Detection:
+        """What the detector sees. Raises InputError with the reason code when it refuses the image."""
+        detection = self.detector.detect(image)
+        if detection.refused:
+            raise InputError(
+                f"{path.name} is refused ({detection.refused})",
+                expected="a frontal chest radiograph",
+                run=f"whydx detect {path.name}",
+            )
+        return detection
+
+    def link_label(self, finding: Finding) -> Finding:
+        curie = NORMAL if finding.label == NO_FINDING else LABEL_CURIES[finding.label]
+        return replace(finding, concept=self.graph.concept(curie))
+
+    def read_note(self, note: str, age: float | None = None) -> list[Finding]:
+        """The concepts a note mentions, one finding each; a note that names none is no error. Measured values of
+        a child are left out: the limits are an adult's."""
+        found: dict[str, Finding] = {}
+        for match in self.linker.link(note, note=True):
+            if match.concept.curie not in self.graph or match.presence == "not assessed":
+                continue
+            if match.method == "measurement" and age is not None and age < ADULT:
+                continue
+            concept = self.graph.concept(match.concept.curie)
+            concepts = [concept]
+            if match.presence == "present":
+                placed = placed_opacities(self.graph, concept.curie, match.laterality, match.locations)
+                concepts += [self.graph.concept(c) for c in placed]
+            for own in concepts:
+                kept = found.get(own.curie)
+                # Said twice in one note, a finding is as present as its most certain mention.
+                if kept is None or _CERTAINTY[match.presence] > _CERTAINTY[kept.presence]:
+                    found[own.curie] = Finding(
+                        label=own.name, presence=match.presence, origin="note", laterality=match.laterality, concept=own
+                    )
+        return list(found.values())
+
+    def stated(self, present: Sequence[str], absent: Sequence[str]) -> list[Finding]:
+        given = [(self.graph.find(c), "present") for c in present] + [(self.graph.find(c), "absent") for c in absent]
+        if both := {c for c, p in given if p == "present"} & {c for c, p in given if p == "absent"}:
+            raise InputError(
+                "a finding is given as present and as absent", value=min(both), expected="one of --finding and --absent"
+            )
+        concepts = [(self.graph.concept(c), p) for c, p in dict.fromkeys(given)]
+        return [
+            Finding(label=c.name, presence="present" if p == "present" else "absent", origin="user", concept=c)
+            for c, p in concepts
+        ]
+
+    def observed(self, findings: Sequence[Finding], detections: Sequence[Detection]) -> tuple[Observed, ...]:
+        """One observation a concept, by CURIE: the user's word before the note's, the note's before the image's; of
+        several images, the one with the highest odds, or for "no acute disease" with the lowest."""
+        best: dict[str, tuple[int, float, Observed]] = {}
+        regions = {f.sop_instance_uid: d.region_embeddings for d in detections for f in d.findings}
+        nothing = {f.sop_instance_uid: f.probability for f in findings if f.label == NO_FINDING}
+        for finding in findings:
+            if finding.concept is None:
+                continue
+            if finding.origin == "image":
+                odds = self.image_odds(finding, nothing.get(finding.sop_instance_uid))
+                seen = regions.get(finding.sop_instance_uid, {}) if finding.presence == "present" else {}
+                entry = Observed(
+                    curie=finding.concept.curie,
+                    presence=finding.presence,
+                    odds_ratio=odds,
+                    region=seen.get(finding.label),
+                    region_ref=f"{finding.label}@{finding.sop_instance_uid}",
+                )
+            else:
+                odds = {"present": float("inf"), "absent": 0.0}.get(finding.presence, 1.0)
+                entry = Observed(curie=finding.concept.curie, presence=finding.presence, odds_ratio=odds)
+            # One image cannot unsay what another shows: that there is nothing, the least reassuring one says.
+            worth = -odds if finding.concept.curie == NORMAL and finding.origin == "image" else odds
+            rank = (("image", "note", "user").index(finding.origin), worth, entry)
+            if finding.concept.curie not in best or rank[:2] > best[finding.concept.curie][:2]:
+                best[finding.concept.curie] = rank
+        return tuple(best[c][2] for c in sorted(best))
+
+    def image_odds(self, finding: Finding, nothing: float | None) -> float:
+        """Posterior over prior odds of what the detector says of an image; ``nothing`` is its probability that the
+        image shows nothing, None where it is not known."""
+        p, base = finding.probability or 0.0, self.base_rates
+        if nothing is None or finding.label == NO_FINDING:
+            return odds_ratio(p, base[finding.label])
+        return finding_odds(p, 1 - nothing, base[finding.label], 1 - base[NO_FINDING])
+
+
+def nothing_found(detection: Detection) -> Finding:
+    """That an image shows nothing, as a finding of it."""
+    shown = any(f.presence == "present" for f in detection.findings)
+    return Finding(
+        label=NO_FINDING,
+        presence=whole_image(detection.no_finding, shown),
+        probability=detection.no_finding,
+        sop_instance_uid=next((f.sop_instance_uid for f in detection.findings), None),
+    )
+
+
+def whole_image(probability: float, shown: bool) -> Presence:
+    """Whether an image shows nothing, by the detector's probability of it: absent where it says that something is
+    ``shown``, else present from a half on, uncertain below."""
+    return "absent" if shown else "present" if probability >= 0.5 else "uncertain"
+
+
+def worded(findings: Iterable[Finding]) -> bool:
+    """Whether words say something of the patient: a note of which nothing is understood does not."""
+    return any(finding.origin != "image" for finding in findings)
+
+
+def image_warnings(image: ImageInstance) -> tuple[str, ...]:
+    return ("PHANTOM: a computed image, not a patient",) if image.is_phantom else ()

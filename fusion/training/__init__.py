@@ -1,0 +1,1 @@
+"""Fitting the reasoner and the ranker: patients, lessons, calibration, validation."""

@@ -1,0 +1,315 @@
+"""A home: the folder of the fetched sources, the graph, the linker's dictionary and the indexes.
+
+Where it lies, what is in it, how it is built (what is up to date is left alone) and how its parts are opened. What a
+function needs is imported inside it, so that the command line can ask for the folder at once.
+
+    sources/              the open sources as fetched       ontologies/sources/store.py
+    ontologies/           which ontologies the user added   ontologies/merging/registry.py
+    graph/                Part.graph
+    linker/               Part.linker, the compiled dictionary
+    indexes/literature    Part.literature
+    indexes/cases         Part.cases
+    indexes/images        Part.images
+    built.json            part → digest of what it was built from
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from enum import StrEnum
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from errors import ArtifactError, InputError
+
+if TYPE_CHECKING:
+    from indexes.manifest import Manifest, Verify
+    from kg.graph import KnowledgeGraph
+    from ontologies.linking.linker import Linker
+    from retrieval.document import Document
+    from vision.training_cases import TrainingCase
+
+_RECORD = "built.json"
+Progress = Callable[[str, int, int], None]
+
+
+class Part(StrEnum):
+    """What is built, in the order in which one needs the other."""
+
+    graph = "graph"
+    linker = "linker"
+    literature = "literature"
+    cases = "cases"
+    images = "images"
+
+
+PARTS = tuple(Part)
+
+
+def home_folder(given: Path | None = None) -> Path:
+    """``given``, with ``~`` as the user's folder, or the platform's data folder for whydx. It need not be there yet."""
+    if given is not None:
+        return given.expanduser()
+    from platformdirs import user_data_dir
+
+    return Path(user_data_dir("whydx"))
+
+
+def part_folder(home: Path, part: Part) -> Path:
+    """Where a home keeps a part."""
+    return home / part.value if part in (Part.graph, Part.linker) else home / "indexes" / part.value
+
+
+# --- opening
+
+
+def open_graph(home: Path) -> KnowledgeGraph:
+    """The home's graph. Raises ArtifactError when it is missing, damaged, or of another version."""
+    from kg.graph import KnowledgeGraph
+
+    return KnowledgeGraph.open(part_folder(home, Part.graph))
+
+
+def open_linker(home: Path) -> Linker:
+    """The home's linker. Raises ArtifactError when it is missing, damaged, or compiled by other rules or from another
+    graph."""
+    from ontologies.linking.linker import Linker
+
+    return Linker.open(part_folder(home, Part.linker))
+
+
+def manifests(home: Path, verify: Verify = "size") -> Iterator[tuple[Part, Manifest]]:
+    """The parts in their order, each with its manifest; files are checked as ``verify`` says. Raises ArtifactError
+    when one is missing or damaged."""
+    from indexes.manifest import FileEntry, Manifest, read
+    from ontologies.linking.dictionary import open_index
+
+    for part in Part:
+        folder = part_folder(home, part)
+        if part is Part.linker:  # ontologies may not import indexes, so its manifest is its own
+            record = dict(open_index(folder).manifest)
+            files = {name: FileEntry(**entry) for name, entry in record.pop("files").items()}
+            kind, version = record.pop("kind"), record.pop("version")
+            yield part, Manifest(kind=kind, version=version, files=files, settings=record)
+        else:
+            yield part, read(folder, kind=_kind(part), verify=verify)
+
+
+def _kind(part: Part) -> str:
+    """What the manifest of a part other than the linker says it is."""
+    from retrieval import cases, literature
+
+    kinds = {Part.literature: literature.KIND, Part.cases: cases.REPORTS, Part.images: cases.IMAGES}
+    return kinds.get(part, part.value)
+
+
+# --- building
+
+
+def build(
+    home: Path, parts: Sequence[str] = PARTS, *, memory: str | None = None, progress: Progress | None = None
+) -> tuple[str, ...]:
+    """Build the named parts, and whatever they need that is missing or out of date; returns the parts that were built.
+
+    ``memory`` limits what merging the ontologies takes (None: "4GB"); beyond it, it goes to disk.
+
+    A part is up to date when the hashes of its inputs are those it was built from and it opens, whole and in this
+    version's layout. Raises SourceError when a source is not fetched, InputError for an unknown part.
+    """
+    for part in parts:
+        if part not in PARTS:
+            raise InputError("unknown part", value=part, expected=", ".join(PARTS))
+    home.mkdir(parents=True, exist_ok=True)
+    graph_inputs = _graph_inputs(home)
+    digests = _digests(graph_inputs, images=Part.images in parts)
+    needed = [p for p in PARTS if p in parts or p in (Part.graph, Part.linker)]
+    stale = [p for p in needed if _recorded(home).get(p) != digests[p] or not _opens(home, p)]
+    for part in stale:
+        match part:
+            case Part.graph:
+                _build_graph(home, graph_inputs, memory, progress)
+            case Part.linker:
+                _build_linker(home, digests[Part.graph], progress)
+            case Part.literature:
+                _build_literature(home, progress)
+            case Part.cases:
+                _build_cases(home, progress)
+            case Part.images:
+                _build_images(home, progress)
+        _record(home, {**_recorded(home), part: digests[part]})
+    return tuple(part.value for part in stale)
+
+
+def _graph_inputs(home: Path) -> dict[str, str]:
+    """Name → hash of everything the graph is made from: the pinned sources, the chest layer's tables, the user's own
+    ontologies. The linker's words are none of them."""
+    from indexes.manifest import file_sha256
+    from kg.graph_writer import VERSION
+    from ontologies.chest import layer as chest
+    from ontologies.merging import registry
+    from ontologies.sources.pinned import SOURCES
+
+    found = {source.name: source.sha256 for source in SOURCES}
+    found |= {f"chest:{path.name}": file_sha256(path) for path in sorted(chest.DATA.glob("*.tsv"))}
+    return found | {f"user:{entry.name}": entry.sha256 for entry in registry.entries(home)} | {"layout": str(VERSION)}
+
+
+def _digests(graph_inputs: Mapping[str, str], *, images: bool) -> dict[str, str]:
+    """Part → digest of its inputs; without ``images`` theirs is left out, since it needs the detector's files."""
+    from indexes.manifest import file_sha256
+    from ontologies.linking import dictionary
+    from retrieval import cases, literature
+    from retrieval.encoder import PACKAGED_SHA256
+
+    graph = _digest(graph_inputs)
+    # A document is linked with all of the linker's words, so the dictionary that it depends on does, too.
+    words = {f"words:{path.name}": file_sha256(path) for path in sorted(dictionary.WORDS.glob("*.tsv"))}
+    linker = _digest({"graph": graph, "layout": str(dictionary.VERSION), **words})
+    documents = {"linker": linker, "encoder": PACKAGED_SHA256}
+    return {
+        Part.graph: graph,
+        Part.linker: linker,
+        Part.literature: _digest({**documents, "layout": str(literature.VERSION)}),
+        Part.cases: _digest({**documents, "layout": str(cases.VERSION)}),
+        Part.images: _digest({"graph": graph, **_detector_inputs()}) if images else "",
+    }
+
+
+def _detector_inputs() -> dict[str, str]:
+    """Name → hash of the shipped files that the image index is made from."""
+    from indexes.manifest import file_sha256
+    from vision import training_cases
+
+    files = (training_cases.PATH, training_cases.PATH.with_name("detector.json"))
+    for path in files:
+        if not path.is_file():
+            raise ArtifactError("the detector's files are missing", value=path.name, run="whydx train detector")
+    return {path.name: file_sha256(path) for path in files}
+
+
+def _digest(inputs: Mapping[str, str]) -> str:
+    return hashlib.sha256(json.dumps(dict(inputs), sort_keys=True).encode()).hexdigest()
+
+
+def _build_graph(home: Path, inputs: Mapping[str, str], memory: str | None, progress: Progress | None) -> None:
+    from kg.graph_build import build_graph
+    from ontologies.merging import registry
+    from ontologies.staging import MEMORY
+
+    stage = partial(registry.stage, home, progress=progress)
+    build_graph(part_folder(home, Part.graph), stage, inputs=inputs, memory=memory or MEMORY, progress=progress)
+
+
+def _build_linker(home: Path, graph_digest: str, progress: Progress | None) -> None:
+    from ontologies.linking.linker import Linker
+    from ontologies.merging.knowledge import Saved
+
+    known = Saved(part_folder(home, Part.graph))
+    relations = known.relations()
+    Linker.build(
+        known.concepts(),
+        known.terms(),
+        part_folder(home, Part.linker),
+        relations=relations,
+        source=graph_digest,
+        progress=progress,
+    )
+
+
+def _build_literature(home: Path, progress: Progress | None) -> None:
+    from retrieval import literature
+
+    graph = open_graph(home)
+    literature.build(home, open_linker(home), chest_concepts(graph), ancestors=_ancestors(graph), progress=progress)
+
+
+def _build_cases(home: Path, progress: Progress | None) -> None:
+    from retrieval import cases
+
+    cases.build(home, open_linker(home), ancestors=_ancestors(open_graph(home)), progress=progress)
+
+
+def _build_images(home: Path, progress: Progress | None) -> None:
+    from retrieval import cases
+    from vision import training_cases
+    from vision.detector import Detector
+
+    graph, images = open_graph(home), training_cases.read()
+    cases.build_images(
+        home,
+        images.embedding,
+        [image_document(graph, row) for row in images.rows],
+        detector=Detector.open().fingerprint,
+        ancestors=_ancestors(graph),
+        progress=progress,
+    )
+
+
+def chest_concepts(graph: KnowledgeGraph) -> frozenset[str]:
+    """Canonical CURIEs of the chest layer's diseases and imaging findings: what a paper must speak of to be indexed."""
+    from ontologies.chest import layer as chest
+
+    layer = chest.load()
+    rows = [*layer.diseases, *(f for f in layer.findings if f.kind == "imaging")]
+    return frozenset(graph.resolve(row.id) for row in rows)
+
+
+def _opens(home: Path, part: Part) -> bool:
+    """Whether a part is there, undamaged, and of the layout and rules of this version."""
+    from indexes import manifest
+    from retrieval import cases
+
+    try:
+        if part is Part.graph:
+            open_graph(home)
+        elif part is Part.linker:
+            open_linker(home)
+        else:
+            manifest.read(part_folder(home, part), kind=_kind(part), version=cases.VERSION)
+    except ArtifactError:
+        return False
+    return True
+
+
+def _ancestors(graph: KnowledgeGraph) -> Callable[[str], frozenset[str]]:
+    """Strict ancestors of a CURIE; none of one that the graph does not know."""
+    return lambda curie: graph.ancestors(curie) - {graph.resolve(curie)} if curie in graph else frozenset()
+
+
+def image_document(graph: KnowledgeGraph, row: TrainingCase) -> Document:
+    """A training image as a case: its labels are its text, and its concepts; an image without any is a normal chest."""
+    from fusion.prior import NORMAL
+    from retrieval.document import Document
+    from vision.finding import LABEL_CURIES
+
+    labels = [label for label in row.labels if label in LABEL_CURIES]
+    found = [graph.concept(LABEL_CURIES[label]) for label in labels] or [graph.concept(NORMAL)]
+    names = [concept.name for concept in found]
+    who = {"F": "woman", "M": "man"}.get(row.sex or "", "patient")
+    known = {"age": f"{row.age:g}" if row.age is not None else "", "sex": row.sex or "", "view": row.view or ""}
+    return Document(
+        doc_id=row.case_id,
+        kind="case",
+        title=f"{row.age:g}-year-old {who}" if row.age is not None else who,
+        text=", ".join(names),
+        source_curie=row.case_id,
+        concepts=tuple(sorted(concept.curie for concept in found)),
+        metadata={k: v for k, v in known.items() if v}
+        | {"findings": "; ".join(names), "impression": ", ".join(names), "collection": "NIH ChestX-ray14"},
+    )
+
+
+def _recorded(home: Path) -> dict[str, str]:
+    try:
+        return dict(json.loads((home / _RECORD).read_text()))
+    except (FileNotFoundError, json.JSONDecodeError, TypeError, ValueError):
+        return {}
+
+
+def _record(home: Path, digests: Mapping[str, str]) -> None:
+    part = home / f"{_RECORD}.part"
+    part.write_text(json.dumps(digests, indent=1, sort_keys=True) + "\n")
+    part.replace(home / _RECORD)

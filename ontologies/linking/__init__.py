@@ -1,0 +1,1 @@
+"""Text in, mentions of concepts out: present, absent or uncertain."""

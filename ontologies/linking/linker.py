@@ -1,0 +1,376 @@
+"""Text in, concepts out: every mention with its span, its concept, how and how well it matched, and its presence.
+
+>>> linker = Linker.open(home / "linker")
+>>> [(m.mention, m.concept.curie, m.presence) for m in linker.link("small left pleural effusion, no pneumothorax")]
+[('pleural effusion', 'UMLS:C0032227', 'present'), ('pneumothorax', 'UMLS:C0032326', 'absent')]
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import islice
+from pathlib import Path
+from typing import Literal, NamedTuple, cast
+
+import numpy as np
+
+from errors import ArtifactError, InputError
+from ontologies.concept import Concept, Presence, Relation, Term
+from ontologies.linking import dictionary
+from ontologies.linking.abbreviation import definitions
+from ontologies.linking.assertion import Context, assertions
+from ontologies.linking.modifiers import Change, Extent, Laterality, Modifiers, modifiers
+from ontologies.linking.radiology import ReportReader, shows_on_images
+from ontologies.linking.recognition import Candidate, Recognizer
+from ontologies.linking.words import Words
+
+Method = Literal[
+    "exact",
+    "normalized",
+    "order",
+    "coordination",
+    "abbreviation",
+    "interrupted",
+    "shorthand",
+    "spelling",
+    "similar",
+    "measurement",
+]
+
+_BATCH = 64
+_OF_ONE_MEANING = [dictionary.KINDS.index(kind) for kind in ("preferred", "exact", "layperson")]
+_UNMODIFIED = Modifiers()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConceptMatch:
+    """A mention of a concept: ``text[start:end] == mention``.
+
+    ``score`` in (0, 1] falls with the distance between the mention and ``matched_term``, the source's name that it
+    matched. ``method`` says how: the same characters ("exact"), after normalisation, in another word order, across a
+    coordination, by an abbreviation that the text defines, with its modifiers inside ("interrupted"), by a short word
+    of chest reports, with a misspelt word ("spelling"), by a measured value ("measurement",
+    ``ontologies.linking.measurement``), or by what it means ("similar", ``retrieval.similar_names``).
+    ``presence`` is "not assessed" when the mention is about the past or the family, and ``context`` says which, or when
+    linking was asked not to look; "indication" is why the patient was examined: what an image would show is at most
+    uncertain there. ``locations`` are places such as "right upper lobe"; ``size_mm`` holds the diameters as written, in
+    mm; ``change`` is since the examination before.
+    """
+
+    mention: str
+    start: int
+    end: int
+    concept: Concept
+    score: float
+    matched_term: str
+    method: Method
+    presence: Presence
+    context: Context | None = None
+    laterality: Laterality | None = None
+    locations: tuple[str, ...] = ()
+    size_mm: tuple[float, ...] = ()
+    extent: Extent | None = None
+    change: Change | None = None
+
+
+class Reading(NamedTuple):
+    """A text, its words, the runs of them that are names, overlaps resolved, the concepts that were asked for (bool a
+    concept; None: all), and whether it is a note on a patient."""
+
+    text: str
+    words: Words
+    found: list[Candidate]
+    allowed: np.ndarray | None
+    note: bool
+
+
+class Linker:
+    """A compiled dictionary, ready to read text. Deterministic: the same text gives the same matches."""
+
+    def __init__(self, index: dictionary.LinkerIndex) -> None:
+        self._index = index
+        self._recognizer = Recognizer(index)
+        self._reports = ReportReader(self._recognizer)
+        self._above = lru_cache(maxsize=1 << 14)(index.above)
+        self._concept = lru_cache(maxsize=1 << 14)(index.concept)
+        self._allowed = lru_cache(maxsize=16)(self._allow)
+
+    @classmethod
+    def build(
+        cls,
+        concepts: Iterable[Concept],
+        terms: Iterable[Term],
+        path: Path,
+        *,
+        relations: Iterable[Relation] = (),
+        source: str = "",
+        progress: Callable[[str, int, int], None] | None = None,
+    ) -> Linker:
+        """Compile the names of ``concepts`` into the folder ``path`` and open it. ArtifactError when there is no
+        name."""
+        from ontologies.linking import compiler
+
+        compiler.build(concepts, terms, Path(path), relations=relations, source=source, progress=progress)
+        return cls.open(path)
+
+    @classmethod
+    def open(cls, path: Path) -> Linker:
+        """Open a compiled folder. ArtifactError when it is missing, damaged, stale or empty."""
+        return cls(dictionary.open_index(Path(path)))
+
+    def _allow(self, systems: frozenset[str]) -> np.ndarray:
+        known = self._index.systems
+        wanted = sum(1 << known.index(system) for system in systems if system in known)
+        allowed = (self._index.system_bits & np.uint64(wanted)) != 0
+        if not allowed.any():
+            raise InputError(
+                "no concept of the dictionary has a code in",
+                value=", ".join(sorted(systems)),
+                expected=f"one of {', '.join(known)}",
+            )
+        return allowed
+
+    def link(
+        self, text: str, *, systems: Collection[str] | None = None, nested: bool = False, note: bool = False
+    ) -> tuple[ConceptMatch, ...]:
+        """The concepts mentioned in ``text``, by start, then longest first, then CURIE; empty when it mentions none.
+
+        ``systems`` keeps the concepts that have a code in one of these systems ("HP"); it is applied before overlaps
+        are resolved, so that a finding inside a disease's name is found when only findings are asked for. ``nested``
+        also keeps mentions inside longer ones. ``note`` reads the text as a note on a patient's chest: opacities are
+        the lung's, and measured values stand for findings ("CRP 106 mg/L"); in a paper they are somebody's or
+        everybody's. Raises InputError when the text is empty or blank.
+        """
+        if not text or text.isspace():
+            raise InputError("nothing to link: the text is empty", expected="a text")
+        return next(self.link_all([text], systems=systems, nested=nested, note=note))
+
+    def link_all(
+        self,
+        texts: Iterable[str],
+        *,
+        systems: Collection[str] | None = None,
+        nested: bool = False,
+        assess: bool = True,
+        note: bool = False,
+    ) -> Iterator[tuple[ConceptMatch, ...]]:
+        """``link`` for many texts, in their order and with the same matches; faster, because texts are looked up
+        together. An empty text has no matches. Without ``assess`` presence and side are left out ("not assessed",
+        None), which takes half the time."""
+        for reading in self.read_all(texts, systems=systems, nested=nested, note=note):
+            yield self.matches(reading, assess=assess)
+
+    def read_all(
+        self,
+        texts: Iterable[str],
+        *,
+        systems: Collection[str] | None = None,
+        nested: bool = False,
+        note: bool = False,
+    ) -> Iterator[Reading]:
+        """What ``link_all`` finds before it looks at what the texts say of it, so that others may add to it."""
+        allowed = None if systems is None else self._allowed(frozenset(systems))
+        rest = iter(texts)
+        while batch := list(islice(rest, _BATCH)):
+            words = [self._recognizer.words(text) for text in batch]
+            for text, read, found in zip(batch, words, self._recognizer.candidates(words, allowed), strict=True):
+                found = self._reports.read(text, read, found, allowed, note)
+                yield Reading(text, read, self._coherent(resolve(found, nested=nested)), allowed, note)
+
+    def _coherent(self, found: list[Candidate]) -> list[Candidate]:
+        """Where words fit several concepts about as well, take the one that lies nearer to the text's other concepts.
+
+        Nearness of two concepts is the share of their ancestors that are common to both (Jaccard); a candidate's score
+        is raised by the mean over its nearest concepts, at most three. Ties keep the order of the dictionary.
+        """
+        if not any(c.rivals for c in found):
+            return found
+        others = {c.concept for c in found if not c.rivals}
+        if not others:
+            return found
+        chosen = []
+        for candidate in found:
+            if candidate.rivals:
+                above = self._above(candidate.concept)
+                rivals = [
+                    rival
+                    for rival in candidate.rivals
+                    if rival.concept not in above and candidate.concept not in self._above(rival.concept)
+                ]
+                candidate = max((candidate, *rivals), key=lambda c: c.score * (1 + self._nearness(c.concept, others)))
+            chosen.append(candidate)
+        return chosen
+
+    def _nearness(self, concept: int, others: set[int]) -> float:
+        own = self._above(concept)
+        shares = []
+        for other in others:
+            above = self._above(other)
+            if common := len(own & above):
+                shares.append(common / (len(own) + len(above) - common))
+        nearest = sorted(shares, reverse=True)[:3]
+        return sum(nearest) / 3
+
+    def matches(self, reading: Reading, *, assess: bool = True) -> tuple[ConceptMatch, ...]:
+        """The matches of what was found in a text, as ``link`` gives them."""
+        text, words, found = reading.text, reading.words, reading.found
+        rows = [(*span(words, c.words), c.concept, c.score, c.term, c.method) for c in found]
+        rows = _expand_abbreviations(text, rows)
+        said: Iterable[tuple[Row, tuple[Presence, Context | None], Modifiers]]
+        if assess:
+            spans = [(row[0], row[1]) for row in rows]
+            said = zip(rows, assertions(text, spans), modifiers(text, spans), strict=True)
+        else:
+            said = ((row, ("not assessed", None), _UNMODIFIED) for row in rows)
+        matches = []
+        for (start, end, row, score, term, method), (presence, context), modified in said:
+            concept = self._concept(row)
+            if context == "indication" and presence == "present" and shows_on_images(concept):
+                presence = "uncertain"
+            mention, name = text[start:end], self._index.term(term)
+            if method == "normalized" and mention.lower() == name.lower():
+                method = "exact"
+            matches.append(
+                ConceptMatch(
+                    mention=mention,
+                    start=start,
+                    end=end,
+                    concept=concept,
+                    score=round(score, 4),
+                    matched_term=name,
+                    method=cast(Method, method),
+                    presence=presence,
+                    context=context,
+                    laterality=modified.laterality,
+                    locations=modified.locations,
+                    size_mm=modified.size_mm,
+                    extent=modified.extent,
+                    change=modified.change,
+                )
+            )
+        if reading.note:
+            matches += self._measured(reading, matches)
+        matches.sort(key=lambda m: (m.start, -m.end, m.concept.curie))
+        return tuple(matches)
+
+    def _measured(self, reading: Reading, named: Sequence[ConceptMatch]) -> Iterator[ConceptMatch]:
+        """What the values of a text say, except of concepts that it names in the same place."""
+        from ontologies.linking import measurement  # its expressions take a while to compile
+
+        text, allowed = reading.text, reading.allowed
+        values = list(measurement.measured(text))
+        said = assertions(text, [(value.start, value.end) for value in values])
+        for value, (presence, context) in zip(values, said, strict=True):
+            known = self._recognizer.named(value.finding)
+            if known is None or (allowed is not None and not allowed[known.concept]):
+                continue
+            concept = self._concept(known.concept)
+            if any(m.concept == concept and m.start < value.end and value.start < m.end for m in named):
+                continue
+            if presence != "not assessed":
+                presence = "present" if value.present else "absent"
+            yield ConceptMatch(
+                mention=text[value.start : value.end],
+                start=value.start,
+                end=value.end,
+                concept=concept,
+                score=round(known.score, 4),
+                matched_term=self._index.term(known.term),
+                method="measurement",
+                presence=presence,
+                context=context,
+            )
+
+    @property
+    def concepts(self) -> tuple[Concept, ...]:
+        """Every concept of the dictionary, by CURIE."""
+        return tuple(self._index.concept(row) for row in range(len(self._index.concept_offsets) - 1))
+
+    def names(self, systems: Collection[str]) -> list[tuple[int, int, str]]:
+        """(concept, term, text) of every name as its source writes it, of the concepts with a code in one of
+        ``systems``, abbreviations and near synonyms left out; by the dictionary's rows of concept and term."""
+        entries = self._index.entries
+        own = (entries["cost"] == 0) & (entries["flags"] & (dictionary.VARIANT | dictionary.CASED) == 0)
+        own &= np.isin(entries["kind"], _OF_ONE_MEANING) & self._allowed(frozenset(systems))[entries["concept"]]
+        rows = np.unique(np.stack([entries["concept"][own], entries["term"][own]], axis=1), axis=0).tolist()
+        return [(concept, term, self._index.term(term)) for concept, term in rows]
+
+    def term(self, row: int) -> str:
+        """The name in row ``row`` of the dictionary."""
+        return self._index.term(row)
+
+    def concept(self, row: int) -> Concept:
+        """The concept in row ``row`` of the dictionary."""
+        return self._concept(row)
+
+    def related(self, one: int, other: int) -> bool:
+        """Whether one of two concepts, given by their rows, is the other or above it."""
+        return one in self._above(other) or other in self._above(one)
+
+    @property
+    def fingerprint(self) -> str:
+        """Sixteen hexadecimal digits that change with the dictionary and its rules."""
+        return dictionary.fingerprint(self._index)
+
+
+def span(words: Words, chosen: Sequence[int]) -> tuple[int, int]:
+    """Where in the text the content words ``chosen`` (ascending) start and end."""
+    first, last = int(words.content[chosen[0]]), int(words.content[chosen[-1]])
+    return int(words.ends[first]) - len(words.pieces[first]), int(words.ends[last])
+
+
+def resolve(found: list[Candidate], *, nested: bool = False) -> list[Candidate]:
+    """Resolve overlaps: contiguous before coordinated, more words before fewer, better scores, then the text's
+    order."""
+    found = sorted(found, key=lambda c: (-len(c.words) * c.score, c.words, c.concept))
+    taken: list[set[int]] = []
+    kept: list[Candidate] = []
+    covered: set[int] = set()
+    for candidate in found:
+        if candidate.method == "coordination":
+            continue
+        if nested:
+            words = set(candidate.words)
+            clash = any(words == other or (words & other and not words < other) for other in taken)
+            taken += [words] * (not clash)
+        else:
+            clash = not covered.isdisjoint(candidate.words)
+        if not clash:
+            covered.update(candidate.words)
+            kept.append(candidate)
+    for candidate in found:
+        if candidate.method == "coordination" and not covered.intersection(candidate.own):
+            covered.update(candidate.own)
+            kept.append(candidate)
+    return kept
+
+
+Row = tuple[int, int, int, float, int, str]
+
+
+def _expand_abbreviations(text: str, rows: list[Row]) -> list[Row]:
+    """Give every use of a short form that the text defines the concept of its long form, or none when the long form
+    has none."""
+    defined = definitions(text) if "(" in text else ()
+    if not defined:
+        return rows
+    shorts = {
+        short: next((r for r in rows if r[0] <= start + 4 and start <= r[0] and r[1] == end), None)
+        for short, start, end in defined
+    }
+    kept = [r for r in rows if text[r[0] : r[1]] not in shorts]
+    covered = [(r[0], r[1]) for r in kept]
+    for short, row in shorts.items():
+        if row is None:
+            continue
+        for use in re.finditer(rf"(?<![^\W_]){re.escape(short)}(?![^\W_])", text):
+            start, end = use.span()
+            if not any(a < end and start < b for a, b in covered):
+                kept.append((start, end, row[2], row[3] * 0.95, row[4], "abbreviation"))
+    return kept
+
+
+__all__ = ["ArtifactError", "ConceptMatch", "Linker"]

@@ -1,0 +1,1 @@
+"""What the readers say becomes one set of concepts, with where each statement comes from."""

@@ -1,0 +1,30 @@
+"""What is drawn for the terminal, as plain text and as HTML."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from io import StringIO
+from typing import Any
+
+from rich.console import Console
+
+WIDTH = 110
+"""Characters of a line where there is no terminal to ask."""
+Draw = Callable[[Any, Console], None]
+_PAGE = '<pre style="font-family: monospace; line-height: 1.25; overflow-x: auto; white-space: pre">{code}</pre>\n'
+
+
+def as_text(value: Any, draw: Draw) -> str:
+    """``value`` as ``draw`` draws it, without colours; lines end without blanks."""
+    text = StringIO()
+    draw(value, Console(file=text, width=WIDTH, color_system=None, highlight=False))
+    return "\n".join(line.rstrip() for line in text.getvalue().splitlines()) + "\n"
+
+
+def as_html(value: Any, draw: Draw) -> str:
+    """``value`` as ``draw`` draws it, as one preformatted element of a page; all that it says is escaped."""
+    console = Console(
+        file=StringIO(), record=True, width=WIDTH, color_system="truecolor", force_terminal=True, highlight=False
+    )
+    draw(value, console)
+    return console.export_html(inline_styles=True, code_format=_PAGE)

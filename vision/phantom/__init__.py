@@ -1,0 +1,1 @@
+"""A computed chest radiograph: no patient."""

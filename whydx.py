@@ -1,0 +1,410 @@
+"""whydx for Python: what notebooks and programs import.
+
+>>> import whydx
+>>> dx = whydx.open()
+>>> report = dx.diagnose("film.dcm", note="fever and productive cough", age=61, sex="F")
+>>> dx.why(report, "pneumonia").by_kind
+>>> report.save("report.json")
+
+The command line calls these functions. Everything heavy is imported where it is used, so that ``import whydx`` is
+quick. What can go wrong raises a WhydxError whose text is one line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from errors import ArtifactError, DependencyError, InputError, SourceError, UnknownConceptError, WhydxError
+
+if TYPE_CHECKING:
+    from fusion.diagnosis import Diagnosis, DiagnosticReport, Evidence
+    from fusion.explain import Explainer
+    from fusion.explanation import Counterfactual, WhatIf, Why, WhyNot
+    from fusion.pipeline import Pipeline
+    from kg.graph import KnowledgeGraph
+    from kg.paths import PathFinder
+    from kg.triple import KGPath, Triple
+    from ontologies.concept import Concept
+    from ontologies.linking.linker import ConceptMatch, Linker
+    from reports.report import Report
+    from retrieval.cases import Cases
+    from retrieval.document import Document, SearchHit
+    from retrieval.literature import Literature
+    from vision.detector import Detection, Detector
+    from vision.explanation import Explanation, Method
+    from vision.finding import BoundingBox, Finding
+    from vision.image import ImageInstance
+
+__all__ = [
+    "ArtifactError",
+    "BoundingBox",
+    "Concept",
+    "ConceptMatch",
+    "Counterfactual",
+    "DependencyError",
+    "Detection",
+    "Diagnosis",
+    "Document",
+    "Evidence",
+    "Explanation",
+    "Finding",
+    "InputError",
+    "KGPath",
+    "Report",
+    "SearchHit",
+    "SourceError",
+    "Triple",
+    "UnknownConceptError",
+    "WhatIf",
+    "Why",
+    "WhyNot",
+    "Whydx",
+    "WhydxError",
+    "load",
+    "open",
+]
+_BATCH = 8
+UNREADABLE = "unreadable"
+Progress = Callable[[str, int, int], None]
+Images = Path | str | Sequence[Path | str]
+# The types that answers are made of, imported when they are asked for.
+_TYPES = {
+    "BoundingBox": "vision.finding",
+    "Concept": "ontologies.concept",
+    "ConceptMatch": "ontologies.linking.linker",
+    "Counterfactual": "fusion.explanation",
+    "Detection": "vision.detector",
+    "Diagnosis": "fusion.diagnosis",
+    "Document": "retrieval.document",
+    "Evidence": "fusion.diagnosis",
+    "Explanation": "vision.explanation",
+    "Finding": "vision.finding",
+    "KGPath": "kg.triple",
+    "Report": "reports.report",
+    "SearchHit": "retrieval.document",
+    "Triple": "kg.triple",
+    "WhatIf": "fusion.explanation",
+    "Why": "fusion.explanation",
+    "WhyNot": "fusion.explanation",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("whydx")
+    if name in _TYPES:
+        from importlib import import_module
+
+        return getattr(import_module(_TYPES[name]), name)
+    raise AttributeError(f"module 'whydx' has no attribute {name!r}")
+
+
+def open(home: Path | str | None = None, *, device: str = "cpu") -> Whydx:
+    """whydx over the home ``home`` (default: the platform's data folder), with the detector's networks on ``device``
+    ("cpu", "cuda" or "mps").
+
+    Nothing is read yet: each part is opened when it is first needed, and what is missing or damaged raises
+    ArtifactError then, with the command that builds it.
+    """
+    from home import home_folder
+
+    return Whydx(home_folder(None if home is None else Path(home)), device=device)
+
+
+def load(path: Path | str) -> Report:
+    """The report saved in the file ``path``. Raises InputError when it is missing or is not a report."""
+    from reports.report import Report
+
+    return Report.load(Path(path))
+
+
+class Whydx:
+    """All that whydx does, over one home. ``graph``, ``linker``, ``detector`` and ``pipeline`` are opened at first use
+    and kept."""
+
+    def __init__(self, home: Path, *, device: str = "cpu") -> None:
+        self.home, self.device = home, device
+
+    def __repr__(self) -> str:
+        return f"<Whydx: {self.home}, {self.device}>"
+
+    @cached_property
+    def graph(self) -> KnowledgeGraph:
+        """The knowledge graph."""
+        from home import open_graph
+
+        return open_graph(self.home)
+
+    @cached_property
+    def linker(self) -> Linker:
+        """What finds concepts in text."""
+        from home import open_linker
+
+        return open_linker(self.home)
+
+    @cached_property
+    def detector(self) -> Detector:
+        """What looks at images."""
+        from vision.detector import Detector
+
+        return Detector.open(device=self.device)
+
+    @cached_property
+    def pipeline(self) -> Pipeline:
+        """All that a diagnosis needs, opened together so that the parts fit each other."""
+        from fusion.pipeline import Pipeline
+
+        return Pipeline.open(self.home, device=self.device)
+
+    @cached_property
+    def _finder(self) -> PathFinder:
+        from kg.paths import PathFinder
+
+        return PathFinder(self.graph)
+
+    @cached_property
+    def _literature(self) -> Literature:
+        from retrieval.literature import Literature
+
+        return Literature.open(self.home)
+
+    @cached_property
+    def _cases(self) -> Cases:
+        from retrieval.cases import Cases
+
+        return Cases.open(self.home)
+
+    # --- diagnosing
+
+    def diagnose(
+        self,
+        images: Images = (),
+        *,
+        note: str | None = None,
+        present: Sequence[str] = (),
+        absent: Sequence[str] = (),
+        age: float | None = None,
+        sex: str | None = None,
+        k: int = 5,
+    ) -> Report:
+        """A ranked differential diagnosis with the evidence that moved it, of one patient.
+
+        ``images``: a file or the files of one study (DICOM, PNG or JPEG). ``note``: what is known, in words.
+        ``present`` and ``absent``: findings by CURIE or name. ``age`` in years, ``sex`` "F" or "M"; those of the image
+        are used where they are not given. ``k``: how many diagnoses are shown. Raises InputError when nothing is given
+        or something cannot be used: an unreadable or refused image, an empty note, an unknown finding.
+        """
+        from fusion.intake import Patient
+        from reports.report import Report
+
+        paths = _paths(images)
+        patient = Patient(images=paths, note=note, present=tuple(present), absent=tuple(absent), age=age, sex=sex)
+        return Report.of(self.pipeline.diagnose(patient, k), images=paths, note=note)
+
+    # --- looking and reading
+
+    def detect(self, image: Path | str | ImageInstance) -> Detection:
+        """What is seen on one image: the 14 ChestX-ray14 findings with probability, cut-off, side and box, and with
+        their concepts where the home has a graph.
+
+        An image that is no frontal chest radiograph is ``refused``, with no findings. Raises InputError when the file
+        cannot be read.
+        """
+        loaded = _image(image)  # what cannot be read is said before the detector is opened
+        return self._linked(self.detector.detect(loaded))
+
+    def detect_all(
+        self, images: Iterable[Path | str], *, progress: Progress | None = None
+    ) -> Iterator[tuple[Path, Detection]]:
+        """Each image with what is seen on it, in order; eight at a time are looked at. A file that cannot be read is
+        refused as UNREADABLE with the reason among the warnings, so that one of many does not end a run."""
+        import numpy as np
+
+        from vision.detector import EMBEDDING_DIM, Detection
+
+        paths = [Path(image) for image in images]
+        for start in range(0, len(paths), _BATCH):
+            some = paths[start : start + _BATCH]
+            loaded: dict[Path, ImageInstance] = {}
+            reasons: dict[Path, str] = {}
+            for path in some:
+                try:
+                    loaded[path] = _image(path)
+                except InputError as error:
+                    reasons[path] = " ".join(str(error).split())
+            found = dict(zip(loaded, self.detector.detect_batch(list(loaded.values())), strict=True))
+            for path in some:
+                if path in reasons:
+                    nothing = np.zeros(EMBEDDING_DIM, np.float32)
+                    yield path, Detection(findings=(), embedding=nothing, refused=UNREADABLE, warnings=(reasons[path],))
+                else:
+                    yield path, self._linked(found[path])
+            if progress:
+                progress("detecting", min(start + _BATCH, len(paths)), len(paths))
+
+    def explain(
+        self, image: Path | str | ImageInstance, seen: Detection, method: Method = "patch"
+    ) -> tuple[Explanation, ...]:
+        """Where the findings that are present come from: a heat map each, with how faithful it is; none for a refused
+        image."""
+        from vision.explanation import explain
+
+        present = [finding.label for finding in seen.findings if finding.presence == "present"]
+        return () if seen.refused or not present else explain(self.detector, _image(image), present, method)
+
+    def link(
+        self, text: str, *, vocab: str | None = None, nested: bool = False, note: bool = False
+    ) -> tuple[ConceptMatch, ...]:
+        """The concepts that ``text`` mentions, in the order of the text; none is no error.
+
+        ``vocab``: only concepts with a code in this system ("HP"). ``nested``: also the mentions inside longer ones.
+        ``note``: read as ``diagnose`` reads a note, with measured values.
+        """
+        return next(self.link_all([text], vocab=vocab, nested=nested, note=note))
+
+    def link_all(
+        self, texts: Iterable[str], *, vocab: str | None = None, nested: bool = False, note: bool = False
+    ) -> Iterator[tuple[ConceptMatch, ...]]:
+        """``link`` for one text after the other."""
+        systems = None if vocab is None else (vocab,)
+        return (tuple(found) for found in self.linker.link_all(texts, systems=systems, nested=nested, note=note))
+
+    def paths(self, finding: str, disease: str, *, k: int = 5, max_hops: int = 4) -> tuple[KGPath, ...]:
+        """The best paths through the graph between a finding and a disease (CURIEs or names), or any two concepts;
+        empty when nothing of at most ``max_hops`` edges joins them. Raises UnknownConceptError, and InputError for a
+        name that means several concepts."""
+        return tuple(self._finder.find(self.graph.find(finding), self.graph.find(disease), k, max_hops))
+
+    # --- searching
+
+    def search(self, query: str, *, k: int = 10) -> tuple[SearchHit, ...]:
+        """The papers that fit ``query`` best, by words, meaning and concepts."""
+        return tuple(self._literature.search(query, k, concepts=self._mentioned(query)))
+
+    def cases(
+        self, image: Path | str | None = None, *, text: str | None = None, where: str | None = None, k: int = 10
+    ) -> tuple[SearchHit, ...]:
+        """The cases most like an image, a text or both; ``where`` keeps only some ("age>60 and finding:effusion").
+
+        Raises InputError when nothing is given, the image is refused, or the condition cannot be read.
+        """
+        if image is None and text is None and where is None:
+            raise InputError("nothing to find cases by", expected="an image, a text or a condition")
+        embedding = None
+        if image is not None:
+            seen = self.detect(image)
+            if seen.refused:
+                raise refusal(Path(image), seen.refused)
+            embedding = seen.embedding
+        concepts = () if text is None else self._mentioned(text)
+        found = self._cases.search(text=text, image_embedding=embedding, concepts=concepts, k=k, where=where)
+        return tuple(found)
+
+    # --- explaining
+
+    def why(
+        self,
+        report: DiagnosticReport,
+        disease: str | None = None,
+        *,
+        images: Images | None = None,
+        note: str | None = None,
+    ) -> Why:
+        """What carries a diagnosis of ``report`` (a CURIE or name; None: the first), and which pieces work together.
+
+        ``images`` and ``note`` are those that the report was made from. A Report of this process still has them; one
+        that was loaded does not, and without them the answer's warnings say what it does without. Raises InputError
+        when the disease is not on the shortlist; ``why_not`` answers then.
+        """
+        return self._explainer(report, images, note).why(disease)
+
+    def why_not(
+        self,
+        report: DiagnosticReport,
+        disease: str,
+        *,
+        images: Images | None = None,
+        note: str | None = None,
+    ) -> WhyNot:
+        """What demotes a disease, or that the graph does not know it; ``images`` and ``note`` as for ``why``."""
+        return self._explainer(report, images, note).why_not(disease)
+
+    def what_if(
+        self,
+        report: DiagnosticReport,
+        *,
+        present: Sequence[str] = (),
+        absent: Sequence[str] = (),
+        unknown: Sequence[str] = (),
+        age: float | None = None,
+        sex: str | None = None,
+        images: Images | None = None,
+        note: str | None = None,
+    ) -> WhatIf:
+        """The ranking if findings (by CURIE, name or a part of a name that the report has) were present, absent or not
+        assessed, or age or sex different; ``images`` and ``note`` as for ``why``. Raises InputError when nothing would
+        change or nothing would be left."""
+        explainer = self._explainer(report, images, note)
+        return explainer.what_if(explainer.changes(present, absent, unknown), age=age, sex=sex)
+
+    def counterfactual(
+        self,
+        report: DiagnosticReport,
+        *,
+        images: Images | None = None,
+        note: str | None = None,
+    ) -> Counterfactual:
+        """The smallest change of findings that changes the first diagnosis; ``images`` and ``note`` as for ``why``."""
+        from fusion.counterfactual import smallest_change
+
+        return smallest_change(self._explainer(report, images, note))
+
+    # --- shared
+
+    def _explainer(
+        self,
+        report: DiagnosticReport,
+        images: Images | None,
+        note: str | None,
+    ) -> Explainer:
+        from fusion.explain import Explainer
+
+        known = getattr(report, "images", ()) if images is None else _paths(images)
+        told = getattr(report, "note", None) if note is None else note
+        return Explainer(self.pipeline, self.pipeline.intake.recall(report, known, told))
+
+    def _linked(self, seen: Detection) -> Detection:
+        """``seen`` with the concepts of its findings; as it is when no graph is built."""
+        from home import Part, part_folder
+        from vision.finding import LABEL_CURIES
+
+        if not part_folder(self.home, Part.graph).exists():
+            return seen
+        findings = (replace(f, concept=self.graph.concept(LABEL_CURIES[f.label])) for f in seen.findings)
+        return replace(seen, findings=tuple(findings))
+
+    def _mentioned(self, text: str) -> tuple[str, ...]:
+        """The CURIEs of the concepts that ``text`` states as present, sorted."""
+        present = {m.concept.curie for m in self.linker.link(text, note=True) if m.presence == "present"}
+        return tuple(sorted(present))
+
+
+def refusal(path: Path, reason: str) -> InputError:
+    """What to say of an image that cannot be used."""
+    return InputError(f"the image is refused ({reason})", value=path, expected="a frontal chest radiograph")
+
+
+def _paths(images: Images) -> tuple[Path, ...]:
+    return (Path(images),) if isinstance(images, Path | str) else tuple(Path(image) for image in images)
+
+
+def _image(image: Path | str | ImageInstance) -> ImageInstance:
+    from vision.image import load_image
+
+    return load_image(image) if isinstance(image, Path | str) else image
