@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from enum import StrEnum
 from functools import partial
@@ -50,9 +51,11 @@ PARTS = tuple(Part)
 
 
 def home_folder(given: Path | None = None) -> Path:
-    """``given``, with ``~`` as the user's folder, or the platform's data folder for whydx. It need not be there yet."""
-    if given is not None:
-        return given.expanduser()
+    """``given``, else what WHYDX_HOME says, else the platform's data folder for whydx; ``~`` is the user's folder. It
+    need not be there yet."""
+    named = given or os.environ.get("WHYDX_HOME")
+    if named:
+        return Path(named).expanduser()
     from platformdirs import user_data_dir
 
     return Path(user_data_dir("whydx"))
@@ -116,21 +119,15 @@ def build(
 
     ``memory`` limits what merging the ontologies takes (None: "4GB"); beyond it, it goes to disk.
 
-    A part is up to date when the hashes of its inputs are those it was built from and it opens, whole and in this
-    version's layout. Raises SourceError when a source is not fetched, InputError for an unknown part.
+    ``stale`` says what is out of date. Raises SourceError when a source is not fetched, InputError for an unknown part.
     """
-    for part in parts:
-        if part not in PARTS:
-            raise InputError("unknown part", value=part, expected=", ".join(PARTS))
+    outdated = stale(home, parts)
     home.mkdir(parents=True, exist_ok=True)
-    graph_inputs = _graph_inputs(home)
-    digests = _digests(graph_inputs, images=Part.images in parts)
-    needed = [p for p in PARTS if p in parts or p in (Part.graph, Part.linker)]
-    stale = [p for p in needed if _recorded(home).get(p) != digests[p] or not _opens(home, p)]
-    for part in stale:
+    digests = _digests(home, parts)
+    for part in outdated:
         match part:
             case Part.graph:
-                _build_graph(home, graph_inputs, memory, progress)
+                _build_graph(home, memory, progress)
             case Part.linker:
                 _build_linker(home, digests[Part.graph], progress)
             case Part.literature:
@@ -140,7 +137,17 @@ def build(
             case Part.images:
                 _build_images(home, progress)
         _record(home, {**_recorded(home), part: digests[part]})
-    return tuple(part.value for part in stale)
+    return tuple(part.value for part in outdated)
+
+
+def stale(home: Path, parts: Sequence[str] = PARTS) -> tuple[Part, ...]:
+    """Those of the named parts, and of what they need, that `build` would build: missing, damaged, of another layout,
+    or made from other inputs than those there now. Raises InputError for an unknown part."""
+    for part in parts:
+        if part not in PARTS:
+            raise InputError("unknown part", value=part, expected=", ".join(PARTS))
+    digests, recorded = _digests(home, parts), _recorded(home)
+    return tuple(part for part in digests if recorded.get(part) != digests[part] or not _opens(home, part))
 
 
 def _graph_inputs(home: Path) -> dict[str, str]:
@@ -157,25 +164,26 @@ def _graph_inputs(home: Path) -> dict[str, str]:
     return found | {f"user:{entry.name}": entry.sha256 for entry in registry.entries(home)} | {"layout": str(VERSION)}
 
 
-def _digests(graph_inputs: Mapping[str, str], *, images: bool) -> dict[str, str]:
-    """Part → digest of its inputs; without ``images`` theirs is left out, since it needs the detector's files."""
+def _digests(home: Path, parts: Sequence[str]) -> dict[Part, str]:
+    """Part → digest of its inputs, for the named parts and the graph and linker that they need, in their order."""
     from indexes.manifest import file_sha256
     from ontologies.linking import dictionary
     from retrieval import cases, literature
     from retrieval.encoder import PACKAGED_SHA256
 
-    graph = _digest(graph_inputs)
+    graph = _digest(_graph_inputs(home))
     # A document is linked with all of the linker's words, so the dictionary that it depends on does, too.
     words = {f"words:{path.name}": file_sha256(path) for path in sorted(dictionary.WORDS.glob("*.tsv"))}
     linker = _digest({"graph": graph, "layout": str(dictionary.VERSION), **words})
     documents = {"linker": linker, "encoder": PACKAGED_SHA256}
-    return {
-        Part.graph: graph,
-        Part.linker: linker,
-        Part.literature: _digest({**documents, "layout": str(literature.VERSION)}),
-        Part.cases: _digest({**documents, "layout": str(cases.VERSION)}),
-        Part.images: _digest({"graph": graph, **_detector_inputs()}) if images else "",
-    }
+    digests = {Part.graph: graph, Part.linker: linker}
+    if Part.literature in parts:
+        digests[Part.literature] = _digest({**documents, "layout": str(literature.VERSION)})
+    if Part.cases in parts:
+        digests[Part.cases] = _digest({**documents, "layout": str(cases.VERSION)})
+    if Part.images in parts:
+        digests[Part.images] = _digest({"graph": graph, **_detector_inputs()})
+    return digests
 
 
 def _detector_inputs() -> dict[str, str]:
@@ -194,13 +202,15 @@ def _digest(inputs: Mapping[str, str]) -> str:
     return hashlib.sha256(json.dumps(dict(inputs), sort_keys=True).encode()).hexdigest()
 
 
-def _build_graph(home: Path, inputs: Mapping[str, str], memory: str | None, progress: Progress | None) -> None:
+def _build_graph(home: Path, memory: str | None, progress: Progress | None) -> None:
     from kg.graph_build import build_graph
     from ontologies.merging import registry
     from ontologies.staging import MEMORY
 
     stage = partial(registry.stage, home, progress=progress)
-    build_graph(part_folder(home, Part.graph), stage, inputs=inputs, memory=memory or MEMORY, progress=progress)
+    build_graph(
+        part_folder(home, Part.graph), stage, inputs=_graph_inputs(home), memory=memory or MEMORY, progress=progress
+    )
 
 
 def _build_linker(home: Path, graph_digest: str, progress: Progress | None) -> None:

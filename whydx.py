@@ -22,9 +22,9 @@ from errors import ArtifactError, DependencyError, InputError, SourceError, Unkn
 
 if TYPE_CHECKING:
     from fusion.diagnosis import Diagnosis, DiagnosticReport, Evidence
-    from fusion.explain import Explainer
-    from fusion.explanation import Counterfactual, WhatIf, Why, WhyNot
     from fusion.pipeline import Pipeline
+    from fusion.why.answer import Counterfactual, WhatIf, Why, WhyNot
+    from fusion.why.explainer import Explainer
     from kg.graph import KnowledgeGraph
     from kg.paths import PathFinder
     from kg.triple import KGPath, Triple
@@ -73,23 +73,16 @@ Progress = Callable[[str, int, int], None]
 Images = Path | str | Sequence[Path | str]
 # The types that answers are made of, imported when they are asked for.
 _TYPES = {
-    "BoundingBox": "vision.finding",
-    "Concept": "ontologies.concept",
-    "ConceptMatch": "ontologies.linking.linker",
-    "Counterfactual": "fusion.explanation",
-    "Detection": "vision.detector",
-    "Diagnosis": "fusion.diagnosis",
-    "Document": "retrieval.document",
-    "Evidence": "fusion.diagnosis",
-    "Explanation": "vision.explanation",
-    "Finding": "vision.finding",
-    "KGPath": "kg.triple",
-    "Report": "reports.report",
-    "SearchHit": "retrieval.document",
-    "Triple": "kg.triple",
-    "WhatIf": "fusion.explanation",
-    "Why": "fusion.explanation",
-    "WhyNot": "fusion.explanation",
+    "fusion.diagnosis": ("Diagnosis", "Evidence"),
+    "fusion.why.answer": ("Counterfactual", "WhatIf", "Why", "WhyNot"),
+    "kg.triple": ("KGPath", "Triple"),
+    "ontologies.concept": ("Concept",),
+    "ontologies.linking.linker": ("ConceptMatch",),
+    "reports.report": ("Report",),
+    "retrieval.document": ("Document", "SearchHit"),
+    "vision.detector": ("Detection",),
+    "vision.explanation": ("Explanation",),
+    "vision.finding": ("BoundingBox", "Finding"),
 }
 
 
@@ -98,10 +91,11 @@ def __getattr__(name: str) -> Any:
         from importlib.metadata import version
 
         return version("whydx")
-    if name in _TYPES:
-        from importlib import import_module
+    for module, types in _TYPES.items():
+        if name in types:
+            from importlib import import_module
 
-        return getattr(import_module(_TYPES[name]), name)
+            return getattr(import_module(module), name)
     raise AttributeError(f"module 'whydx' has no attribute {name!r}")
 
 
@@ -203,6 +197,7 @@ class Whydx:
         from fusion.intake import Patient
         from reports.report import Report
 
+        age, sex = _demographics(age, sex)
         paths = _paths(images)
         patient = Patient(images=paths, note=note, present=tuple(present), absent=tuple(absent), age=age, sex=sex)
         return Report.of(self.pipeline.diagnose(patient, k), images=paths, note=note)
@@ -325,12 +320,7 @@ class Whydx:
         return self._explainer(report, images, note).why(disease)
 
     def why_not(
-        self,
-        report: DiagnosticReport,
-        disease: str,
-        *,
-        images: Images | None = None,
-        note: str | None = None,
+        self, report: DiagnosticReport, disease: str, *, images: Images | None = None, note: str | None = None
     ) -> WhyNot:
         """What demotes a disease, or that the graph does not know it; ``images`` and ``note`` as for ``why``."""
         return self._explainer(report, images, note).why_not(disease)
@@ -350,30 +340,22 @@ class Whydx:
         """The ranking if findings (by CURIE, name or a part of a name that the report has) were present, absent or not
         assessed, or age or sex different; ``images`` and ``note`` as for ``why``. Raises InputError when nothing would
         change or nothing would be left."""
+        age, sex = _demographics(age, sex)
         explainer = self._explainer(report, images, note)
         return explainer.what_if(explainer.changes(present, absent, unknown), age=age, sex=sex)
 
     def counterfactual(
-        self,
-        report: DiagnosticReport,
-        *,
-        images: Images | None = None,
-        note: str | None = None,
+        self, report: DiagnosticReport, *, images: Images | None = None, note: str | None = None
     ) -> Counterfactual:
         """The smallest change of findings that changes the first diagnosis; ``images`` and ``note`` as for ``why``."""
-        from fusion.counterfactual import smallest_change
+        from fusion.why.counterfactual import smallest_change
 
         return smallest_change(self._explainer(report, images, note))
 
     # --- shared
 
-    def _explainer(
-        self,
-        report: DiagnosticReport,
-        images: Images | None,
-        note: str | None,
-    ) -> Explainer:
-        from fusion.explain import Explainer
+    def _explainer(self, report: DiagnosticReport, images: Images | None, note: str | None) -> Explainer:
+        from fusion.why.explainer import Explainer
 
         known = getattr(report, "images", ()) if images is None else _paths(images)
         told = getattr(report, "note", None) if note is None else note
@@ -398,6 +380,14 @@ class Whydx:
 def refusal(path: Path, reason: str) -> InputError:
     """What to say of an image that cannot be used."""
     return InputError(f"the image is refused ({reason})", value=path, expected="a frontal chest radiograph")
+
+
+def _demographics(age: float | None, sex: str | None) -> tuple[float | None, str | None]:
+    if age is not None and not 0 <= age <= 130:
+        raise InputError("not an age", value=age, expected="years, from 0 to 130")
+    if sex not in (None, "F", "M"):
+        raise InputError("not a sex", value=sex, expected="F or M")
+    return None if age is None else float(age), sex
 
 
 def _paths(images: Images) -> tuple[Path, ...]:

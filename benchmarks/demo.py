@@ -6,7 +6,6 @@ fetched reports at that moment (they may not be redistributed, so the repository
 
 from __future__ import annotations
 
-import os
 import sys
 import tarfile
 from pathlib import Path
@@ -37,10 +36,10 @@ def indication(home: Path, report: str = REPORT) -> str:
 
 def main() -> None:
     folder = Path(sys.argv[1] if len(sys.argv) > 1 else "build/demo")
-    named = os.environ.get("WHYDX_HOME")
-    home = home_folder(Path(named) if named else None)
     try:
-        note = indication(home)  # before anything is written: make takes the phantom as a sign that all is there
+        note = indication(
+            home_folder()
+        )  # before anything is written: make takes the phantom as a sign that all is there
     except WhydxError as error:
         sys.exit(f"error: {error}")
     folder.mkdir(parents=True, exist_ok=True)

@@ -25,9 +25,9 @@ import numpy as np
 from benchmarks.knowledge_ablation import SEED, chest_patients
 from benchmarks.machine import stamp
 from fusion.diagnosis import Evidence
-from fusion.explain import Explainer
 from fusion.intake import Recalled
 from fusion.pipeline import Pipeline
+from fusion.why.explainer import Explainer
 from fusion.workup import Case, observations
 from home import home_folder
 

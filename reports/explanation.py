@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.text import Text
 
-from fusion.explanation import Counterfactual, WhatIf, Why, WhyNot
+from fusion.why.answer import Counterfactual, WhatIf, Why, WhyNot
 from reports.table import KINDS, codes, evidence, grid, heading, percent, weight
 
 _STATUS = {

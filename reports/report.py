@@ -20,8 +20,8 @@ class Report(DiagnosticReport):
     with them. They can identify a patient: they are kept in memory only, and are in nothing that is shown or saved.
     """
 
-    images: tuple[Path, ...]
-    note: str | None
+    images: tuple[Path, ...] = ()
+    note: str | None = None
 
     @classmethod
     def of(cls, report: DiagnosticReport, *, images: tuple[Path, ...] = (), note: str | None = None) -> Report:

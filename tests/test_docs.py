@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import typer
 
+from benchmarks.architecture import LEVEL, ROOM_LEVEL
 from cli import app
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -151,6 +152,50 @@ def test_make_has_the_targets_that_the_pages_name() -> None:
     named |= {target for page in PAGES for target in re.findall(r"`make (\w+)", page.read_text(encoding="utf-8"))}
     targets = set(re.findall(r"^(\w+):", (REPOSITORY / "Makefile").read_text(encoding="utf-8"), flags=re.M))
     assert {"demo", "bench"} <= named <= targets
+
+
+def snippets(text: str) -> list[str]:
+    """The fenced Python blocks of a page, in order."""
+    return re.findall(r"^```python\n(.*?)^```", text, flags=re.M | re.S)
+
+
+SNIPPETS = {page.name: snippets(page.read_text(encoding="utf-8")) for page in PAGES}
+# Encodes the names of the home's vocabulary at first use, which takes minutes.
+ENCODES = "SimilarNames"
+
+
+def run_snippets(blocks: list[str], page: str) -> None:
+    scope: dict[str, Any] = {"__name__": "__main__"}
+    for number, block in enumerate(blocks, 1):
+        exec(compile(block, f"{page}, snippet {number}", "exec"), scope)
+
+
+@pytest.mark.parametrize("page", [page for page, blocks in SNIPPETS.items() if blocks])
+def test_snippets_run(desk: Path, page: str) -> None:
+    """As one program, in the order of the page."""
+    run_snippets([block for block in SNIPPETS[page] if ENCODES not in block], page)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_snippets_that_encode_names_run(desk: Path) -> None:
+    pages = [page for page, blocks in SNIPPETS.items() if any(ENCODES in block for block in blocks)]
+    assert pages
+    for page in pages:
+        run_snippets(SNIPPETS[page], page)
+
+
+def test_the_figure_of_the_house_is_fresh() -> None:
+    from benchmarks.architecture import draw
+
+    drawn = (REPOSITORY / "docs" / "architecture.svg").read_text(encoding="utf-8")
+    assert drawn == draw(), "run: python -m benchmarks.architecture docs/architecture.svg"
+
+
+def test_the_page_of_the_house_has_a_line_for_every_room() -> None:
+    text = (REPOSITORY / "docs" / "architecture.md").read_text(encoding="utf-8")
+    lines = re.findall(r"^\| `([\w.]+)` \|", text, flags=re.M)
+    assert sorted(lines) == sorted({*LEVEL, *ROOM_LEVEL})
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -48,6 +48,8 @@ def test_imports_go_one_way(path: Path) -> None:
         ("commands.daily", "from cli import app"),
         ("kg.paths", "from . import graph"),
         ("fusion.pipeline", "from fusion.training.simulator import PatientSimulator"),
+        ("fusion.pipeline", "from fusion.why.explainer import Explainer"),
+        ("fusion.why.explainer", "from fusion.training.fit import train_reasoner"),
         ("vision.detector", "from vision.training import fit"),
         ("vision.detector", "from vision.evaluate import evaluate_detect"),
         ("vision.datasets.folder", "from vision.phantom.radiograph import radiograph"),

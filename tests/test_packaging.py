@@ -16,6 +16,8 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
+from benchmarks.architecture import LEVEL
+
 REPOSITORY = Path(__file__).resolve().parent.parent
 PROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 RUN_TIME = {canonicalize_name(Requirement(text).name): Requirement(text) for text in PROJECT["dependencies"]}
@@ -23,8 +25,7 @@ _EXTRAS = PROJECT["optional-dependencies"]
 DEV = {canonicalize_name(Requirement(text).name): Requirement(text) for text in _EXTRAS["dev"] + _EXTRAS["peers"]}
 # What a stage may import inside a function, saying which extra is missing.
 OPTIONAL = {canonicalize_name(Requirement(text).name) for name in ("spacy", "wandb") for text in _EXTRAS[name]}
-STAGES = ("cli", "reports", "fusion", "vision", "retrieval", "kg", "indexes", "ontologies", "errors")
-OWN = {*STAGES, "benchmarks", "tests", "conftest"}
+OWN = {*LEVEL, "benchmarks", "tests", "conftest"}
 NOT_IMPORTED = {
     "python-gdcm": "a decoder that pydicom finds",
     "pyjpegls": "a decoder that pydicom finds",
@@ -54,10 +55,10 @@ def distributions() -> Mapping[str, list[str]]:
 
 @cache
 def imported(*folders: str) -> set[str]:
-    """The distributions whose modules are imported anywhere in these folders or files."""
-    files = [file for folder in folders for file in (REPOSITORY / folder).rglob("*.py")] + [REPOSITORY / "errors.py"]
+    """The distributions whose modules are imported anywhere in these folders or modules."""
+    files = [file for name in folders for file in (*(REPOSITORY / name).rglob("*.py"), REPOSITORY / f"{name}.py")]
     modules: set[str] = set()
-    for file in files:
+    for file in filter(Path.is_file, files):
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Import):
                 modules |= {alias.name.split(".")[0] for alias in node.names}
@@ -72,7 +73,7 @@ def imported(*folders: str) -> set[str]:
 
 
 def test_what_the_package_imports_is_declared() -> None:
-    assert imported(*STAGES[:-1]) - {"pip"} <= RUN_TIME.keys() | OPTIONAL
+    assert imported(*LEVEL) - {"pip"} <= RUN_TIME.keys() | OPTIONAL
 
 
 def test_what_the_tests_import_is_declared() -> None:
@@ -81,7 +82,7 @@ def test_what_the_tests_import_is_declared() -> None:
 
 @pytest.mark.parametrize("name", sorted({**RUN_TIME, **DEV}))
 def test_what_is_declared_is_used(name: str) -> None:
-    assert name in imported(*STAGES[:-1], "tests", "benchmarks") | NOT_IMPORTED.keys()
+    assert name in imported(*LEVEL, "tests", "benchmarks") | NOT_IMPORTED.keys()
 
 
 @pytest.mark.parametrize(("name", "requirement"), sorted({**RUN_TIME, **DEV}.items()))

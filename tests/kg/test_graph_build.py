@@ -20,7 +20,7 @@ from ontologies.staging import Staging
 from .conftest import statements
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-RELEASE = REPOSITORY / "tests" / "ontologies" / "umls"
+RELEASE = REPOSITORY / "tests" / "ontologies" / "readers" / "umls"
 PROGRAM = """
 import sys
 from pathlib import Path

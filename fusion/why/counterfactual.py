@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from fusion.explain import Explainer
-from fusion.explanation import Counterfactual, WhatIf
 from fusion.scorer import Question
+from fusion.why.answer import Counterfactual, WhatIf
+from fusion.why.explainer import Explainer
 from fusion.workup import observations
 from ontologies.concept import Presence
 

@@ -17,11 +17,11 @@ from errors import InputError, UnknownConceptError
 from fusion.calibration import Calibration
 from fusion.diagnosis import Diagnosis, Evidence
 from fusion.evidence_search import Retrieved
-from fusion.explanation import Change, Comparison, Interaction, Shift, WhatIf, Why, WhyNot
 from fusion.intake import Recalled
 from fusion.pipeline import SHORTLIST, Pipeline
 from fusion.scorer import Question
 from fusion.weighing import LEAST_WEIGHT
+from fusion.why.answer import Change, Comparison, Interaction, Shift, WhatIf, Why, WhyNot
 from fusion.workup import Case, Observed, Workup, observations
 from kg.triple import Triple
 from ontologies.concept import Presence
