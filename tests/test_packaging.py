@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import ast
+import os
 import re
+import subprocess
 import sys
+import sysconfig
 import tomllib
 from collections.abc import Mapping
 from functools import cache
@@ -36,6 +39,7 @@ NOT_IMPORTED = {
     "langchain": "the chains that users build on retrieval/langchain.py",
     "pytest-timeout": "a plugin of pytest",
     "pytest-xdist": "a plugin of pytest",
+    "hatchling": "what builds the wheel",
     "ruff": "a command",
     "mypy": "a command",
 }
@@ -96,3 +100,38 @@ def test_pins_are_exact_and_public() -> None:
     assert len(pins()) == len(named)
     assert not [line for line in named if "+" in line]  # a local version such as +cpu is not on every index
     assert str(pins()["torch"]) == "2.13.0"
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with whydx as its wheel holds it, and nothing else."""
+    folder = tmp_path_factory.mktemp("wheel")
+    pip = (sys.executable, "-m", "pip", "-q", "--disable-pip-version-check")
+    build = ("wheel", "--no-deps", "--no-build-isolation", "-w", str(folder), str(REPOSITORY))
+    subprocess.run([*pip, *build], check=True, capture_output=True, text=True)
+    (wheel,) = folder.glob("*.whl")
+    install = ("install", "--no-deps", "--no-compile", "--target", str(folder / "site"), str(wheel))
+    subprocess.run([*pip, *install], check=True, capture_output=True, text=True)
+    return folder / "site"
+
+
+@pytest.mark.slow
+def test_the_wheel_holds_all_that_runs(installed: Path, home: Path, tmp_path: Path) -> None:
+    """Run from the wheel's files and the dependencies alone: ``-S`` leaves out the checkout, which is installed too."""
+    environment = {
+        "PYTHONPATH": os.pathsep.join([str(installed), sysconfig.get_paths()["purelib"]]),
+        "HOME": str(tmp_path),
+    }
+
+    def run(*arguments: str) -> str:
+        command = [sys.executable, "-S", *arguments]
+        return subprocess.run(
+            command, check=True, capture_output=True, text=True, cwd=tmp_path, env=environment
+        ).stdout.strip()
+
+    assert run("-c", "import whydx; print(whydx.__file__)") == str(installed / "whydx.py")
+    program = ("-c", "from cli import main; main()")
+    assert run(*program, "--version") == f"whydx {PROJECT['version']}"
+    assert "Pleural effusion" in run(*program, "link", "pleural effusion", "--home", str(home))
+    assert "Pneumonia" in run(*program, "diagnose", "--note", "fever and cough", "--home", str(home))
+    assert "whydx = cli:main" in (installed / f"whydx-{PROJECT['version']}.dist-info" / "entry_points.txt").read_text()

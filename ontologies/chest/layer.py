@@ -24,7 +24,7 @@ from typing import get_args
 
 from ontologies.chest.table import Commonness, Course, FindingKind, Row, StepKind, read_table
 from ontologies.concept import DISEASE, FINDING, Concept, Relation, Statement, Term, TermKind
-from ontologies.readers.hpoa import FREQUENCY_TERMS, parse_frequency
+from ontologies.readers.hpoa import COLUMNS, FREQUENCY_TERMS, parse_frequency
 
 VERSION = "2026.11"
 SOURCE = f"chest:{VERSION}"
@@ -54,21 +54,7 @@ _DISEASE_COLUMNS = [
     "other_labels",
     "reference",
 ]
-_ANNOTATION_COLUMNS = [
-    "database_id",
-    "disease_name",
-    "qualifier",
-    "hpo_id",
-    "finding_name",
-    "reference",
-    "evidence",
-    "onset",
-    "frequency",
-    "sex",
-    "modifier",
-    "aspect",
-    "biocuration",
-]
+_ANNOTATION_COLUMNS = [*COLUMNS[:4], "finding_name", *COLUMNS[4:]]
 _STEP_COLUMNS = ["disease_id", "disease_name", "kind", "text", "reference"]
 _REFERENCE_COLUMNS = ["reference", "title", "body", "year", "kind"]
 _PMID = re.compile(r"PMID:[1-9]\d*")

@@ -44,10 +44,9 @@ def read(root: Path) -> tuple[Record, ...]:
         if name not in where:
             continue
         records.append(
-            Record(
-                path=where[name],
-                image=where[name].relative_to(root).as_posix(),
-                source=root.name,
+            Record.of_file(
+                where[name],
+                root,
                 patient_id=row["Patient ID"],
                 age=age(row.get("Patient Age", "")),
                 sex=sex(row.get("Patient Gender", row.get("Patient Sex", ""))),

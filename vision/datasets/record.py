@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from vision.finding import NO_FINDING, BoundingBox
 from vision.folds import fold_of, in_validation
@@ -34,6 +34,12 @@ class Record:
     doubted: bool = False
     abnormal: bool | None = None
     official: Split | None = None
+
+    @classmethod
+    def of_file(cls, path: Path, root: Path, **said: Any) -> Record:
+        """The record of an image file of the data set at ``root``: it is called by its place there. ``said`` are the
+        other fields."""
+        return cls(path=path, image=path.relative_to(root).as_posix(), source=root.name, **said)
 
     @property
     def split(self) -> Split:

@@ -37,10 +37,9 @@ def read(root: Path) -> tuple[Record, ...]:
         normal = named.get(image) == "Normal"
         patient_age, patient_sex, view = _header(path)
         records.append(
-            Record(
-                path=path,
-                image=path.relative_to(root).as_posix(),
-                source=root.name,
+            Record.of_file(
+                path,
+                root,
                 patient_id=image,
                 age=patient_age,
                 sex=patient_sex,

@@ -92,10 +92,9 @@ def _part(root: Path, part: str, file: Path, overall: Path | None, official: Spl
         normal = not other and any(len(said[image][n]) >= needed for n in _NOTHING)
         doubtful = {x for x in LABELS if x not in found and (votes[x] or x not in assessed)}
         records.append(
-            Record(
-                path=path,
-                image=path.relative_to(root).as_posix(),
-                source=root.name,
+            Record.of_file(
+                path,
+                root,
                 patient_id=image,
                 age=None,
                 sex=None,

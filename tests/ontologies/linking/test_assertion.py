@@ -2,41 +2,24 @@
 
 from __future__ import annotations
 
-import re
-from pathlib import Path
-
 import pytest
 
 from ontologies.linking.assertion import assertions
 
+from .marked import rows, unmark
+
 _CODES = {"p": "present", "a": "absent", "u": "uncertain", "n": "not assessed"}
 
 
-def _rows() -> list[tuple[str, str]]:
-    lines = (Path(__file__).parent / "assertions.tsv").read_text(encoding="utf-8").splitlines()
-    rows = [line.split("\t") for line in lines if line and not line.startswith("#")]
-    return [(codes, sentence.replace("\\n", "\n")) for codes, sentence in rows]
-
-
-def _unmark(marked: str) -> tuple[str, list[tuple[int, int]]]:
-    """The sentence without its brackets, and the spans that they enclosed."""
-    text, spans, at = "", [], 0
-    for match in re.finditer(r"\[([^\]]+)\]", marked):
-        text += marked[at : match.start()]
-        spans.append((len(text), len(text) + len(match[1])))
-        text, at = text + match[1], match.end()
-    return text + marked[at:], spans
-
-
 def test_the_table_is_large_and_covers_every_presence() -> None:
-    rows = _rows()
-    assert len(rows) >= 200
-    assert {code for codes, _ in rows for code in codes} == set(_CODES)
+    table = rows("assertions.tsv")
+    assert len(table) >= 200
+    assert {code for codes, _ in table for code in codes} == set(_CODES)
 
 
-@pytest.mark.parametrize(("codes", "marked"), _rows())
+@pytest.mark.parametrize(("codes", "marked"), rows("assertions.tsv"))
 def test_presence(codes: str, marked: str) -> None:
-    text, spans = _unmark(marked)
+    text, spans = unmark(marked)
     assert len(spans) == len(codes)
     assert [said.presence for said in assertions(text, spans)] == [_CODES[code] for code in codes]
 
@@ -64,5 +47,5 @@ CONTEXTS = [
 
 @pytest.mark.parametrize(("marked", "presence", "context"), CONTEXTS)
 def test_context(marked: str, presence: str, context: str | None) -> None:
-    text, spans = _unmark(marked)
+    text, spans = unmark(marked)
     assert assertions(text, spans)[0] == (presence, context)

@@ -2,28 +2,13 @@
 
 from __future__ import annotations
 
-import re
-from pathlib import Path
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ontologies.linking.modifiers import Modifiers, modifiers
 
-
-def _rows() -> list[tuple[str, str]]:
-    lines = (Path(__file__).parent / "modifiers.tsv").read_text(encoding="utf-8").splitlines()
-    return [(expected, sentence) for expected, sentence in (x.split("\t") for x in lines if not x.startswith("#"))]
-
-
-def _unmark(marked: str) -> tuple[str, list[tuple[int, int]]]:
-    text, spans, at = "", [], 0
-    for match in re.finditer(r"\[([^\]]+)\]", marked):
-        text += marked[at : match.start()]
-        spans.append((len(text), len(text) + len(match[1])))
-        text, at = text + match[1], match.end()
-    return text + marked[at:], spans
+from .marked import rows, unmark
 
 
 def _shown(found: Modifiers) -> str:
@@ -37,9 +22,9 @@ def _shown(found: Modifiers) -> str:
     return "; ".join(cell or "-" for cell in cells)
 
 
-@pytest.mark.parametrize(("expected", "marked"), _rows())
+@pytest.mark.parametrize(("expected", "marked"), rows("modifiers.tsv"))
 def test_modifiers(expected: str, marked: str) -> None:
-    text, spans = _unmark(marked)
+    text, spans = unmark(marked)
     assert "|".join(map(_shown, modifiers(text, spans))) == expected
 
 
