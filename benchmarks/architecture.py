@@ -40,6 +40,7 @@ ROOMS: dict[str, tuple[tuple[str, ...], ...]] = {
     "vision": (("vision.training",), ("vision.evaluate",), ("vision.datasets", "vision.phantom"), ("vision",)),
     "ontologies": (
         ("ontologies.linking", "ontologies.merging"),
+        ("ontologies.linking.context",),
         ("ontologies.chest",),
         ("ontologies.readers",),
         ("ontologies",),

@@ -2,7 +2,7 @@
 
 Three measures; ``--peer`` adds negspacy's NegEx rules to the first:
 
-- the invented sentences of tests/ontologies/linking/assertions.tsv: expected × given presence;
+- the invented sentences of tests/ontologies/linking/context/assertions.tsv: expected × given presence;
 - Open-i's reports that its readers indexed "normal" and nothing else: the share of the mentions of findings and
   diseases that are asserted present (``--list`` shows which);
 - Open-i's other reports: recall of the readers' codes, by tests/ontologies/linking/openi_mesh.tsv, in findings and
@@ -30,13 +30,13 @@ from errors import DependencyError, InputError
 from kg.graph import KnowledgeGraph
 from ontologies.chest import layer as chest
 from ontologies.concept import Presence
-from ontologies.linking.assertion import assertions
+from ontologies.linking.context.assertion import assertions
 from ontologies.linking.linker import ConceptMatch, Linker
 from ontologies.sources.store import member_path
 from retrieval import openi
 
 TESTS = Path(__file__).resolve().parent.parent / "tests" / "ontologies" / "linking"
-SENTENCES = TESTS / "assertions.tsv"
+SENTENCES = TESTS / "context" / "assertions.tsv"
 MESH = TESTS / "openi_mesh.tsv"
 CODES: dict[str, Presence] = {"p": "present", "a": "absent", "u": "uncertain", "n": "not assessed"}
 _BEST_FIRST: tuple[Presence, ...] = ("present", "uncertain", "not assessed", "absent")

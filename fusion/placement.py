@@ -13,7 +13,7 @@ from kg.graph import KnowledgeGraph
 _OPACITIES, _GROUND_GLASS = ("HP:0031457", "HP:0002113"), "HP:0025179"
 _BILATERAL, _PERIPHERAL = "CHEST:bilateral-lung-opacities", "CHEST:peripheral-opacity"
 _BILATERAL_PERIPHERAL_GROUND_GLASS = "CHEST:bilateral-peripheral-ground-glass"
-# How the names of places end in ontologies/linking/modifiers.py, where a side may stand before them.
+# How the names of places end in ontologies/linking/context/modifiers.py, where a side may stand before them.
 _PLACES = {
     "CHEST:lower-lobe-opacity": ("base", "lower lobe", "lower lung"),
     "CHEST:upper-lobe-opacity": ("apex", "upper lobe", "upper lung"),

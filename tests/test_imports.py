@@ -53,6 +53,7 @@ def test_imports_go_one_way(path: Path) -> None:
         ("vision.detector", "from vision.training import fit"),
         ("vision.detector", "from vision.evaluate import evaluate_detect"),
         ("vision.datasets.folder", "from vision.phantom.radiograph import radiograph"),
+        ("ontologies.linking.context.assertion", "from ontologies.linking import words"),
         ("ontologies.linking.linker", "from ontologies.merging.merge import merge"),
         ("ontologies.merging.merge", "from ontologies.linking import linker"),
         ("ontologies.chest.layer", "def f():\n    from ontologies.linking.normalize import light"),

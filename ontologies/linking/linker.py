@@ -21,8 +21,8 @@ from errors import ArtifactError, InputError
 from ontologies.concept import Concept, Presence, Relation, Term
 from ontologies.linking import dictionary
 from ontologies.linking.abbreviation import definitions
-from ontologies.linking.assertion import Context, assertions
-from ontologies.linking.modifiers import Change, Extent, Laterality, Modifiers, modifiers
+from ontologies.linking.context.assertion import Context, assertions
+from ontologies.linking.context.modifiers import Change, Extent, Laterality, Modifiers, modifiers
 from ontologies.linking.radiology import ReportReader, shows_on_images
 from ontologies.linking.recognition import Candidate, Recognizer
 from ontologies.linking.words import Words
@@ -53,7 +53,7 @@ class ConceptMatch:
     matched. ``method`` says how: the same characters ("exact"), after normalisation, in another word order, across a
     coordination, by an abbreviation that the text defines, with its modifiers inside ("interrupted"), by a short word
     of chest reports, with a misspelt word ("spelling"), by a measured value ("measurement",
-    ``ontologies.linking.measurement``), or by what it means ("similar", ``retrieval.similar_names``).
+    ``ontologies.linking.context.measurement``), or by what it means ("similar", ``retrieval.similar_names``).
     ``presence`` is "not assessed" when the mention is about the past or the family, and ``context`` says which, or when
     linking was asked not to look; "indication" is why the patient was examined: what an image would show is at most
     uncertain there. ``locations`` are places such as "right upper lobe"; ``size_mm`` holds the diameters as written, in
@@ -258,7 +258,7 @@ class Linker:
 
     def _measured(self, reading: Reading, named: Sequence[ConceptMatch]) -> Iterator[ConceptMatch]:
         """What the values of a text say, except of concepts that it names in the same place."""
-        from ontologies.linking import measurement  # its expressions take a while to compile
+        from ontologies.linking.context import measurement  # its expressions take a while to compile
 
         text, allowed = reading.text, reading.allowed
         values = list(measurement.measured(text))

@@ -20,7 +20,7 @@ from fusion.training.imaged_cases import imaged_cases
 from fusion.weighing import LEAST_WEIGHT
 from fusion.workup import FEATURES, Workup
 from ontologies.chest import layer as chest
-from ontologies.linking.measurement import FINDINGS
+from ontologies.linking.context.measurement import FINDINGS
 from vision import training_cases
 
 CASES = 50

@@ -19,7 +19,7 @@ from typing import Literal, NamedTuple
 
 Side = Literal["above", "below", "within"]
 
-_TABLE = Path(__file__).parent / "data" / "measurements.tsv"
+_TABLE = Path(__file__).parents[1] / "data" / "measurements.tsv"
 _NUMBER = r"\d+(?:[.,]\d+)*"
 _NORMAL = r"normal|negative|unremarkable|(?:with)?in (?:the )?(?:normal|reference) (?:range|limits)"
 _ABOVE = r"positive|elevated|raised|high"  # "increased" and "decreased" may be since the last time

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ontologies.linking.measurement import measured
+from ontologies.linking.context.measurement import measured
 
 
 def said(text: str) -> dict[str, bool]:

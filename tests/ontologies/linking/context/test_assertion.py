@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ontologies.linking.assertion import assertions
+from ontologies.linking.context.assertion import assertions
 
 from .marked import rows, unmark
 

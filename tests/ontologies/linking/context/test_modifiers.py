@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ontologies.linking.modifiers import Modifiers, modifiers
+from ontologies.linking.context.modifiers import Modifiers, modifiers
 
 from .marked import rows, unmark
 

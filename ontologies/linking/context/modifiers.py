@@ -18,7 +18,7 @@ Extent = Literal["trace", "minimal", "small", "mild", "moderate", "large", "seve
 Change = Literal["new", "stable", "increased", "decreased", "resolved"]
 
 _WINDOW = 100  # characters looked at on either side
-_DATA = Path(__file__).parent / "data"
+_DATA = Path(__file__).parents[1] / "data"
 
 
 def _rows(name: str) -> list[list[str]]:

@@ -25,7 +25,7 @@ from ontologies.concept import Presence
 
 _TOKEN = re.compile(r"[^\W_]+(?:['’][^\W_]+)?|[^\w\s]")
 
-_TRIGGERS = Path(__file__).parent / "data" / "assertion_triggers.tsv"
+_TRIGGERS = Path(__file__).parents[1] / "data" / "assertion_triggers.tsv"
 _LONGEST_SENTENCE = 2000
 _FARTHEST = 60  # words between a trigger and a mention
 _NOW = frozenset(["now", "currently", "today", "presents", "presenting"])
