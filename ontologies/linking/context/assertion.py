@@ -18,10 +18,13 @@ import re
 from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Literal, NamedTuple
 
 from ontologies.concept import Presence
+from ontologies.linking.context.marks import marked
+from ontologies.linking.context.sections import sections
 
 _TOKEN = re.compile(r"[^\W_]+(?:['’][^\W_]+)?|[^\w\s]")
 
@@ -35,27 +38,20 @@ _ALONE = frozenset(
 )
 # Phrases of doubt that a list follows: "differential includes atelectasis, aspiration and pneumonia".
 _LISTING = frozenset(["differential", "ddx", "evaluate", "evaluation", "eval", "assess", "assessment", "rule"])
-_BE = frozenset(["is", "are", "was", "were", "has", "have", "had", "appears", "appear", "remains", "remain", "seems"])
-# A heading starts a line; inside one it is in capitals.
-_HEADING = re.compile(r"(?:^[ \t]*([A-Z][A-Za-z /&-]{1,40})|(?<=[.;?!] )([A-Z][A-Z /&-]{3,40})):", re.MULTILINE)
-_SECTIONS = (
-    ("family", re.compile(r"family (?:medical )?history|fhx?", re.IGNORECASE)),
-    (
-        "history",
-        re.compile(
-            r"past (?:medical |surgical )?history|pmhx?|psh|comparisons?|prior (?:studies|imaging|reports?)",
-            re.IGNORECASE,
-        ),
-    ),
-    (
-        "indication",
-        re.compile(
-            r"(?:clinical )?(?:indications?|history|information|question)|reason(?: for (?:exam\w*|study|test))?",
-            re.IGNORECASE,
-        ),
-    ),
-    ("not now", re.compile(r"techniques?", re.IGNORECASE)),
+_ITEM_ENDS = frozenset([",", ";", "and", "but", "or"])
+# What in an item of a list says that it is there, and how long it has been.
+_AFFIRM = frozenset(
+    [
+        *("present", "noted", "seen", "heard", "found", "evident", "persists", "persisted", "continues", "remains"),
+        *("confirmed", "developed", "worsened", "began", "started", "appeared", "reported", "positive", "ongoing"),
+        *("worse", "since", "is", "was", "are", "were", "has", "have"),
+    ]
 )
+_AFFIRM_FIRST = frozenset(["+", "known", "reports", "complains", "endorses", "admits", "ongoing", "positive", "has"])
+_AMOUNTS = frozenset(
+    ["a", "an", "the", "several", "many", "some", "about", "one", "two", "three", "four", "five", "six"]
+)
+_BE = frozenset(["is", "are", "was", "were", "has", "have", "had", "appears", "appear", "remains", "remain", "seems"])
 Context = Literal["history", "family", "indication"]
 
 
@@ -67,7 +63,7 @@ class Assertion(NamedTuple):
     context: Context | None = None
 
 
-_SILENT = frozenset(["nothing", "except", "end"])  # say nothing of a mention by themselves
+_SILENT = frozenset(["nothing", "except", "end", "present"])  # change nothing of a mention by themselves
 _ENDS = frozenset(["except", "end"])
 _PRESENT, _ABSENT, _UNCERTAIN = Assertion("present"), Assertion("absent"), Assertion("uncertain")
 _THEN: dict[str, Assertion] = {
@@ -79,15 +75,45 @@ _THEN: dict[str, Assertion] = {
 
 @dataclass(frozen=True, slots=True)
 class _Trigger:
-    effect: str  # "absent", "uncertain", "history", "family", "not now", "nothing", "except" or "end"
+    effect: str  # "present", "absent", "uncertain", "history", "family", "not now", "nothing", "except" or "end"
     before: bool = False  # acts on mentions after it
     after: bool = False  # acts on mentions before it
     at_end: bool = False  # … only at the end of a clause
+    item: bool = False  # … only up to the next comma or conjunction
+    next: bool = False  # … only on the one that stands right there
 
 
-def _read(path: Path) -> tuple[dict[str, dict[tuple[str, ...], list[_Trigger]]], frozenset[str]]:
-    """(first token → phrase → its triggers, descriptions that open a new item of a list)."""
-    table: dict[str, dict[tuple[str, ...], list[_Trigger]]] = {}
+@dataclass(frozen=True, slots=True)
+class _Phrase:
+    """Steps of (words any of which may stand there, whether the step may be left out), and what they trigger."""
+
+    steps: tuple[tuple[frozenset[str], bool], ...]
+    trigger: _Trigger
+
+    def end(self, tokens: Sequence[str], at: int, step: int = 0) -> int:
+        """The token after the longest match of the phrase that starts at token ``at``; -1 when it does not match."""
+        if step == len(self.steps):
+            return at
+        words, optional = self.steps[step]
+        if at < len(tokens) and tokens[at] in words and (found := self.end(tokens, at + 1, step + 1)) >= 0:
+            return found
+        return self.end(tokens, at, step + 1) if optional else -1
+
+
+_SIDES = {
+    "after": {"before": True},
+    "after-item": {"before": True, "item": True},
+    "after-next": {"before": True, "next": True},
+    "before": {"after": True},
+    "before-end": {"after": True, "at_end": True},
+    "before-next": {"after": True, "next": True},
+    "none": {},
+}
+
+
+def _read(path: Path) -> tuple[dict[str, list[_Phrase]], frozenset[str]]:
+    """(first token → the phrases that may start with it, descriptions that open a new item of a list)."""
+    table: dict[str, list[_Phrase]] = {}
     new_item = set()
     for line in path.read_text(encoding="utf-8").splitlines():
         if line.startswith("#"):
@@ -96,15 +122,18 @@ def _read(path: Path) -> tuple[dict[str, dict[tuple[str, ...], list[_Trigger]]],
         if effect == "new item":
             new_item.add(phrase)
             continue
-        trigger = _Trigger(effect, before=side == "after", after=side.startswith("before"), at_end=side == "before-end")
-        words = tuple(phrase.split())
-        table.setdefault(words[0], {}).setdefault(words, []).append(trigger)
+        steps = tuple((frozenset(filter(None, step.split("|"))), "" in step.split("|")) for step in phrase.split())
+        read = _Phrase(steps, _Trigger(effect, **_SIDES[side]))
+        for words, optional in steps:
+            for word in words:
+                table.setdefault(word, []).append(read)
+            if not optional:
+                break
     return table, frozenset(new_item)
 
 
 # "no pneumothorax, small left effusion": a description such as "small" opens a new item that the denial does not reach.
 _TABLE, _NEW_ITEM = _read(_TRIGGERS)
-_LONGEST = max(len(words) for phrases in _TABLE.values() for words in phrases)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +148,7 @@ def assertions(text: str, spans: Sequence[tuple[int, int]]) -> list[Assertion]:
     if not spans:
         return []
     result = [_PRESENT] * len(spans)
-    sections = _sections(text)
+    under = [s for s in sections(text) if s.kind in _THEN or s.kind == "indication"]
     order = sorted(range(len(spans)), key=lambda i: spans[i])
     starts = [spans[i][0] for i in order]
     for first, last, question in _sentences(text):
@@ -129,7 +158,8 @@ def assertions(text: str, spans: Sequence[tuple[int, int]]) -> list[Assertion]:
         sentence = text[first:last]
         words = _TOKEN.findall(sentence.lower().replace("’", "'"))
         hits = _hits(words)
-        if not (sections or question or _speak(words, hits)):
+        signs = {i: said for i in inside if (said := marked(text, *spans[i])) is not None}
+        if not (under or signs or question or _speak(words, hits)):
             continue
         tokens = [
             (m.start() + first, m.end() + first, m[0].lower().replace("’", "'")) for m in _TOKEN.finditer(sentence)
@@ -138,11 +168,13 @@ def assertions(text: str, spans: Sequence[tuple[int, int]]) -> list[Assertion]:
             hits = _hits([token for *_, token in tokens])
         for i in inside:
             start, end = spans[i]
-            section = next((kind for a, b, kind in sections if a <= start < b), None)
-            if section in _THEN and not _today(tokens, start):
+            section = next((s.kind for s in under if s.start <= start < s.end), None)
+            own = Assertion(signs[i]) if i in signs else _assertion(tokens, hits, start, end, question)
+            # "PMH: no asthma": the patient never had it
+            if section in _THEN and not (section == "history" and own == _ABSENT) and not _today(tokens, start):
                 result[i] = _THEN[section]
                 continue
-            result[i] = _assertion(tokens, hits, start, end, question)
+            result[i] = own
             if section == "indication" and result[i].context is None:
                 result[i] = Assertion(result[i].presence, "indication")
     return result
@@ -158,22 +190,8 @@ def _speak(words: list[str], hits: list[_Hit]) -> bool:
     return not _MARKS.isdisjoint(words) or any(hit.trigger.effect not in _SILENT for hit in hits)
 
 
-def _sections(text: str) -> list[tuple[int, int, str]]:
-    """(start, end, kind) of what stands under headings whose content is not what was seen on this examination."""
-    if ":" not in text:
-        return []
-    headings = [(m.start(m.lastindex or 0), (m[1] or m[2]).strip()) for m in _HEADING.finditer(text)]
-    ends = [*(start for start, _ in headings), len(text)][1:]
-    found = []
-    for (start, name), end in zip(headings, ends, strict=True):
-        kind = next((kind for kind, pattern in _SECTIONS if pattern.fullmatch(name)), None)
-        if kind is not None:
-            found.append((start, end, kind))
-    return found
-
-
 _STOP = re.compile(r"[.!?;\n]")
-_NO_STOP = re.compile(r"(?:^|\W)(?:vs|dr|e\.g|i\.e|approx)$", re.IGNORECASE)
+_NO_STOP = re.compile(r"(?:^|\W)(?:vs|dr|e\.g|i\.e|approx|neg|pos|pt|hx)$", re.IGNORECASE)
 _NEW_LINE = re.compile(r"\n\s*(?:\n|[A-Z0-9•*-])")
 
 
@@ -214,16 +232,11 @@ def _hits(tokens: list[str]) -> list[_Hit]:
     found: list[_Hit] = []
     at = 0
     while at < len(tokens):
-        phrases = _TABLE.get(tokens[at])
-        length = 0
-        if phrases:
-            for size in range(min(_LONGEST, len(tokens) - at), 0, -1):
-                triggers = phrases.get(tuple(tokens[at : at + size]))
-                if triggers:
-                    found.extend(_Hit(at, at + size, trigger) for trigger in triggers)
-                    length = size
-                    break
-        at += max(length, 1)
+        ends = [(phrase.end(tokens, at), phrase) for phrase in _TABLE.get(tokens[at], ())]
+        last = max((end for end, _ in ends), default=-1)
+        if last > at:
+            found.extend(_Hit(at, last, trigger) for trigger in {p.trigger: 0 for end, p in ends if end == last})
+        at = max(last, at + 1)
     return found
 
 
@@ -235,8 +248,11 @@ def _assertion(tokens: list[tuple[int, int, str]], hits: list[_Hit], start: int,
     hits = [hit for hit in hits if first - _FARTHEST <= hit.first <= last + _FARTHEST]
     # "except for scoliosis, the examination is unremarkable"
     excepted = any(hit.trigger.effect == "except" and 0 <= first - hit.last <= 3 for hit in hits)
+    affirmed = _affirmed_from(words, first, last)
     for hit in hits:
         if hit.trigger.before and hit.last <= first and _reaches(words, hits, hit, first):
+            if hit.trigger.effect == "absent" and hit.last <= affirmed:
+                continue
             acting.append((first - hit.last, hit))
         elif excepted:
             continue
@@ -256,7 +272,7 @@ def _assertion(tokens: list[tuple[int, int, str]], hits: list[_Hit], start: int,
     if then:
         denied = [d for d, hit in acting if hit.trigger.effect == "absent" and hit.trigger.before]
         distance, effect = min(then)
-        if not denied or distance <= min(denied) or not any(hit.trigger.after for _, hit in acting):
+        if effect == "family" or not denied or distance <= min(denied):
             return _THEN[effect]
     if not acting:
         return _UNCERTAIN if question else _PRESENT
@@ -264,6 +280,8 @@ def _assertion(tokens: list[tuple[int, int, str]], hits: list[_Hit], start: int,
     effect = acting[0][1].trigger.effect
     if effect in _THEN:
         return _THEN[effect]
+    if effect == "present":
+        return _PRESENT
     if effect == "uncertain":
         nearest = acting[0][1]
         # "no findings to suggest": the suspicion itself is denied; so is each "suspicious opacity" of a denied list
@@ -280,6 +298,28 @@ def _assertion(tokens: list[tuple[int, int, str]], hits: list[_Hit], start: int,
     return _ABSENT
 
 
+def _affirmed_from(words: list[str], first: int, last: int) -> int:
+    """The token from which on a mention's own item of a list says that it is there ("no fever, cough for 3 days"), so
+    that no denial before it reaches it; -1 when it does not say so."""
+    start = next((i + 1 for i in range(first - 1, -1, -1) if words[i] in _ITEM_ENDS), 0)
+    if not start or "or" in words[start - 1 : first] or "nor" in words[start - 1 : first]:
+        return -1
+    end = next((i for i in range(last, len(words)) if words[i] in ",.;"), len(words))
+    if words[start - 1] == "," and "or" in words[last:end]:
+        return -1  # "no fever, cough or rash for a week"
+    item, after = words[start:first], words[last:end]
+    if item[:1] and (item[0] in _AFFIRM_FIRST or item[0].isdigit()):
+        return start - 1
+    if after[:1] and after[0] in _AFFIRM:
+        return start - 1
+    if any(
+        one in ("for", "x", "since", "over") and (two[0].isdigit() or two in _AMOUNTS) for one, two in pairwise(after)
+    ):
+        return start - 1
+    said = [i for i, word in enumerate(after[:4]) if word in _AFFIRM]
+    return start - 1 if said and "not" not in after[: said[0]] and "no" not in after[: said[0]] else -1
+
+
 def _reaches(words: list[str], hits: list[_Hit], hit: _Hit, mention: int) -> bool:
     """Whether a trigger acts on a mention that starts at token ``mention`` after it."""
     effect = hit.trigger.effect
@@ -287,6 +327,10 @@ def _reaches(words: list[str], hits: list[_Hit], hit: _Hit, mention: int) -> boo
         if hit.last <= other.first < mention and other.trigger.effect in _ENDS:
             return False
     between = words[hit.last : mention]
+    if (hit.trigger.next and between) or (hit.trigger.item and not _ITEM_ENDS.isdisjoint(between)):
+        return False
+    if hit.trigger.after and hit.last < len(words) and words[hit.last] in (",", "-", ")"):
+        return False  # "pneumonia ruled out, effusion": it looks back
     if words[hit.first : hit.last] == ["not"] and len(between) > 4:
         return False
     if (
@@ -329,6 +373,10 @@ def _reaches(words: list[str], hits: list[_Hit], hit: _Hit, mention: int) -> boo
 
 def _reaches_back(words: list[str], hits: list[_Hit], hit: _Hit, mention_end: int) -> bool:
     """Whether a trigger acts on a mention that ends before token ``mention_end`` before it."""
+    if hit.trigger.next and hit.first != mention_end:
+        return False
+    if hit.trigger.effect == "present" and not _ITEM_ENDS.isdisjoint(words[mention_end : hit.first]):
+        return False
     if hit.trigger.at_end and hit.last < len(words) and words[hit.last] not in (".", ",", ";", "?", "!", ")", "but"):
         return False
     if len(words[hit.first : hit.last]) == 1 and words[hit.first] in ("no", "none", "nil", "absent", "negative"):
