@@ -20,6 +20,7 @@ from commands.terminal import (
     Progress,
     progress,
     read_text,
+    say,
     show,
     write,
     write_parts,
@@ -128,7 +129,7 @@ def link(
             ask: Ask = partial(_with_nil, partial(names.link_all, systems=systems, nested=all_spans, note=note))
         else:
             ask = partial(_matches, partial(dx.link_all, vocab=vocab, nested=all_spans, note=note))
-        found = _read_all(ask, read, advance)
+        found = _read_all(ask, read, advance, note)
         if many:
             write_parts((_rendered(text, row, layout, vocab) for text, row in found), output)
             return
@@ -232,13 +233,18 @@ def _with_nil(link_all: Callable[..., Any], texts: Iterable[str]) -> Iterator[di
     return ({"matches": matches, "nil": nil} for matches, nil in link_all(texts))
 
 
-def _read_all(ask: Ask, read: Texts, advance: Progress | None) -> Iterator[tuple[Text, dict[str, Any]]]:
-    """Each text with its matches, as they are read."""
+def _read_all(ask: Ask, read: Texts, advance: Progress | None, note: bool) -> Iterator[tuple[Text, dict[str, Any]]]:
+    """Each text with its matches, as they are read; of one that is not English, that is said."""
+    from ontologies.linking.context.language import NAMES, language
+
     given, read_ahead = tee(read.texts)
     found = ask(text.text for text in read_ahead)
     for done, (text, row) in enumerate(zip(given, found, strict=True), 1):
         if advance:
             advance("link", done, read.total or 0)
+        if note and (other := language(text.text)):
+            say(f"not read: {text.identifier} seems to be in {NAMES[other]}, and only English is read")
+            row["language"] = other
         yield text, row
 
 

@@ -16,6 +16,7 @@ from fusion.prior import NORMAL, finding_odds, odds_ratio
 from fusion.workup import Case, Observed
 from kg.graph import KnowledgeGraph
 from ontologies.concept import Presence
+from ontologies.linking.context.language import NAMES, language
 from ontologies.linking.linker import Linker
 from vision import training_cases
 from vision.detector import Detection, Detector
@@ -104,6 +105,8 @@ class Intake:
         warnings = dict.fromkeys(
             w for i, d in zip(loaded, detections, strict=True) for w in (*image_warnings(i), *d.warnings)
         )
+        if patient.note and (other := language(patient.note)):
+            warnings[f"the note is not read: it seems to be in {NAMES[other]}, and only English is read"] = None
         return Gathered(
             case=self._case(findings, detections, patient.note, age, sex),
             findings=tuple(findings),

@@ -46,8 +46,24 @@ _MASK = (1 << 64) - 1
 # of concepts with a code in one of these systems take part.
 _LEARNT_NAMES = 1_000_000
 _LEARNT_SYSTEMS = frozenset(["HP", "CHEST"])
-# Code systems whose concepts are classification titles ("Other specified …"), not names that a text would use.
-_TITLES_ONLY = frozenset(["ICD10CM", "SNOMEDCT"])
+# Codes of these alone do not say that a concept is clinical; its semantic type does (UMLS's semantic network).
+_TERMINOLOGIES = frozenset(["ICD10CM", "SNOMEDCT"])
+_CLINICAL = frozenset(
+    [
+        *(FINDING, DISEASE, "Sign or Symptom", "Neoplastic Process", "Injury or Poisoning", "Pathologic Function"),
+        *("Congenital Abnormality", "Acquired Abnormality", "Anatomical Abnormality", "Laboratory or Test Result"),
+        *("Mental or Behavioral Dysfunction", "Cell or Molecular Dysfunction"),
+    ]
+)
+# A name that a text would use, or a title of a classification ("Other specified …", "Typhoid fever, unspecified").
+_CLASSIFICATION = "ICD10CM"
+_TITLE = re.compile(
+    r"[,\[\]():;\d]|\b(?:others?|(?:un)?specified|elsewhere|not|without|and|or|due|following|encounter|sequelae?|"
+    r"initial|subsequent|classified|status|history|supervision|accident|collision|nos|nec|trimester|diseases|disorders|"
+    r"conditions)\b",
+    re.IGNORECASE,
+)
+_LONGEST_TITLE = 5  # words
 _ROOT = "0000118"  # HP: Phenotypic abnormality
 _QUALIFIER = "Qualitative Concept"  # HPO's inheritance, onset, frequency and modifier branches
 # Words of texts; two letters shorter than what may be misspelt, because inflections add letters.
@@ -69,9 +85,10 @@ def build(
     """Compile the names of ``concepts`` into the folder ``path`` (written beside, then renamed over).
 
     Each iterable is read once and may be in any order. Left out are HPO's qualifiers (inheritance, onset, frequency,
-    modifiers), classification titles and, given the "is_a" relations, what of HPO does not lie below "Phenotypic
-    abnormality"; terms of concepts that are not given; names without a letter. ``source`` names the graph that the
-    concepts come from. Raises ArtifactError when no name is left.
+    modifiers), titles of ICD-10-CM that no text would use, concepts of SNOMED CT that no source gives a clinical type
+    and, given the "is_a" relations, what of HPO does not lie below "Phenotypic abnormality"; terms of concepts that are
+    not given; names without a letter. ``source`` names the graph that the concepts come from. Raises ArtifactError when
+    no name is left.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -132,7 +149,7 @@ class _Compiler:
             codes, types = (data := json.loads(text))["codes"], frozenset(data["semantic_types"])
             self._read.update(_LONG_WORD.findall(f"{data['name']} {data['definition'] or ''}".lower()))
             every[curie] = len(every)
-            state.append(_state(curie, codes, types))
+            state.append(_state(curie, data["name"], codes, types))
             learnt.append(not _LEARNT_SYSTEMS.isdisjoint(codes))
             uses.update(codes.keys())
         pairs = array("i")
@@ -195,6 +212,8 @@ class _Compiler:
                     self._progress("compile names", done, named.total)
                 curie, text, kind = term
                 concept = row_of[curie]
+                if curie.startswith(_CLASSIFICATION) and _is_title(text):
+                    continue
                 weight[concept] += 1
                 if (curie, text) != last:
                     offsets.append(offsets[-1] + out.write(text.encode()))
@@ -277,14 +296,23 @@ class _Compiler:
 _NO, _YES, _IF_BELOW, _TOP = range(4)
 
 
-def _state(curie: str, codes: Mapping[str, list[str]], types: frozenset[str]) -> int:
+def _state(curie: str, name: str, codes: Mapping[str, list[str]], types: frozenset[str]) -> int:
     """Whether a concept's names are compiled: no, yes, if it lies below HPO's root, or it is that root (no)."""
     systems = codes.keys() - {"UMLS"} or {curie.partition(":")[0]}
     if _ROOT in codes.get("HP", ()):
         return _TOP
-    if systems <= _TITLES_ONLY or (_QUALIFIER in types and not types & {FINDING, DISEASE}):
+    if _QUALIFIER in types and not types & {FINDING, DISEASE}:
         return _NO
-    return _IF_BELOW if systems <= _BELOW_ROOT else _YES
+    if systems <= _BELOW_ROOT and ("HP" in systems or _CLINICAL.isdisjoint(types)):
+        return _IF_BELOW if systems & {"HP", "MESH"} else _NO
+    if systems <= _TERMINOLOGIES:
+        # DICOM's table gives SNOMED CT codes of views, colours and body parts no type; a release does.
+        return _NO if _CLINICAL.isdisjoint(types) or (curie.startswith(_CLASSIFICATION) and _is_title(name)) else _YES
+    return _YES
+
+
+def _is_title(name: str) -> bool:
+    return _TITLE.search(name) is not None or len(name.split()) > _LONGEST_TITLE
 
 
 def _below(edges: np.ndarray, roots: np.ndarray, n: int) -> np.ndarray:

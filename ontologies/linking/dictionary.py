@@ -41,7 +41,7 @@ from ontologies.linking import normalize
 
 KIND = "whydx-linker"
 WORDS = Path(__file__).parent / "data"
-VERSION = 5
+VERSION = 6
 REBUILD = "whydx index build"
 ENTRY = np.dtype(
     [

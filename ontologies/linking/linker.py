@@ -22,6 +22,8 @@ from ontologies.concept import Concept, Presence, Relation, Term
 from ontologies.linking import dictionary
 from ontologies.linking.abbreviation import definitions
 from ontologies.linking.context.assertion import Context, assertions
+from ontologies.linking.context.language import language
+from ontologies.linking.context.lookalike import looks_alike
 from ontologies.linking.context.modifiers import Change, Extent, Laterality, Modifiers, modifiers
 from ontologies.linking.radiology import ReportReader, shows_on_images
 from ontologies.linking.recognition import Candidate, Recognizer
@@ -142,7 +144,8 @@ class Linker:
         are resolved, so that a finding inside a disease's name is found when only findings are asked for. ``nested``
         also keeps mentions inside longer ones. ``note`` reads the text as a note on a patient's chest: opacities are
         the lung's, and measured values stand for findings ("CRP 106 mg/L"); in a paper they are somebody's or
-        everybody's. Raises InputError when the text is empty or blank.
+        everybody's. A note in another language than English mentions nothing (``context.language`` says which).
+        Raises InputError when the text is empty or blank.
         """
         if not text or text.isspace():
             raise InputError("nothing to link: the text is empty", expected="a text")
@@ -216,9 +219,11 @@ class Linker:
 
     def matches(self, reading: Reading, *, assess: bool = True) -> tuple[ConceptMatch, ...]:
         """The matches of what was found in a text, as ``link`` gives them."""
+        if reading.note and language(reading.text) is not None:
+            return ()  # half-read, "kein Pneumothorax" would be one
         text, words, found = reading.text, reading.words, reading.found
         rows = [(*span(words, c.words), c.concept, c.score, c.term, c.method) for c in found]
-        rows = _expand_abbreviations(text, rows)
+        rows = [row for row in _expand_abbreviations(text, rows) if not looks_alike(text, row[0], row[1])]
         said: Iterable[tuple[Row, tuple[Presence, Context | None], Modifiers]]
         if assess:
             spans = [(row[0], row[1]) for row in rows]

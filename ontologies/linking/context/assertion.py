@@ -148,10 +148,12 @@ def assertions(text: str, spans: Sequence[tuple[int, int]]) -> list[Assertion]:
     if not spans:
         return []
     result = [_PRESENT] * len(spans)
-    under = [s for s in sections(text) if s.kind in _THEN or s.kind == "indication"]
+    found = sections(text)
+    under = [s for s in found if s.kind in _THEN or s.kind == "indication"]
+    headings = [cut for s in found for cut in (s.start, s.name_end)]
     order = sorted(range(len(spans)), key=lambda i: spans[i])
     starts = [spans[i][0] for i in order]
-    for first, last, question in _sentences(text):
+    for first, last, question in _sentences(text, headings):
         inside = order[bisect_left(starts, first) : bisect_left(starts, last)]
         if not inside:
             continue
@@ -195,14 +197,16 @@ _NO_STOP = re.compile(r"(?:^|\W)(?:vs|dr|e\.g|i\.e|approx|neg|pos|pt|hx)$", re.I
 _NEW_LINE = re.compile(r"\n\s*(?:\n|[A-Z0-9•*-])")
 
 
-def _sentences(text: str) -> list[tuple[int, int, bool]]:
-    """(start, end, ends in a question mark) of each sentence. A line that starts with a capital starts a sentence."""
+def _sentences(text: str, headings: Sequence[int] = ()) -> list[tuple[int, int, bool]]:
+    """(start, end, ends in a question mark) of each sentence. A line that starts with a capital starts a sentence; so
+    does what stands under a heading alone on its line (``headings``: where headings start and end)."""
     found, start, length = [], 0, len(text)
+    under = {at for at in headings if text[at : at + 1] in ("\n", "\r")}
     for match in _STOP.finditer(text):
         at, end = match.start(), match.end()
         mark = match[0]
         if mark == "\n":
-            if not _NEW_LINE.match(text, at):
+            if at not in under and not _NEW_LINE.match(text, at):
                 continue
         elif mark != ";":
             if (end < length and not text[end].isspace()) or _NO_STOP.search(text, max(start, at - 8), at):

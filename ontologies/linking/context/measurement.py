@@ -126,7 +126,7 @@ def _of_value(quantity: _Quantity, match: re.Match[str], text: str) -> _Found | 
         return None  # a unit that the table does not know
     if stated := _LIMIT.match(text, written.end() if written and "/" in written[0] else end):
         low, high = _stated(quantity, stated)
-        sides = {_side(value, low, high) for value in readings[:1]}
+        sides = {_side(value, low, high, match["sign"]) for value in readings[:1]}
         if sides == {"within"} and stated["last"] is None and quantity.above and quantity.below:
             return None  # "WBC 3 (limit 11)": of the other limit it says nothing
     else:
@@ -134,17 +134,25 @@ def _of_value(quantity: _Quantity, match: re.Match[str], text: str) -> _Found | 
         plausible = [
             next((v for v in map(own, readings) if quantity.least <= v <= quantity.most), None) for own in units
         ]
-        sides = {_side(value, quantity.low, quantity.high) for value in plausible if value is not None}
+        sides = {_side(value, quantity.low, quantity.high, match["sign"]) for value in plausible if value is not None}
     if len(sides) != 1:
         return None
     (side,) = sides
+    if side is None:
+        return None
     if side == "within" and "hypoxemia" in quantity.below and _OXYGEN.match(text, end):
         return None  # it says what the oxygen does
     return _Found(side, end)
 
 
-def _side(value: float, low: float, high: float) -> Side:
-    return "above" if value > high else "below" if value < low else "within"
+def _side(value: float, low: float, high: float, sign: str | None = None) -> Side | None:
+    """On which side of its limits a value is, or, with a sign before it ("> 100"), all that it may be; None when that
+    is on both."""
+    if sign is None:
+        return "above" if value > high else "below" if value < low else "within"
+    if sign[0] in "<≤" or sign in ("less than", "below", "under"):
+        return "below" if value <= low else "within" if value <= high and low == float("-inf") else None
+    return "above" if value >= high else "within" if value >= low and high == float("inf") else None
 
 
 def _stated(quantity: _Quantity, limit: re.Match[str]) -> tuple[float, float]:
@@ -218,8 +226,9 @@ _PATTERN = re.compile(
     (?<![\w-])(?P<name>{_spelt(_ABBREVIATIONS)}|(?i:{_spelt(n for n in _NAMES if n not in _ABBREVIATIONS)}))(?![\w-])
     (?P<what>(?:\ ?\([^()\d]{{1,20}}\))?(?:\ (?:levels?|counts?|concentrations?|values?))?)
     (?:
-        (?:\s+(?:is|was|were|are|of|at))?[\s:=]*
+        (?:\s+(?:is|was|were|are|of|at))?[\s:=|]*
         (?:(?:{_ABOVE}|{_BELOW}|increased|decreased)(?:\ (?:at|to))?\s*)?[\s(~≈]*
+        (?:(?P<sign>[<>≤≥]=?|(?:less|more|greater)\ than|above|below|over|under)\s*)?
         (?P<value>{_NUMBER})
       |
         (?:\s+(?:is|was|were|are|remains|remained)|:)?\s+(?P<not>not\s+)?
