@@ -74,7 +74,7 @@ def eval_diagnose(
 
     with progress() as advance:
         rows, metrics = evaluate_diagnose(
-            cases, home_folder(home), vocab=vocab, split=split, limit=limit, mode=mode, progress=advance
+            cases, home_folder(home), vocab=vocab, split=split, limit=limit, mode=mode, progress=advance, report=say
         )
     _report(metrics, dump_lines(rows), predictions, as_json)
 

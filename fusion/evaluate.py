@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from fusion.scorer import Scorer, questions
 from fusion.workup import RANKER, Case, WorkupRoom, observations
 from kg.graph import KnowledgeGraph
 from kg.ranker import POOL, Population, Ranker, load, read_card
+from ontologies.prefix import written_curie
 
 SHORTLIST = 20
 RESAMPLES = 1000
@@ -205,12 +206,14 @@ def evaluate_diagnose(
     limit: int | None = None,
     mode: str = "published",
     progress: Progress | None = None,
+    report: Callable[[str], None] | None = None,
 ) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     """Prediction rows, one a case in the order of the file, and metrics.
 
     ``mode`` as for `CaseRanker`. ``split``: "val" or "train" by disease, None for all. ``limit``: only so many cases,
     spread evenly over the file. Metrics are those of ``rank_metrics`` and, in the rankers' modes, "ece", "coverage"
-    and "set_size" of ``calibration_figures``; a case none of whose findings the graph knows is ranked by prior alone.
+    and "set_size" of ``calibration_figures``. ``report`` is told, a line each, which findings of a case the graph does
+    not know; "unknown_findings" and "cases_without_findings", ranked by prior alone, count them where there are any.
     Raises InputError for an unknown split, mode or vocabulary, unreadable cases, or a split that leaves none.
     """
     chosen = [c for c in read_cases(cases) if in_split(c.disease, split)]
@@ -221,14 +224,32 @@ def evaluate_diagnose(
     ranker = CaseRanker(home, vocab, mode)
     rows: list[dict[str, Any]] = []
     ranks: list[int | None] = []
+    unknown, empty = 0, 0
     for i, case in enumerate(chosen):
+        told, strange = to_case(case, ranker.graph)
+        unknown, empty = unknown + len(strange), empty + (not told.observed)
+        if report is not None:
+            for line in _remarks(case, told, strange, ranker.graph):
+                report(line)
         row = ranker.row(case)
         rows.append(row)
         ranks.append(row["ranking"].index(case.disease) + 1 if case.disease in row["ranking"] else None)
         if progress:
             progress("diagnose", i + 1, len(chosen))
     metrics: dict[str, Any] = rank_metrics(ranks) | {"vocab": vocab, "split": split or "all", "mode": mode}
+    metrics |= {"unknown_findings": unknown} if unknown else {}
+    metrics |= {"cases_without_findings": empty} if empty else {}
     if mode in ("published", "patient"):
         figures = calibration_figures(rows, chosen)
         metrics |= {name: figures[name] for name in ("ece", "coverage", "set_size")}
     return rows, metrics
+
+
+def _remarks(case: PublishedCase, told: Case, unknown: Sequence[str], graph: KnowledgeGraph) -> Iterator[str]:
+    """What of a case the graph cannot use."""
+    for written in unknown:
+        instead = graph.consider(written_curie(written) or "")
+        why = f"is obsolete; consider {' or '.join(instead)}" if instead else "is not in the graph"
+        yield f"{case.case_id}: the finding {written!r} {why}; it is left out"
+    if not told.observed:
+        yield f"{case.case_id}: no finding to rank by"

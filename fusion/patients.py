@@ -8,11 +8,13 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from errors import InputError
 from fusion.workup import Case, Observed
 from kg.graph import KnowledgeGraph
 from ontologies.concept import Presence
+from ontologies.prefix import written_curie
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +60,7 @@ def read_cases(path: Path) -> Iterator[PublishedCase]:
         try:
             yield PublishedCase(
                 case_id=str(row["id"]),
-                disease=str(row["disease_id"]),
+                disease=written_curie(str(row["disease_id"])) or str(row["disease_id"]),
                 observed=tuple(row["observed"]),
                 excluded=tuple(row.get("excluded") or ()),
                 age=_years(row.get("age")),
@@ -86,13 +88,14 @@ def _json_lines(path: Path) -> Iterator[tuple[str, dict]]:
 
 
 def _phenopacket(path: Path) -> tuple[str, dict]:
-    """A GA4GH phenopacket (schema 2) as a row of a cases file."""
+    """A GA4GH phenopacket as a row of a cases file: schema 2 ("excluded") or 1 ("negated"), fields in camelCase or, as
+    Protocol Buffers also write them, in snake_case."""
     try:
-        packet = json.loads(path.read_text(encoding="utf-8"))
+        packet = _camel(json.loads(path.read_text(encoding="utf-8")))
         features = packet.get("phenotypicFeatures", [])
         subject = packet.get("subject", {})
-        diseases = [i["diagnosis"]["disease"]["id"] for i in packet.get("interpretations", [])]
-        diseases += [d["term"]["id"] for d in packet.get("diseases", []) if not d.get("excluded")]
+        diseases = [i["diagnosis"]["disease"]["id"] for i in packet.get("interpretations", []) if "diagnosis" in i]
+        diseases += [d["term"]["id"] for d in packet.get("diseases", []) if not _denied(d)]
         references = [
             r["id"]
             for r in packet.get("metaData", {}).get("externalReferences", [])
@@ -101,23 +104,38 @@ def _phenopacket(path: Path) -> tuple[str, dict]:
         return path.name, {
             "id": packet["id"],
             "disease_id": diseases[0],
-            "observed": [f["type"]["id"] for f in features if not f.get("excluded")],
-            "excluded": [f["type"]["id"] for f in features if f.get("excluded")],
+            "observed": [f["type"]["id"] for f in features if not _denied(f)],
+            "excluded": [f["type"]["id"] for f in features if _denied(f)],
             "sex": subject.get("sex"),
-            "age": subject.get("timeAtLastEncounter", {}).get("age", {}).get("iso8601duration"),
+            "age": subject.get("timeAtLastEncounter", {}).get("age", {}).get("iso8601duration")
+            or subject.get("ageAtCollection", {}).get("age"),
             "pmid": references[0] if references else "",
         }
     except (json.JSONDecodeError, KeyError, IndexError, TypeError, AttributeError) as error:
         raise InputError(
-            "not a phenopacket with a diagnosis", value=path.name, expected="GA4GH phenopacket schema 2 as JSON"
+            "not a phenopacket with a diagnosis",
+            value=path.name,
+            expected="a GA4GH phenopacket of schema 1 or 2 as JSON",
         ) from error
 
 
+def _denied(feature: dict) -> bool:
+    return bool(feature.get("excluded") or feature.get("negated"))
+
+
+def _camel(value: Any) -> Any:
+    """JSON whose field names are in camelCase."""
+    if isinstance(value, dict):
+        return {re.sub(r"_([a-z0-9])", lambda m: m[1].upper(), str(name)): _camel(v) for name, v in value.items()}
+    return [_camel(item) for item in value] if isinstance(value, list) else value
+
+
 def to_case(published: PublishedCase, graph: KnowledgeGraph) -> tuple[Case, tuple[str, ...]]:
-    """The case in the graph's concepts, and the findings the graph does not know. A finding both observed and
-    excluded is observed."""
-    unknown = tuple(c for c in (*published.observed, *published.excluded) if c not in graph)
-    presence: dict[str, Presence] = {graph.resolve(c): "absent" for c in published.excluded if c in graph}
-    presence |= {graph.resolve(c): "present" for c in published.observed if c in graph}
+    """The case in the graph's concepts, and the findings the graph does not know, as they are written. Ids may be in
+    any usual spelling. A finding both observed and excluded is observed."""
+    known = {written: graph.written(written) for written in (*published.observed, *published.excluded)}
+    unknown = tuple(written for written, curie in known.items() if curie is None)
+    presence: dict[str, Presence] = {c: "absent" for w in published.excluded if (c := known[w]) is not None}
+    presence |= {c: "present" for w in published.observed if (c := known[w]) is not None}
     observed = tuple(Observed(curie=c, presence=p) for c, p in sorted(presence.items()))
     return Case(observed=observed, age=published.age, sex=published.sex), unknown

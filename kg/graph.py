@@ -27,12 +27,15 @@ from kg.graph_writer import KIND, VERSION, Progress
 from kg.string_table import StringTable
 from kg.triple import Triple
 from ontologies.concept import Concept, parse_curie
+from ontologies.prefix import written_curie
 
 if TYPE_CHECKING:
     from ontologies.merging.knowledge import Merged
 
 REBUILD = "whydx index build"
 
+_LATER_TABLES = ("retired", "consider")  # graphs of before 27 November 2026 have none
+_NO_STRINGS = StringTable(np.zeros(0, np.uint8), np.zeros(1, np.int64))
 _NODE_TABLES = ("curie", "name", "definition", "types", "codes", "alias", "label", "predicate", "source", "reference")
 _ARRAYS = (
     "alias_node",
@@ -78,6 +81,8 @@ class KnowledgeGraph:
         """Open a built graph. Raises ArtifactError when it is missing, damaged, or of another layout version."""
         record = manifest.read(path, kind=KIND, version=VERSION, run=REBUILD)
         tables = {name: StringTable.open(path / name) for name in _NODE_TABLES}
+        for name in _LATER_TABLES:
+            tables[name] = StringTable.open(path / name) if (path / f"{name}.offsets.npy").exists() else _NO_STRINGS
         arrays = {name: _mapped(path / f"{name}.npy") for name in _ARRAYS}
         return cls(path, tables, arrays, record)
 
@@ -103,6 +108,17 @@ class KnowledgeGraph:
         start = aliases.first_at_or_after(curie)
         return [aliases[i] for i in range(max(start - 3, 0), min(start + 3, len(aliases)))]
 
+    def written(self, text: str) -> str | None:
+        """The canonical CURIE of an id in any usual spelling (``ontologies.prefix.written_curie``), or None when it is
+        none, or the graph does not know it."""
+        curie = text if text in self else written_curie(text)
+        return None if curie is None or curie not in self else self.resolve(curie)
+
+    def consider(self, curie: str) -> tuple[str, ...]:
+        """What the source of an obsolete CURIE says to consider in its place; none of any other."""
+        i = self._tables["retired"].find(curie)
+        return () if i is None else tuple(self._tables["consider"][i].split("|"))
+
     def __contains__(self, curie: str) -> bool:
         return self._tables["alias"].find(curie) is not None
 
@@ -124,8 +140,11 @@ class KnowledgeGraph:
         go by one name, the one with most annotations, then the first CURIE. Raises UnknownConceptError
         when nothing has that name, InputError when concepts of different names are left.
         """
-        if text in self:
-            return self.resolve(text)
+        if (known := self.written(text)) is not None:
+            return known
+        if (old := written_curie(text)) is not None and (instead := self.consider(old)):
+            named = " or ".join(f"{c} ({self.name(self.node(c))})" for c in instead)
+            raise UnknownConceptError(f"{old} is obsolete", value=text, expected=named)
         nodes = self._labelled(text) or self._labelled(text.replace("-", " "))
         if not nodes:
             raise UnknownConceptError(

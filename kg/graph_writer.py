@@ -17,7 +17,7 @@ import numpy as np
 from indexes import manifest
 from kg.annotations import AnnotationMatrix
 from kg.hierarchy import information_content, is_a_closure
-from kg.string_table import StringTableWriter
+from kg.string_table import StringTable, StringTableWriter
 from ontologies.merging.knowledge import KINDS, PREDICATES, Merged, Table
 
 if TYPE_CHECKING:
@@ -93,7 +93,11 @@ def _write_concepts(merged: Merged, folder: Path) -> None:
 
 
 def _write_names(merged: Merged, folder: Path) -> int:
-    """The tables ``alias`` and ``label``, sorted, each with the node of every string; returns the number of labels."""
+    """The tables ``alias`` and ``label``, sorted, each with the node of every string, and ``retired``, obsolete CURIEs,
+    with ``consider``; returns the number of labels."""
+    retired = merged.retired()
+    StringTable.write(folder / "retired", retired)
+    StringTable.write(folder / "consider", retired.values())
     _write_numbered(merged, folder, "alias", "SELECT curie, node FROM alias ORDER BY ALL")
     kinds = ", ".join(str(KINDS.index(kind)) for kind in _LABELLED)
     named = f"""

@@ -54,6 +54,10 @@ _PREFIXED = re.compile(
     r"(?:urn:curie:|http://identifiers\.org/|http://bioregistry\.io/|http://purl\.bioontology\.org/ontology/)"
     r"([A-Za-z][\w.-]*)[:/](.+)"
 )
+# An id as people and programs write it, with whatever stands after it.
+_WRITTEN = re.compile(
+    r"[\s<\[(\"']*(?:(?P<iri>https?://[^\s>\])]+)|(?P<prefix>[A-Za-z][\w.-]*?)[:_]\s?(?P<local>[\w.-]+))"
+)
 _NAMESPACE = re.compile(r"(.*[/#:])([^/#:]+)[/#:]*")
 _SPACE = re.compile(r"\s")
 _DATED_SNOMED = re.compile(r"snomedct_us_\d{4}_\d{2}_\d{2}")
@@ -103,6 +107,17 @@ def curie_of_iri(iri: str) -> str:
     words = re.findall(r"\w[\w.-]*", namespace)
     digest = hashlib.sha256(namespace.encode("utf-8", "surrogatepass")).hexdigest()[:6]
     return f"{words[-1] if words else 'iri'}-{digest}:{_code(local)}"
+
+
+def written_curie(text: str) -> str | None:
+    """The CURIE that ``text`` starts with in any usual spelling ("hp:0002202", "HP_0002202", an IRI, "[HP:0002202]",
+    "HP:0002202 Pleural effusion"); None when it starts with none of a known code system."""
+    found = _WRITTEN.match(text)
+    if found is None:
+        return None
+    if found["iri"]:
+        return canonical_curie(curie_of_iri(found["iri"].rstrip("/.,;")))
+    return canonical_curie(f"{found['prefix']}:{found['local'].rstrip('.')}")
 
 
 def _code(text: str) -> str:

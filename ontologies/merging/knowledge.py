@@ -118,6 +118,15 @@ class Merged(Knowledge):
         """The answer to a query over the tables, in its order; it must be read before the next query is asked."""
         return self.staging.connection.sql(query).to_arrow_reader(rows)
 
+    def retired(self) -> dict[str, str]:
+        """{obsolete CURIE that stands for nothing: what its source says to consider, joined by "|"}, sorted."""
+        query = """
+            SELECT subject, string_agg(DISTINCT object, '|' ORDER BY object) FROM relation
+            WHERE predicate = 'consider' AND subject NOT IN (SELECT curie FROM alias)
+                AND object IN (SELECT curie FROM alias)
+            GROUP BY subject ORDER BY subject"""
+        return dict(self.staging.connection.execute(query).fetchall())
+
     def canonical(self) -> dict[str, str]:
         """{any CURIE: canonical CURIE}, sorted; the whole of it in memory."""
         query = "SELECT a.curie, c.curie FROM alias a JOIN merged_concept c USING (node) ORDER BY ALL"

@@ -135,7 +135,7 @@ def _collect_relations(staging: Staging) -> None:
     connection = staging.connection
     known = ", ".join(f"'{name}'" for name in PREDICATES)
     further = connection.execute(
-        f"SELECT DISTINCT predicate FROM relation WHERE predicate NOT IN ({known}, 'alias') ORDER BY ALL"
+        f"SELECT DISTINCT predicate FROM relation WHERE predicate NOT IN ({known}, 'alias', 'consider') ORDER BY ALL"
     ).fetchall()
     names = [*PREDICATES, *(name for (name,) in further)]
     with staging.arrays("predicate_array", name=names):
@@ -143,7 +143,7 @@ def _collect_relations(staging: Staging) -> None:
             CREATE OR REPLACE TABLE predicate AS SELECT position::SMALLINT AS number, name FROM predicate_array;
             CREATE OR REPLACE TABLE relation_source AS
                 SELECT (row_number() OVER (ORDER BY name) - 1)::INTEGER AS number, name
-                FROM (SELECT source AS name FROM relation WHERE predicate NOT IN ('alias', 'xref')
+                FROM (SELECT source AS name FROM relation WHERE predicate NOT IN ('alias', 'consider', 'xref')
                       UNION SELECT source FROM cross_reference);
             CREATE OR REPLACE TEMP TABLE found AS
                 SELECT s.node AS subject, p.number AS predicate, o.node AS object, k.number AS source,

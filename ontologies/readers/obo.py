@@ -50,7 +50,7 @@ def read(path: Path | Member, *, report: Report = stop) -> Iterator[Statement]:
     - Term: the name ("preferred") and the synonyms. Of exact synonyms, the kind is "layperson" or "abbreviation"
       when the file types them so; plural and British forms are "exact". Synonyms typed as obsolete are left out.
     - Relation: "is_a" (not to or from an obsolete term), "xref" when the prefix is a known code system, "alias" from
-      each alt_id, and from each obsolete term to the term that replaces it.
+      each alt_id, and from each obsolete term to the term that replaces it; "consider" from one to each that may.
 
     Prefixes are made canonical (``ontologies.prefix``), ids with an unknown prefix stay as they are.
     Raises InputError when the file is missing or (by default) at a line that is not valid OBO. With ``report`` such a
@@ -202,6 +202,8 @@ def _term(frame: _Frame, source: str, findings: frozenset[str], obsolete: frozen
         for _, tag, value in frame.clauses:
             if tag == "replaced_by":
                 relate("alias", value)
+            elif tag == "consider":
+                relate("consider", value)
         yield from relations
         return
     for number, tag, value in frame.clauses:

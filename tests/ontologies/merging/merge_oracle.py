@@ -69,6 +69,8 @@ def merge(statements: Iterable[Statement]) -> Merged:
             described[statement.curie].append(statement)
         elif isinstance(statement, Term):
             terms.add(statement)
+        elif statement.predicate == "consider":
+            continue  # only what a person is told of an obsolete id
         elif statement.predicate == "alias":
             aliases[statement.subject].add(statement.object)
         elif statement.predicate == "xref":
