@@ -51,6 +51,15 @@ _AFFIRM_FIRST = frozenset(["+", "known", "reports", "complains", "endorses", "ad
 _AMOUNTS = frozenset(
     ["a", "an", "the", "several", "many", "some", "about", "one", "two", "three", "four", "five", "six"]
 )
+_LASTING = frozenset(["for", "x", "since", "over"])
+_LOOK_BACK = frozenset(["denied", "absent", "excluded", "out", "resolved", "cleared", "negative", "neg", "nil", "gone"])
+_SAID_NO = frozenset(["denied", "absent", "none", "negative", "excluded", "nil"])
+_DENYING = frozenset(["no", "not", "never", "without", "any", "nor", "un", "non", "longer"])
+_UNABLE = frozenset(["cannot", "can't", "unable", "couldn't", "hardly", "rarely", "seldom"])
+_DETERMINERS = frozenset(["the", "his", "her", "their", "she", "he", "they", "it", "this", "these", "patient"])
+_JOINING = frozenset(
+    ["of", "for", "in", "to", "from", "with", "and", "or", ",", "nor", "on", "at", "by", "that", "about"]
+)
 _BE = frozenset(["is", "are", "was", "were", "has", "have", "had", "appears", "appear", "remains", "remain", "seems"])
 Context = Literal["history", "family", "indication"]
 
@@ -71,6 +80,10 @@ _THEN: dict[str, Assertion] = {
     "family": Assertion("not assessed", "family"),
     "not now": Assertion("not assessed"),
 }
+
+
+# What a list under a heading is: "Pertinent negatives", "Differential diagnosis".
+_LISTED = {"absent": _ABSENT, "uncertain": _UNCERTAIN}
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +162,7 @@ def assertions(text: str, spans: Sequence[tuple[int, int]]) -> list[Assertion]:
         return []
     result = [_PRESENT] * len(spans)
     found = sections(text)
-    under = [s for s in found if s.kind in _THEN or s.kind == "indication"]
+    under = [s for s in found if s.kind != "now"]
     headings = [cut for s in found for cut in (s.start, s.name_end)]
     order = sorted(range(len(spans)), key=lambda i: spans[i])
     starts = [spans[i][0] for i in order]
@@ -176,7 +189,7 @@ def assertions(text: str, spans: Sequence[tuple[int, int]]) -> list[Assertion]:
             if section in _THEN and not (section == "history" and own == _ABSENT) and not _today(tokens, start):
                 result[i] = _THEN[section]
                 continue
-            result[i] = own
+            result[i] = _LISTED[section] if section in _LISTED and own == _PRESENT else own
             if section == "indication" and result[i].context is None:
                 result[i] = Assertion(result[i].presence, "indication")
     return result
@@ -232,16 +245,28 @@ def _parts(text: str, start: int, end: int, question: bool) -> list[tuple[int, i
 
 
 def _hits(tokens: list[str]) -> list[_Hit]:
-    """Trigger phrases, the longest at each place, left to right; a shorter one inside a longer one does not count."""
+    """Trigger phrases, left to right: at each place the longest that acts on mentions after it and the longest that
+    acts on those before it, unless one that acts on none is longer. One inside an earlier one that acts to the same
+    side, or to none, does not count."""
     found: list[_Hit] = []
-    at = 0
-    while at < len(tokens):
-        ends = [(phrase.end(tokens, at), phrase) for phrase in _TABLE.get(tokens[at], ())]
-        last = max((end for end, _ in ends), default=-1)
-        if last > at:
-            found.extend(_Hit(at, last, trigger) for trigger in {p.trigger: 0 for end, p in ends if end == last})
-        at = max(last, at + 1)
+    reached = {"after": 0, "before": 0, "none": 0}
+    for at, token in enumerate(tokens):
+        matched = [(end, p.trigger) for p in _TABLE.get(token, ()) if (end := p.end(tokens, at)) > at]
+        if not matched:
+            continue
+        longest = {side: max((end for end, t in matched if _side(t) == side), default=0) for side in reached}
+        before = dict(reached)
+        for end, trigger in dict.fromkeys(matched):
+            side = _side(trigger)
+            needed = longest["none"] if side != "none" else max(longest.values())
+            if end == longest[side] and end >= needed and end > max(before[side], before["none"]):
+                found.append(_Hit(at, end, trigger))
+                reached[side] = end
     return found
+
+
+def _side(trigger: _Trigger) -> str:
+    return "after" if trigger.before else "before" if trigger.after else "none"
 
 
 def _assertion(tokens: list[tuple[int, int, str]], hits: list[_Hit], start: int, end: int, question: bool) -> Assertion:
@@ -254,6 +279,8 @@ def _assertion(tokens: list[tuple[int, int, str]], hits: list[_Hit], start: int,
     excepted = any(hit.trigger.effect == "except" and 0 <= first - hit.last <= 3 for hit in hits)
     affirmed = _affirmed_from(words, first, last)
     for hit in hits:
+        if hit.trigger.effect == "present" and hit.first and words[hit.first - 1] in _DENYING:
+            continue  # "no known asthma"
         if hit.trigger.before and hit.last <= first and _reaches(words, hits, hit, first):
             if hit.trigger.effect == "absent" and hit.last <= affirmed:
                 continue
@@ -275,6 +302,7 @@ def _assertion(tokens: list[tuple[int, int, str]], hits: list[_Hit], start: int,
     then = [(d, hit.trigger.effect) for d, hit in acting if hit.trigger.effect in _THEN and hit.trigger.before]
     if then:
         denied = [d for d, hit in acting if hit.trigger.effect == "absent" and hit.trigger.before]
+        denied += [-1 for _, hit in acting if hit.trigger.effect == "absent" and words[hit.last - 1] in _SAID_NO]
         distance, effect = min(then)
         if effect == "family" or not denied or distance <= min(denied):
             return _THEN[effect]
@@ -316,9 +344,7 @@ def _affirmed_from(words: list[str], first: int, last: int) -> int:
         return start - 1
     if after[:1] and after[0] in _AFFIRM:
         return start - 1
-    if any(
-        one in ("for", "x", "since", "over") and (two[0].isdigit() or two in _AMOUNTS) for one, two in pairwise(after)
-    ):
+    if any(one in _LASTING and (two[0].isdigit() or two in _AMOUNTS) for one, two in pairwise(after)):
         return start - 1
     said = [i for i, word in enumerate(after[:4]) if word in _AFFIRM]
     return start - 1 if said and "not" not in after[: said[0]] and "no" not in after[: said[0]] else -1
@@ -333,7 +359,12 @@ def _reaches(words: list[str], hits: list[_Hit], hit: _Hit, mention: int) -> boo
     between = words[hit.last : mention]
     if (hit.trigger.next and between) or (hit.trigger.item and not _ITEM_ENDS.isdisjoint(between)):
         return False
-    if hit.trigger.after and hit.last < len(words) and words[hit.last] in (",", "-", ")"):
+    if effect == "absent" and words[hit.first] == "without":
+        if not _UNABLE.isdisjoint(words[max(0, hit.first - 10) : hit.first]):
+            return False  # "cannot climb stairs without dyspnea"
+        if any(word in _DETERMINERS and before not in _JOINING for before, word in pairwise(between)):
+            return False  # "without oxygen the hypoxemia is severe"
+    if words[hit.last - 1] in _LOOK_BACK and words[hit.last : hit.last + 1] in ([","], ["-"], [")"], ["/"], ["."]):
         return False  # "pneumonia ruled out, effusion": it looks back
     if words[hit.first : hit.last] == ["not"] and len(between) > 4:
         return False
