@@ -17,19 +17,18 @@ from __future__ import annotations
 import re
 from bisect import bisect_left
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import pairwise
-from pathlib import Path
 from typing import Literal, NamedTuple
 
 from ontologies.concept import Presence
+from ontologies.linking.context import triggers
 from ontologies.linking.context.marks import marked
 from ontologies.linking.context.sections import sections
+from ontologies.linking.context.sentences import sentences
+from ontologies.linking.context.triggers import NEW_ITEM, Hit, starts_phrase
 
 _TOKEN = re.compile(r"[^\W_]+(?:['’][^\W_]+)?|[^\w\s]")
 
-_TRIGGERS = Path(__file__).parents[1] / "data" / "assertion_triggers.tsv"
-_LONGEST_SENTENCE = 2000
 _FARTHEST = 60  # words between a trigger and a mention
 _NOW = frozenset(["now", "currently", "today", "presents", "presenting"])
 _MARKS = frozenset(["?", "normal"])
@@ -55,6 +54,17 @@ _LASTING = frozenset(["for", "x", "since", "over"])
 _LOOK_BACK = frozenset(["denied", "absent", "excluded", "out", "resolved", "cleared", "negative", "neg", "nil", "gone"])
 _SAID_NO = frozenset(["denied", "absent", "none", "negative", "excluded", "nil"])
 _DENYING = frozenset(["no", "not", "never", "without", "any", "nor", "un", "non", "longer"])
+_TREATMENT = frozenset(
+    [
+        *("treatment", "treatments", "therapy", "surgery", "operation", "antibiotic", "antibiotics", "medication"),
+        *("medications", "medicine", "medicines", "drug", "drugs", "inhaler", "inhalers", "steroid", "steroids"),
+        *("oxygen", "anticoagulation", "anticoagulants", "chemotherapy", "radiotherapy", "insulin", "tablets", "pills"),
+        *("taking", "takes", "take", "receiving", "received", "receive", "given", "prescribed", "started", "treated"),
+        *("admitted", "hospitalized", "hospitalised", "intervention", "resection", "biopsy", "workup", "transplant"),
+        *("referred", "referral", "seen", "operated", "intubated", "candidate", "using", "uses", "use", "need"),
+        *("needed", "drainage"),
+    ]
+)
 _UNABLE = frozenset(["cannot", "can't", "unable", "couldn't", "hardly", "rarely", "seldom"])
 _DETERMINERS = frozenset(["the", "his", "her", "their", "she", "he", "they", "it", "this", "these", "patient"])
 _JOINING = frozenset(
@@ -86,76 +96,6 @@ _THEN: dict[str, Assertion] = {
 _LISTED = {"absent": _ABSENT, "uncertain": _UNCERTAIN}
 
 
-@dataclass(frozen=True, slots=True)
-class _Trigger:
-    effect: str  # "present", "absent", "uncertain", "history", "family", "not now", "nothing", "except" or "end"
-    before: bool = False  # acts on mentions after it
-    after: bool = False  # acts on mentions before it
-    at_end: bool = False  # … only at the end of a clause
-    item: bool = False  # … only up to the next comma or conjunction
-    next: bool = False  # … only on the one that stands right there
-
-
-@dataclass(frozen=True, slots=True)
-class _Phrase:
-    """Steps of (words any of which may stand there, whether the step may be left out), and what they trigger."""
-
-    steps: tuple[tuple[frozenset[str], bool], ...]
-    trigger: _Trigger
-
-    def end(self, tokens: Sequence[str], at: int, step: int = 0) -> int:
-        """The token after the longest match of the phrase that starts at token ``at``; -1 when it does not match."""
-        if step == len(self.steps):
-            return at
-        words, optional = self.steps[step]
-        if at < len(tokens) and tokens[at] in words and (found := self.end(tokens, at + 1, step + 1)) >= 0:
-            return found
-        return self.end(tokens, at, step + 1) if optional else -1
-
-
-_SIDES = {
-    "after": {"before": True},
-    "after-item": {"before": True, "item": True},
-    "after-next": {"before": True, "next": True},
-    "before": {"after": True},
-    "before-end": {"after": True, "at_end": True},
-    "before-next": {"after": True, "next": True},
-    "none": {},
-}
-
-
-def _read(path: Path) -> tuple[dict[str, list[_Phrase]], frozenset[str]]:
-    """(first token → the phrases that may start with it, descriptions that open a new item of a list)."""
-    table: dict[str, list[_Phrase]] = {}
-    new_item = set()
-    for line in path.read_text(encoding="utf-8").splitlines():
-        if line.startswith("#"):
-            continue
-        effect, side, phrase = line.split("\t")
-        if effect == "new item":
-            new_item.add(phrase)
-            continue
-        steps = tuple((frozenset(filter(None, step.split("|"))), "" in step.split("|")) for step in phrase.split())
-        read = _Phrase(steps, _Trigger(effect, **_SIDES[side]))
-        for words, optional in steps:
-            for word in words:
-                table.setdefault(word, []).append(read)
-            if not optional:
-                break
-    return table, frozenset(new_item)
-
-
-# "no pneumothorax, small left effusion": a description such as "small" opens a new item that the denial does not reach.
-_TABLE, _NEW_ITEM = _read(_TRIGGERS)
-
-
-@dataclass(frozen=True, slots=True)
-class _Hit:
-    first: int  # token
-    last: int  # token after the phrase
-    trigger: _Trigger
-
-
 def assertions(text: str, spans: Sequence[tuple[int, int]]) -> list[Assertion]:
     """What is said of each mention ``text[start:end]``, in the order of ``spans``."""
     if not spans:
@@ -166,13 +106,13 @@ def assertions(text: str, spans: Sequence[tuple[int, int]]) -> list[Assertion]:
     headings = [cut for s in found for cut in (s.start, s.name_end)]
     order = sorted(range(len(spans)), key=lambda i: spans[i])
     starts = [spans[i][0] for i in order]
-    for first, last, question in _sentences(text, headings):
+    for first, last, question in sentences(text, headings):
         inside = order[bisect_left(starts, first) : bisect_left(starts, last)]
         if not inside:
             continue
         sentence = text[first:last]
         words = _TOKEN.findall(sentence.lower().replace("’", "'"))
-        hits = _hits(words)
+        hits = triggers.hits(words)
         signs = {i: said for i in inside if (said := marked(text, *spans[i])) is not None}
         if not (under or signs or question or _speak(words, hits)):
             continue
@@ -180,7 +120,7 @@ def assertions(text: str, spans: Sequence[tuple[int, int]]) -> list[Assertion]:
             (m.start() + first, m.end() + first, m[0].lower().replace("’", "'")) for m in _TOKEN.finditer(sentence)
         ]
         if len(tokens) != len(words):  # lower case made other words of them
-            hits = _hits([token for *_, token in tokens])
+            hits = triggers.hits([token for *_, token in tokens])
         for i in inside:
             start, end = spans[i]
             section = next((s.kind for s in under if s.start <= start < s.end), None)
@@ -200,80 +140,16 @@ def _today(tokens: list[tuple[int, int, str]], mention: int) -> bool:
     return any(end <= mention and word in _NOW for _, end, word in tokens)
 
 
-def _speak(words: list[str], hits: list[_Hit]) -> bool:
+def _speak(words: list[str], hits: list[Hit]) -> bool:
     """Whether a sentence holds anything that makes a mention other than present."""
     return not _MARKS.isdisjoint(words) or any(hit.trigger.effect not in _SILENT for hit in hits)
 
 
-_STOP = re.compile(r"[.!?;\n]")
-_NO_STOP = re.compile(r"(?:^|\W)(?:vs|dr|e\.g|i\.e|approx|neg|pos|pt|hx)$", re.IGNORECASE)
-_NEW_LINE = re.compile(r"\n\s*(?:\n|[A-Z0-9•*-])")
-
-
-def _sentences(text: str, headings: Sequence[int] = ()) -> list[tuple[int, int, bool]]:
-    """(start, end, ends in a question mark) of each sentence. A line that starts with a capital starts a sentence; so
-    does what stands under a heading alone on its line (``headings``: where headings start and end)."""
-    found, start, length = [], 0, len(text)
-    under = {at for at in headings if text[at : at + 1] in ("\n", "\r")}
-    for match in _STOP.finditer(text):
-        at, end = match.start(), match.end()
-        mark = match[0]
-        if mark == "\n":
-            if at not in under and not _NEW_LINE.match(text, at):
-                continue
-        elif mark != ";":
-            if (end < length and not text[end].isspace()) or _NO_STOP.search(text, max(start, at - 8), at):
-                continue
-            if mark == "?" and not text[start:at].strip():
-                continue
-        found.append((start, end, mark == "?"))
-        start = end
-    if start < length:
-        found.append((start, length, False))
-    return [part for sentence in found for part in _parts(text, *sentence)]
-
-
-def _parts(text: str, start: int, end: int, question: bool) -> list[tuple[int, int, bool]]:
-    """A sentence, cut at spaces where it is longer than any sentence is: text without full stops must not cost its
-    square."""
-    parts = []
-    while end - start > _LONGEST_SENTENCE:
-        cut = text.rfind(" ", start, start + _LONGEST_SENTENCE) + 1 or start + _LONGEST_SENTENCE
-        parts.append((start, cut, False))
-        start = cut
-    return [*parts, (start, end, question)]
-
-
-def _hits(tokens: list[str]) -> list[_Hit]:
-    """Trigger phrases, left to right: at each place the longest that acts on mentions after it and the longest that
-    acts on those before it, unless one that acts on none is longer. One inside an earlier one that acts to the same
-    side, or to none, does not count."""
-    found: list[_Hit] = []
-    reached = {"after": 0, "before": 0, "none": 0}
-    for at, token in enumerate(tokens):
-        matched = [(end, p.trigger) for p in _TABLE.get(token, ()) if (end := p.end(tokens, at)) > at]
-        if not matched:
-            continue
-        longest = {side: max((end for end, t in matched if _side(t) == side), default=0) for side in reached}
-        before = dict(reached)
-        for end, trigger in dict.fromkeys(matched):
-            side = _side(trigger)
-            needed = longest["none"] if side != "none" else max(longest.values())
-            if end == longest[side] and end >= needed and end > max(before[side], before["none"]):
-                found.append(_Hit(at, end, trigger))
-                reached[side] = end
-    return found
-
-
-def _side(trigger: _Trigger) -> str:
-    return "after" if trigger.before else "before" if trigger.after else "none"
-
-
-def _assertion(tokens: list[tuple[int, int, str]], hits: list[_Hit], start: int, end: int, question: bool) -> Assertion:
+def _assertion(tokens: list[tuple[int, int, str]], hits: list[Hit], start: int, end: int, question: bool) -> Assertion:
     first = next((i for i, (a, b, _) in enumerate(tokens) if b > start), len(tokens))
     last = next((i for i, (a, _, _) in enumerate(tokens) if a >= end), len(tokens))
     words = [word for *_, word in tokens]
-    acting: list[tuple[int, _Hit]] = []
+    acting: list[tuple[int, Hit]] = []
     hits = [hit for hit in hits if first - _FARTHEST <= hit.first <= last + _FARTHEST]
     # "except for scoliosis, the examination is unremarkable"
     excepted = any(hit.trigger.effect == "except" and 0 <= first - hit.last <= 3 for hit in hits)
@@ -350,7 +226,7 @@ def _affirmed_from(words: list[str], first: int, last: int) -> int:
     return start - 1 if said and "not" not in after[: said[0]] and "no" not in after[: said[0]] else -1
 
 
-def _reaches(words: list[str], hits: list[_Hit], hit: _Hit, mention: int) -> bool:
+def _reaches(words: list[str], hits: list[Hit], hit: Hit, mention: int) -> bool:
     """Whether a trigger acts on a mention that starts at token ``mention`` after it."""
     effect = hit.trigger.effect
     for other in hits:
@@ -378,6 +254,8 @@ def _reaches(words: list[str], hits: list[_Hit], hit: _Hit, mention: int) -> boo
         or ("(" in between and ")" in between and effect != "absent")
     ):
         return False
+    if effect == "absent" and "for" in between and not _TREATMENT.isdisjoint(between[: between.index("for")]):
+        return False  # "not on anticoagulation for pulmonary embolism"
     if any(word in _BE for word in (between if effect == "absent" else between[1:] if effect in _THEN else ())):
         return False
     if effect == "absent" and "with" in between and words[hit.first] not in ("without", "not"):
@@ -390,23 +268,23 @@ def _reaches(words: list[str], hits: list[_Hit], hit: _Hit, mention: int) -> boo
             word == ","
             and effect == "uncertain"
             and following not in ("or", "and", "versus", "vs")
-            and (following in _NEW_ITEM or not (listed or lists))
+            and (following in NEW_ITEM or not (listed or lists))
         ):
             return False
         if (
             word in (",", "and")
-            and following in _NEW_ITEM
+            and following in NEW_ITEM
             and not (listed and word == "," and "or" in words[hit.last + i : mention + _FARTHEST])
         ):
             return False
         if word == "and" and effect == "uncertain" and not lists:
             return False
-        if word in (",", "and", "/") and effect != "absent" and following in _TABLE and effect not in _THEN:
+        if word in (",", "and", "/") and effect != "absent" and starts_phrase(following) and effect not in _THEN:
             return False
     return True
 
 
-def _reaches_back(words: list[str], hits: list[_Hit], hit: _Hit, mention_end: int) -> bool:
+def _reaches_back(words: list[str], hits: list[Hit], hit: Hit, mention_end: int) -> bool:
     """Whether a trigger acts on a mention that ends before token ``mention_end`` before it."""
     if hit.trigger.next and hit.first != mention_end:
         return False

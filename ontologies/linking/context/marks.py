@@ -9,12 +9,15 @@ _PLUS, _MINUS = r"\+{1,4}(?:ve)?", r"[-−–](?:ve)?"
 _YES = rf"{_PLUS}|y|yes|pos|positive|present|true|✓|✔|1(?![.\d])|[xX](?=\s*(?:[|\n]|$))"
 _NO = rf"{_MINUS}|n|no|neg|negative|nil|none|absent|denied|denies|false|✗|✘|0(?![.\d])"
 _NEAR = 32
-_BOX, _TICKED = r"(?:\[[ xX✓✔]?\]|\([ xX]\)|☐|☑|☒|✓|✔)", frozenset("xX✓✔☑☒")
+_BOX = r"(?:\[[ xX✓✔*yYnN_]?\]|\([ xX✓]\)|☐|☑|☒|□|■|✓|✔|_[xX]_|__+)"
+_TICKED = frozenset("xX✓✔☑☒■*yY")
+_BOX_FIRST = re.compile(rf"\s*(?:[\w ]+:\s*)?{_BOX}")
+_BOX_AFTER = re.compile(rf"[ \t]?:?[ \t]?(?P<box>{_BOX})(?![ \t]*(?:yes|no)\b)", re.IGNORECASE)
 # What stands right before a mention.
 _BEFORE = re.compile(
     rf"(?P<box>{_BOX})[ \t]*$|"
     rf"(?:^|[\s,;:/(])(?:\((?:(?P<plus>{_PLUS})|(?P<minus>{_MINUS}))\)|(?P<plus2>{_PLUS})|(?P<minus2>[-−–]ve))[ \t]?$|"
-    r"(?:^|[\s,;:/(])(?P<attached>[-−–])$",
+    r"(?:^|[\s,;:/(])(?P<attached>[-−–])$|[,;/+][ \t]*(?P<apart>[-−–])[ \t]$",
     re.IGNORECASE,
 )
 _FORM_BEFORE = re.compile(rf"(?P<first>{_BOX})\s*Yes\s*{_BOX}\s*No\s*$", re.IGNORECASE)
@@ -62,12 +65,16 @@ def marked(text: str, start: int, end: int) -> Literal["present", "absent", "unc
         first, second = (not _TICKED.isdisjoint(cells[name]) for name in ("first", "second"))
         if first != second:
             return _of(first == (columns["first"][0] in "yYpP"))
+    line = text[line_start : (text.find("\n", end) + 1 or len(text) + 1) - 1]
+    if (box := _BOX_AFTER.match(after)) and not _BOX_FIRST.match(line):
+        return _of(not _TICKED.isdisjoint(box["box"]))
     if sign := _BEFORE.search(before):
         if sign["box"]:
             return _of(not _TICKED.isdisjoint(sign["box"]))
+        if sign["apart"]:
+            return "absent"
         if not sign["attached"]:
             return _of(bool(sign["plus"] or sign["plus2"]))
-        line = text[line_start : (text.find("\n", end) + 1 or len(text) + 1) - 1]
         if before.strip() != sign["attached"] or len(_SIGNED.findall(line)) > 1:
             return "absent"
     if _OPEN.match(after):

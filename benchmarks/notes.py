@@ -1,0 +1,130 @@
+"""How notes are read: ``python -m benchmarks.notes [--home HOME] [--data FOLDER] [--json] [--list KIND]``.
+
+Three measures, each on what rules were made on ("mended") and on what nobody looked at while making them ("unseen"):
+
+- sentences of notes, invented by annotators who did not know the program (tests/ontologies/linking/notes): the share of
+  the marked mentions that are read right, by kind; one that is not linked counts as wrong unless it is none;
+- in which language short notes are (languages.jsonl): the share of other languages told, and of English left alone;
+- 30 case reports and vignettes of the development data, marked whole (marked.jsonl has the places and no text): recall
+  of all that a clinician would mark, with the right presence, and precision of what is read.
+
+Whoever mends by a sentence of "unseen" moves it to "mended".
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmarks.machine import stamp
+from home import home_folder, open_linker
+from ontologies.linking.context.language import language
+from ontologies.linking.linker import ConceptMatch, Linker
+
+NOTES = Path(__file__).resolve().parent.parent / "tests" / "ontologies" / "linking" / "notes"
+PARTS = ("mended", "unseen")
+SETS = ("vignettes_dev", "medrbench_dev", "pmc_dev", "cupcase_dev", "e3c_dev")
+
+
+def rows(name: str) -> list[dict[str, Any]]:
+    """The rows of a JSON lines file of the tables."""
+    return [json.loads(line) for line in (NOTES / f"{name}.jsonl").read_text(encoding="utf-8").splitlines()]
+
+
+def over(matches: Iterable[ConceptMatch], start: int, end: int) -> list[ConceptMatch]:
+    return [match for match in matches if match.start < end and match.end > start]
+
+
+def judged(linker: Linker, sentences: Sequence[dict[str, Any]]) -> Iterator[tuple[str, str, str, list[str], bool]]:
+    """(kind, line, mention, presences read, whether that is right) of every marked mention."""
+    for row in sentences:
+        matches = linker.link(row["line"], note=True)
+        for mention, expected in row["expected"].items():
+            accepted = expected if isinstance(expected, list) else [expected]
+            start = row["line"].lower().find(mention.lower())
+            read = [match.presence for match in over(matches, start, start + len(mention))]
+            right = any(presence in accepted for presence in read) if read else None in accepted
+            yield row["kind"], row["line"], mention, [str(presence) for presence in read], right
+
+
+def sentence_figures(linker: Linker, part: str) -> dict[str, Any]:
+    right, every, unlinked = Counter[str](), Counter[str](), 0
+    for kind, _, _, read, good in judged(linker, rows(part)):
+        every[kind] += 1
+        right[kind] += good
+        unlinked += not read and not good
+    kinds = {kind: round(right[kind] / every[kind], 3) for kind in sorted(every)}
+    return {
+        "mentions": every.total(),
+        "right": round(right.total() / every.total(), 4),
+        "not linked": unlinked,
+        "kinds": kinds,
+    }
+
+
+def language_figures(part: str) -> dict[str, float]:
+    told, every = Counter[str](), Counter[str]()
+    for row in rows("languages"):
+        if row["part"] == part:
+            every[row["lang"]] += 1
+            told[row["lang"]] += (language(row["text"]) is None) == (row["lang"] == "en")
+    return {lang: round(told[lang] / every[lang], 3) for lang in every}
+
+
+def marked_figures(linker: Linker, part: str, data: Path) -> dict[str, Any]:
+    notes = {}
+    for name in SETS:
+        for line in (data / "chest_text" / f"{name}.jsonl").read_text(encoding="utf-8").splitlines():
+            row = json.loads(line)
+            notes[name, row["id"]] = row["note"]
+    right = touched = every = read = 0
+    missed = Counter[str]()
+    for row in rows("marked"):
+        if row["part"] != part:
+            continue
+        matches = linker.link(notes[row["set"], row["id"]][: row["chars"]], note=True)
+        places = set()
+        for start, end, presence, kind in row["mentions"]:
+            own = over(matches, start, end)
+            places |= {(match.start, match.concept.curie) for match in own}
+            every += 1
+            touched += bool(own)
+            right += any(match.presence == presence for match in own)
+            missed[kind] += not own
+        read += len({(match.start, match.concept.curie) for match in matches} - places)
+    return {
+        "mentions": every,
+        "recall, right presence": round(right / every, 3),
+        "recall of the place": round(touched / every, 3),
+        "precision": round(right / (touched + read), 3),
+        "missed": dict(missed.most_common()),
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--home", type=Path)
+    parser.add_argument("--data", type=Path, help="the development data, for the marked notes")
+    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--list", metavar="KIND", help="print what is read wrong of a mended kind, or of all")
+    arguments = parser.parse_args()
+    linker = open_linker(home_folder(arguments.home))
+    if arguments.list:
+        for kind, line, mention, read, right in judged(linker, rows("mended")):
+            if not right and arguments.list in (kind, "all"):
+                print(f"{kind}: {line!r} {mention}: {', '.join(read) or 'not linked'}")
+        return
+    result: dict[str, Any] = {"measured": stamp()}
+    for part in PARTS:
+        result[part] = {"sentences": sentence_figures(linker, part), "language told": language_figures(part)}
+        if arguments.data is not None:
+            result[part]["marked notes"] = marked_figures(linker, part, arguments.data)
+    print(json.dumps(result, indent=None if arguments.json else 2, ensure_ascii=False))
+
+
+if __name__ == "__main__":
+    main()
