@@ -56,7 +56,8 @@ _PREFIXED = re.compile(
 )
 # An id as people and programs write it, with whatever stands after it.
 _WRITTEN = re.compile(
-    r"[\s<\[(\"']*(?:(?P<iri>https?://[^\s>\])]+)|(?P<prefix>[A-Za-z][\w.-]*?)[:_]\s?(?P<local>[\w.-]+))"
+    r"[\s<\[(\"']*(?:(?P<iri>https?://[^\s>\])]+)|(?P<prefix>[A-Za-z][\w.-]*):\s?(?P<local>[\w.-]+)|"
+    r"(?P<prefix2>[A-Za-z][A-Za-z0-9.-]*)_(?P<local2>[\w.-]+))"
 )
 _NAMESPACE = re.compile(r"(.*[/#:])([^/#:]+)[/#:]*")
 _SPACE = re.compile(r"\s")
@@ -117,7 +118,8 @@ def written_curie(text: str) -> str | None:
         return None
     if found["iri"]:
         return canonical_curie(curie_of_iri(found["iri"].rstrip("/.,;")))
-    return canonical_curie(f"{found['prefix']}:{found['local'].rstrip('.')}")
+    prefix, local = found["prefix"] or found["prefix2"], found["local"] or found["local2"]
+    return canonical_curie(f"{prefix}:{local.rstrip('.')}")
 
 
 def _code(text: str) -> str:

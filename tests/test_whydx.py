@@ -171,6 +171,10 @@ def test_what_is_not_built_is_said_when_it_is_needed(tmp_path: Path) -> None:
         (lambda dx: dx.diagnose("nowhere.png"), "no such image: 'nowhere.png'"),
         (lambda dx: dx.cases(), "nothing to find cases by"),
         (lambda dx: dx.paths("qwxzyvian", "cough"), "unknown concept: 'qwxzyvian'"),
+        (
+            lambda dx: dx.diagnose(present=["HP:0001726"]),
+            "HP:0001726 is obsolete",
+        ),
         (lambda dx: face.load("nowhere.json"), "cannot read the report"),
     ],
 )

@@ -119,3 +119,9 @@ def test_link_says_what_it_cannot_read(whydx: Whydx, home: Path, notes: Path, tm
 def test_nothing_found_is_success(whydx: Whydx, home: Path) -> None:
     ran = whydx("link", "zzzz", "--home", home)
     assert (ran.status, ran.out.strip(), ran.err) == (0, "nothing found", "")
+
+
+def test_a_note_in_another_language_is_said_to_be(whydx: Whydx, home: Path) -> None:
+    ran = whydx("link", "Kein Pneumothorax.", "--note", "--format", "json", "--home", home)
+    assert (ran.status, json.loads(ran.out)) == (0, [])
+    assert "seems to be in German, and only English is read" in ran.err

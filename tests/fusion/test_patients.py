@@ -72,3 +72,37 @@ def test_what_cannot_be_read_is_named(tmp_path: Path, text: str, message: str) -
 def test_one_disease_in_five_validates() -> None:
     share = sum(in_validation(f"OMIM:{i}") for i in range(5000)) / 5000
     assert 0.18 < share < 0.22
+
+
+def test_a_phenopacket_of_schema_1_and_in_snake_case(tmp_path: Path) -> None:
+    old = {
+        "id": "A",
+        "subject": {"sex": "FEMALE", "ageAtCollection": {"age": "P3Y6M"}},
+        "phenotypicFeatures": [
+            {"type": {"id": "HP:1"}},
+            {"type": {"id": "HP:404"}},
+            {"type": {"id": "HP:2"}, "negated": True},
+        ],
+        "diseases": [{"term": {"id": "OMIM:1"}}],
+        "metaData": {"externalReferences": [{"id": "PMID:1"}]},
+    }
+    snake = json.loads(
+        json.dumps(old)
+        .replace("phenotypicFeatures", "phenotypic_features")
+        .replace("ageAtCollection", "age_at_collection")
+        .replace("metaData", "meta_data")
+        .replace("externalReferences", "external_references")
+    )
+    (tmp_path / "cases.jsonl").write_text(json.dumps(ROW))
+    for name, packet in (("old", old), ("snake", snake)):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "a.json").write_text(json.dumps(packet))
+        assert list(read_cases(tmp_path / name)) == list(read_cases(tmp_path / "cases.jsonl"))
+
+
+def test_ids_of_a_case_in_other_spellings(tmp_path: Path, room: WorkupRoom) -> None:
+    path = tmp_path / "cases.jsonl"
+    path.write_text(json.dumps(ROW | {"observed": ["hp:1", "HP_404", "fever"], "excluded": ["HP_2 a name"]}))
+    case, unknown = to_case(next(read_cases(path)), room.graph)
+    assert [(o.curie, o.presence) for o in case.observed] == [("HP:1", "present"), ("HP:2", "absent")]
+    assert unknown == ("HP_404", "fever")

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from ontologies.prefix import canonical_curie, system_of
+from ontologies.prefix import canonical_curie, system_of, written_curie
 
 
 @pytest.mark.parametrize(
@@ -35,3 +35,24 @@ def test_system_of_is_stable() -> None:
     assert system_of("SNOMEDCT_US_2025") is None
     for system in ("HP", "UMLS", "SNOMEDCT", "ICD10CM", "OMIM", "ORPHA", "DECIPHER", "MONDO", "DOID", "MESH", "CHEST"):
         assert system_of(system) == system
+
+
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [
+        ("hp:0002202", "HP:0002202"),
+        ("HP_0002202", "HP:0002202"),
+        ("http://purl.obolibrary.org/obo/HP_0002202", "HP:0002202"),
+        ("<https://purl.obolibrary.org/obo/HP_0002202>", "HP:0002202"),
+        ("HP:0002202 Pleural effusion", "HP:0002202"),
+        ("[HP:0002202]", "HP:0002202"),
+        ("HP: 0002202", "HP:0002202"),
+        ("ICD10CM:J18.9", "ICD10CM:J18.9"),
+        ("SNOMEDCT_US:60046008 |Pleural effusion|", "SNOMEDCT:60046008"),
+        ("Pleural effusion", None),
+        ("note: fever", None),
+        ("", None),
+    ],
+)
+def test_ids_in_any_usual_spelling(written: str, expected: str | None) -> None:
+    assert written_curie(written) == expected

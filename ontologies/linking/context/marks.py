@@ -32,10 +32,11 @@ _CELLS = re.compile(r"[ \t]*\|(?P<first>[^|\n]{0,8})\|(?P<second>[^|\n]{0,8})(?:
 # What stands right after it: in brackets; after a colon, a question mark, a tab, a bar or dots; a sign or "pos", "neg".
 _AFTER = re.compile(
     rf"[ \t]*\((?:(?P<yes>{_YES})|(?P<no>{_NO}))(?:\)|[,; ][^)]{{0,40}}\))|"
-    r"[ \t]*,(?:(?P<yes5>TRUE)|(?P<no5>FALSE))\b|(?P<no6>[-−–])(?=[,;/]|[ \t]*$|\.(?:\s|$))|"
+    r"[ \t]*,(?:(?P<yes5>TRUE)|(?P<no5>FALSE))\b|"
+    r"(?P<no6>[-−–])(?=[,;/]|[ \t]*$|\.(?:\s|$))|(?P<yes6>\+{1,3})(?=[\s,;/.]|$)|"
     rf"(?:[ \t]*\(?(?:Y/N|Yes/No)\)?)?"
     rf"(?:[ \t]*[:=?|][ \t]*|\t[ \t]*|[ \t]*\.{{2,}}[ \t]*|[ ]{{2,}})(?:(?P<yes2>{_YES})|(?P<no2>{_NO}))"
-    rf"(?=\s*(?:[,;.|)\n]|$)|\s+[A-Z\d(]|\s{{2,}})|"
+    rf"(?=\s*(?:[,;.|)\n]|$)|(?-i:\s+[A-Z\d(])|\s{{2,}})|"
     rf"[ \t]+(?:(?P<yes3>{_PLUS}|pos|✓|✔)|(?P<no3>[-−–]ve|neg|nil|✗|✘))(?=[\s,;.)/]|$)|"
     r"[ \t]+(?P<no4>[-−–])(?=[ \t]*(?:[,;.)/\n]|$))",
     re.IGNORECASE,
@@ -80,7 +81,7 @@ def marked(text: str, start: int, end: int) -> Literal["present", "absent", "unc
     if _OPEN.match(after):
         return "uncertain"
     if said := _AFTER.match(after):
-        return _of(bool(said["yes"] or said["yes2"] or said["yes3"] or said["yes5"]))
+        return _of(bool(said["yes"] or said["yes2"] or said["yes3"] or said["yes5"] or said["yes6"]))
     if (said := _SAID_AFTER.match(after)) and _ANSWERED_YES.search(text):
         return _of(bool(said["yes"]))
     return None

@@ -27,7 +27,8 @@ def _table(path: Path) -> dict[str, str]:
 
 _KINDS = _table(Path(__file__).parents[1] / "data" / "sections.tsv")
 _NAMES = "|".join(re.escape(name) for name in sorted(_KINDS, key=len, reverse=True))
-_SHORT = 4  # letters that a heading without a colon has at least
+_SHORT = 4  # letters that a heading in a list without a colon has at least
+_LISTED = re.compile(r"[ \t]*(?:[-*•#>]|\d{1,2}[.)])[^:]*")
 _BULLET = r"[ \t]*(?:[-*•#>]+[ \t]*|\d{1,2}[.)][ \t]*|\*\*)?"
 # A known heading starts a line, or a sentence; without a colon it is alone on its line. An unknown one starts a line.
 _HEADING = re.compile(
@@ -54,7 +55,7 @@ def sections(text: str) -> list[Section]:
         if name is not None:
             if match["inside"] is not None and not name[0].isupper():
                 continue
-            if len(name) < _SHORT and ":" not in match[0] and "-" not in match[0] and "–" not in match[0]:
+            if len(name) < _SHORT and _LISTED.fullmatch(match[0]):
                 continue  # "2) PE" in a list
             kind = _KINDS[name.lower()]
         else:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ontologies.concept import FINDING, Concept, Relation, Term
+from ontologies.concept import DISEASE, FINDING, Concept, Relation, Term
 from ontologies.linking import spill
 from ontologies.linking.linker import Linker
 from ontologies.linking.spill import SortedRows
@@ -73,3 +73,43 @@ def test_the_texts_other_concepts_decide_between_concepts_of_one_name(tmp_path: 
     assert [m.concept for m in linker.link("ASD and anxiety")] == [autism, anxiety]
     [alone] = linker.link("ASD")
     assert alone.concept == linker.link("an ASD")[0].concept
+
+
+@pytest.mark.parametrize("system", ["UMLS", "HP", "SNOMEDCT", "ICD10CM", "MESH", "OMIM", "NCIT", "RADLEX"])
+def test_a_finding_with_codes_of_one_system_is_linked(tmp_path: Path, system: str) -> None:
+    """Invented UMLS concepts whose codes are of one system, beside HPO's root, which they are not below."""
+    root = Concept(curie="HP:0000118", name="Phenotypic abnormality", codes={"HP": ("0000118",)})
+    invented = [
+        Concept(
+            curie=f"UMLS:C{i:07}",
+            name=f"klax{'abcdefghij'[i % 10]}{'abcdefghij'[i // 10]}um sign",
+            semantic_types=("Sign or Symptom",),
+            codes={"UMLS": (f"C{i:07}",), system: (str(i),)},
+        )
+        for i in range(100)
+    ]
+    # what has a code of HPO must be below its root
+    below = [Relation(subject=c.curie, predicate="is_a", object=root.curie, source="t") for c in invented]
+    terms = [Term(curie=c.curie, text=c.name, kind="preferred") for c in invented]
+    Linker.build([root, *invented], terms, tmp_path / "linker", relations=below if system == "HP" else ())
+    linker = Linker.open(tmp_path / "linker")
+    assert all([m.concept.curie for m in linker.link(f"A {c.name} was seen.")] == [c.curie] for c in invented)
+
+
+def test_names_of_a_classification_that_a_text_would_use(tmp_path: Path) -> None:
+    names = {
+        "B05": "Measles",
+        "A01": "Typhoid fever, unspecified",
+        "J98": "Other disorders of lung",
+        "B15": "Acute hepatitis A",
+    }
+    concepts = [
+        Concept(curie=f"ICD10CM:{code}", name=name, semantic_types=(DISEASE,), codes={"ICD10CM": (code,)})
+        for code, name in names.items()
+    ]
+    concepts.append(Concept(curie="SNOMEDCT:1", name="Oblique view", codes={"SNOMEDCT": ("1",)}))
+    Linker.build(concepts, [Term(curie=c.curie, text=c.name, kind="preferred") for c in concepts], tmp_path / "linker")
+    found = Linker.open(tmp_path / "linker").link(
+        "measles, typhoid fever, unspecified, acute hepatitis A, oblique view"
+    )
+    assert {match.concept.curie for match in found} == {"ICD10CM:B05", "ICD10CM:B15"}

@@ -112,3 +112,27 @@ def test_any_text_can_be_read(pieces: list[str]) -> None:
     text = "".join(pieces)
     for found in measured(text):
         assert 0 <= found.start < found.end <= len(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "present"),
+    [
+        ("CRP > 100 mg/L", [True]),
+        ("CRP <5 mg/L", [False]),
+        ("D-dimer >2000 ng/mL", [True]),
+        ("SpO2 >95 %", [False]),
+        ("SpO2 < 88 %", [True]),
+        ("CRP > 5 mg/L", []),  # may be both
+        ("CRP < 100 mg/L", []),
+        ("procalcitonin less than 0.05 ng/mL", [False]),
+        ("hs-troponin T 6 ng/L", [False]),
+        ("Troponin I 2.4 ng/mL", [True]),
+        ("lactate 4.1 mmol/L", [True]),
+        ("creatinine 212 µmol/L", [True]),
+        ("K+ 6.1 mmol/L", [True]),
+        ("pH 7.21", [True]),
+        ("LDH | 612 U/L", [True]),
+    ],
+)
+def test_a_sign_before_a_value_says_all_that_it_may_be(text: str, present: list[bool]) -> None:
+    assert [value.present for value in measured(text)] == present
