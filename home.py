@@ -154,14 +154,15 @@ def _graph_inputs(home: Path) -> dict[str, str]:
     """Name → hash of everything the graph is made from: the pinned sources, the chest layer's tables, the user's own
     ontologies. The linker's words are none of them."""
     from indexes.manifest import file_sha256
-    from kg.graph_writer import VERSION
+    from kg.graph_writer import CONTENTS, VERSION
     from ontologies.chest import layer as chest
     from ontologies.merging import registry
     from ontologies.sources.pinned import SOURCES
 
     found = {source.name: source.sha256 for source in SOURCES}
     found |= {f"chest:{path.name}": file_sha256(path) for path in sorted(chest.DATA.glob("*.tsv"))}
-    return found | {f"user:{entry.name}": entry.sha256 for entry in registry.entries(home)} | {"layout": str(VERSION)}
+    found |= {f"user:{entry.name}": entry.sha256 for entry in registry.entries(home)}
+    return found | {"layout": str(VERSION), "contents": str(CONTENTS)}
 
 
 def _digests(home: Path, parts: Sequence[str]) -> dict[Part, str]:

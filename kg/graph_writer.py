@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     import pyarrow
 
 KIND, VERSION = "graph", 2
+# Goes up when a graph holds more than before and one of before still opens: 2, obsolete ids with what to consider.
+CONTENTS = 2
 Progress = Callable[[str, int, int], None]
 
 _ROWS = 100_000
