@@ -212,8 +212,10 @@ class _Compiler:
                     self._progress("compile names", done, named.total)
                 curie, text, kind = term
                 concept = row_of[curie]
-                if curie.startswith(_CLASSIFICATION) and _is_title(text):
-                    continue
+                if curie.startswith(_CLASSIFICATION):
+                    if _is_title(text):
+                        continue
+                    kind = "broad"  # a name that another source has, too, is that source's
                 weight[concept] += 1
                 if (curie, text) != last:
                     offsets.append(offsets[-1] + out.write(text.encode()))

@@ -60,13 +60,13 @@ _LUNG_IN_A_REPORT = re.compile(
 @dataclass(frozen=True, slots=True)
 class _Shorthand:
     name: str
-    where: str  # "report", "place" or "note": of the table's head
+    where: str  # "report", "chest", "place" or "note": of the table's head
     not_after: frozenset[str]
 
     def holds(self, clause: str, report: bool, note: bool) -> bool:
         """Whether the word has this meaning in a clause of a report, of a note on a chest, or of any other text."""
-        if self.where == "report":
-            return report
+        if self.where in ("report", "chest"):
+            return report or (note and self.where == "chest")
         if self.where == "note" and note:
             return True
         return _LUNG.search(clause) is not None or (report and _LUNG_IN_A_REPORT.search(clause) is not None)

@@ -184,6 +184,9 @@ def _assertion(tokens: list[tuple[int, int, str]], hits: list[Hit], start: int, 
             return _THEN[effect]
     if not acting:
         return _UNCERTAIN if question else _PRESENT
+    if any(hit.trigger.effect == "absent" and hit.trigger.before for _, hit in acting):
+        # "no pneumothorax or effusion is present"
+        acting = [(d, hit) for d, hit in acting if hit.trigger.effect != "present" or hit.trigger.before]
     acting.sort(key=lambda pair: (pair[0], pair[1].first))
     effect = acting[0][1].trigger.effect
     if effect in _THEN:
