@@ -38,7 +38,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.machine import stamp
-from benchmarks.pyhpo_similarity import BestMatchAverage
+from benchmarks.peers.pyhpo_similarity import BestMatchAverage
 from fusion.evaluate import CaseRanker, calibration_figures, rank_metrics
 from fusion.patients import PublishedCase, in_validation, read_cases, to_case
 from fusion.training.ranker_fit import PER_DISEASE, calibrate, fit, lists

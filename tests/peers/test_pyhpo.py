@@ -9,7 +9,7 @@ import pytest
 @pytest.mark.peer
 def test_remembering_changes_no_score() -> None:
     pytest.importorskip("pyhpo", reason="the extra of peers is not installed")
-    from benchmarks.pyhpo_similarity import BestMatchAverage
+    from benchmarks.peers.pyhpo_similarity import BestMatchAverage
 
     peer = BestMatchAverage(["OMIM:154700", "OMIM:162000", "OMIM:142900", "OMIM:0"])
     findings = ["HP:0001166", "HP:0001083", "HP:0002616", "HP:9999999"]
