@@ -42,6 +42,13 @@ CONTEXTS = [
     ("INDICATION: cough\nFINDINGS: No [effusion]", "absent", None),
     ("Reason for exam: [dyspnea]\nImpression: [effusion]", "present", "indication"),
     ("No [effusion].", "absent", None),
+    ("She never developed [pneumonia].", "absent", None),
+    ("They have never experienced [syncope].", "absent", None),
+    ("She did not develop [pneumonia].", "absent", None),
+    ("He has not complained of [dyspnea].", "absent", None),
+    ("His own [asthma] is stable.", "present", None),
+    ("He attends the [COPD] group.", "not assessed", None),
+    ("An active member of the [asthma] society.", "not assessed", None),
 ]
 
 
