@@ -262,11 +262,11 @@ class Linker:
         return tuple(matches)
 
     def _measured(self, reading: Reading, named: Sequence[ConceptMatch]) -> Iterator[ConceptMatch]:
-        """What the values of a text say, except of concepts that it names in the same place."""
-        from ontologies.linking.context import measurement  # its expressions take a while to compile
+        """What the values and lengths of time of a text say, except of concepts that it names in the same place."""
+        from ontologies.linking.context import course, measurement  # their expressions take a while to compile
 
         text, allowed = reading.text, reading.allowed
-        values = list(measurement.measured(text))
+        values = sorted([*measurement.measured(text), *course.course(text)])
         said = assertions(text, [(value.start, value.end) for value in values])
         for value, (presence, context) in zip(values, said, strict=True):
             known = self._recognizer.named(value.finding)
