@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from kg.graph import KnowledgeGraph
     from kg.paths import PathFinder
     from kg.triple import KGPath, Triple
+    from ontologies.chest.people import Setting
     from ontologies.concept import Concept
     from ontologies.linking.linker import ConceptMatch, Linker
     from reports.report import Report
@@ -185,21 +186,26 @@ class Whydx:
         absent: Sequence[str] = (),
         age: float | None = None,
         sex: str | None = None,
+        setting: Setting = "neutral",
         k: int = 5,
     ) -> Report:
         """A ranked differential diagnosis with the evidence that moved it, of one patient.
 
         ``images``: a file or the files of one study (DICOM, PNG or JPEG). ``note``: what is known, in words.
-        ``present`` and ``absent``: findings by CURIE or name. ``age`` in years, ``sex`` "F" or "M"; those of the image
-        are used where they are not given. ``k``: how many diagnoses are shown. Raises InputError when nothing is given
-        or something cannot be used: an unreadable or refused image, an empty note, an unknown finding.
+        ``present`` and ``absent``: findings by CURIE or name. ``age`` in years, ``sex`` "F" or "M"; those of the note
+        or the image are used where they are not given. ``setting``: where the patient is seen ("emergency", "ward",
+        "clinic", "screening"), which changes how common diseases are. ``k``: how many diagnoses are shown. Raises
+        InputError when nothing is given or something cannot be used: an unreadable or refused image, an empty note, an
+        unknown finding.
         """
         from fusion.intake import Patient
         from reports.report import Report
 
         age, sex = _demographics(age, sex)
         paths = _paths(images)
-        patient = Patient(images=paths, note=note, present=tuple(present), absent=tuple(absent), age=age, sex=sex)
+        patient = Patient(
+            images=paths, note=note, present=tuple(present), absent=tuple(absent), age=age, sex=sex, setting=setting
+        )
         return Report.of(self.pipeline.diagnose(patient, k), images=paths, note=note)
 
     # --- looking and reading

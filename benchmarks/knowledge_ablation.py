@@ -62,6 +62,8 @@ class Laid:
 def published(home: Path, cases: Path, limit: int) -> Iterator[Laid]:
     """Held-out published patients with the ranker's shortlist over OMIM, spread evenly over the file."""
     ranker = CaseRanker(home, mode="reasoner")
+    if ranker.room is None:
+        raise RuntimeError("the reasoner's mode has a room")
     held_out = [c for c in read_cases(cases) if in_validation(c.disease) and c.disease in ranker.graph]
     for row in held_out[:: max(1, len(held_out) // limit)][:limit]:
         case, _ = to_case(row, ranker.graph)
@@ -82,7 +84,7 @@ def simulated(pipeline: Pipeline, limit: int) -> Iterator[Laid]:
 def chest_patients(pipeline: Pipeline) -> Curriculum:
     """Draws simulated chest patients that training did not see, with image regions of held-out patients."""
     graph, room = pipeline.graph, pipeline.room
-    annotated = set(room.likelihood.annotations.disease.tolist())
+    annotated = set(room.disease.tolist())
     named = [graph.resolve(d.id) for d in chest.load().diseases if d.commonness != "group"]
     bank = training_cases.read()
     _, imaging = imaged_cases(graph, bank, True, pipeline.intake.detector)

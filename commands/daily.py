@@ -57,6 +57,10 @@ def diagnose(
     sex: Annotated[
         Literal["F", "M"] | None, typer.Option("--sex", metavar="F|M", case_sensitive=False, help="Sex.")
     ] = None,
+    setting: Annotated[
+        Literal["neutral", "emergency", "ward", "clinic", "screening"],
+        typer.Option("--setting", help="Where the patient is seen: it changes how common diseases are."),
+    ] = "neutral",
     k: CountOption = 5,
     layout: FormatOption = "table",
     output: OutputOption = None,
@@ -75,7 +79,7 @@ def diagnose(
     from reports.table import render
 
     report = whydx.open(home, device=device).diagnose(
-        images or (), note=text, present=finding or (), absent=absent or (), age=age, sex=sex, k=k
+        images or (), note=text, present=finding or (), absent=absent or (), age=age, sex=sex, setting=setting, k=k
     )
     show(report, render, layout, output)
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from commands.terminal import HomeOption, progress, say, show, write
+from commands.terminal import DeviceOption, HomeOption, progress, say, show, write
 from errors import InputError
 from home import home_folder
 
@@ -77,6 +77,42 @@ def eval_diagnose(
             cases, home_folder(home), vocab=vocab, split=split, limit=limit, mode=mode, progress=advance, report=say
         )
     _report(metrics, dump_lines(rows), predictions, as_json)
+
+
+@evaluate.command("chest")
+def eval_chest(
+    cases: Annotated[
+        Path,
+        typer.Argument(metavar="CASES.jsonl", help="A patient a line: id, note or image, accept, age, sex, group."),
+    ],
+    predictions: PredictionsOption = None,
+    as_json: JsonOption = False,
+    device: DeviceOption = "cpu",
+    home: HomeOption = None,
+) -> None:
+    """Chest patients with a known diagnosis: top-k accuracy, probabilities, abstention. Goes on where it was stopped
+    when --predictions is a file."""
+    _there(cases)
+    import whydx
+    from fusion import chest_cases
+    from indexes.manifest import file_sha256
+    from reports.file import UnfinishedLines
+    from reports.json import dump_lines
+
+    read = chest_cases.read_cases(cases)
+    pipeline = whydx.open(home, device=device).pipeline
+    kept = None
+    if predictions is not None and str(predictions) != "-":
+        kept = UnfinishedLines(predictions, f"{file_sha256(cases)} {' '.join(pipeline.fingerprints.values())}")
+    rows = []
+    with progress() as advance:
+        for row in chest_cases.predictions(pipeline, read, kept.done if kept else {}, advance):
+            rows.append(row)
+            if kept:
+                kept.add(row)
+    _report(chest_cases.metrics(read, rows), dump_lines(rows), predictions, as_json)
+    if kept:
+        kept.forget()
 
 
 @evaluate.command("retrieve")

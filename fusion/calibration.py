@@ -25,17 +25,32 @@ def softmax(scores: np.ndarray, temperature: float = 1.0) -> np.ndarray:
 class Calibration:
     """How scores become probabilities over a shortlist: softmax((graph's score + gate × correction) / temperature). A
     conformal set holds every candidate with a probability of at least ``conformal_threshold`` (coverage 90 % on the
-    patients named by ``on``, ``n`` of them)."""
+    patients named by ``on``, ``n`` of them).
+
+    "None of these" is the last of the candidates and takes part in the softmax with a score of its own; or, with
+    ``none``, its probability is 1 / (1 + e^-(none · x)), x = (1, best score / 10, present findings / 10), and the
+    others share the rest: a patient none of whose findings any candidate explains well is probably ill elsewhere.
+    """
 
     gate: float = 1.0
+    none: tuple[float, ...] = ()
     temperature: float = 1.0
     conformal_threshold: float = 0.0
     on: str = ""
     n: int = 0
 
-    def probabilities(self, scores: np.ndarray) -> np.ndarray:
-        """float64, of scores (..., C) that the gate has passed."""
-        return softmax(scores, self.temperature)
+    def probabilities(self, scores: np.ndarray, findings: int = 0) -> np.ndarray:
+        """float64 (C,), of scores (C,) that the gate has passed, "none of these" last; ``findings``: how many are
+        present."""
+        if not self.none or len(scores) < 2:
+            return softmax(scores, self.temperature)
+        none = _sigmoid(none_evidence(scores[:-1], findings) @ np.array(self.none))
+        return np.append(softmax(scores[:-1], self.temperature) * (1 - none), none)
+
+
+def none_evidence(scores: np.ndarray, findings: int) -> np.ndarray:
+    """float64 (3,): x of `Calibration`, of the diseases' scores."""
+    return np.array([1.0, float(np.max(scores)) / 10, findings / 10])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

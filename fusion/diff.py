@@ -11,11 +11,10 @@ from typing import Any
 import numpy as np
 
 from fusion.patients import PublishedCase, read_cases, to_case
-from fusion.prior import chest_prior, published_likelihood
-from fusion.workup import observations
+from fusion.prior import bedside, published_likelihood
+from fusion.workup import Case, WorkupRoom, observations
 from kg.diff import changed_edges
 from kg.graph import KnowledgeGraph
-from kg.likelihood import LikelihoodModel
 from kg.variant import without_change
 
 Progress = Callable[[str, int, int], None]
@@ -41,20 +40,24 @@ class _Model:
 
     graph: KnowledgeGraph
     vocab: str | None
-    likelihood: LikelihoodModel
-    within: np.ndarray | None
+    order: Callable[[Case], tuple[np.ndarray, np.ndarray]]
 
     @classmethod
     def of(cls, graph: KnowledgeGraph, vocab: str | None) -> _Model:
-        if vocab is not None:
-            likelihood = published_likelihood(graph)
-            return cls(graph, vocab, likelihood, likelihood.rows_with_code(vocab))
-        prior = chest_prior(graph)
-        return cls(graph, vocab, LikelihoodModel(graph, prior=prior.by_node, default_prior=prior.default), None)
+        if vocab is None:
+            return cls(graph, vocab, WorkupRoom(graph, *bedside(graph)).order)
+        likelihood = published_likelihood(graph)
+        within = likelihood.rows_with_code(vocab)
+
+        def order(case: Case) -> tuple[np.ndarray, np.ndarray]:
+            found = likelihood.candidates(observations(case), k=None, within=within)
+            return found.nodes, found.scores
+
+        return cls(graph, vocab, order)
 
     def ranking(self, case: PublishedCase) -> _Ranking:
-        found = self.likelihood.candidates(observations(to_case(case, self.graph)[0]), k=None, within=self.within)
-        rows = zip(found.nodes.tolist(), found.scores.tolist(), strict=True)
+        nodes, scores = self.order(to_case(case, self.graph)[0])
+        rows = zip(nodes.tolist(), scores.tolist(), strict=True)
         return _Ranking({self.graph.curie(node): (rank, score) for rank, (node, score) in enumerate(rows, 1)})
 
 

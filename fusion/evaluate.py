@@ -124,12 +124,14 @@ class CaseRanker:
         if mode not in MODES:
             raise InputError("unknown mode", value=mode, expected=", ".join(MODES))
         self.graph = KnowledgeGraph.open(home / "graph")
-        likelihood = published_likelihood(self.graph)
+        self.likelihood = likelihood = published_likelihood(self.graph)
         population: Population = "patient" if mode == "patient" else "published"
-        ranker = None if mode == "likelihood" else Ranker(likelihood, population, load(population, weights))
-        self.room = WorkupRoom(self.graph, likelihood, ranker)
+        self.ranker = ranker = (
+            None if mode == "likelihood" else Ranker(likelihood, population, load(population, weights))
+        )
+        self.room = None if ranker is None else WorkupRoom(self.graph, ranker)
         self.lists = None if ranker is None else ListCalibration.of(read_card(population, weights))
-        self.within = self.room.likelihood.rows_with_code(vocab)
+        self.within = likelihood.rows_with_code(vocab)
         if not self.within.any():
             raise InputError(
                 "no annotated disease has a code in the vocabulary",
@@ -147,8 +149,8 @@ class CaseRanker:
 
     def ranked(self, case: Case) -> tuple[list[tuple[str, np.ndarray]], np.ndarray]:
         """The pool's diseases before the reasoner, with their features, best first; and their scores, float64."""
-        if self.room.ranker is None:
-            found = self.room.likelihood.candidates(observations(case), k=POOL, within=self.within)
+        if self.room is None:
+            found = self.likelihood.candidates(observations(case), k=POOL, within=self.within)
             listed = [(self.graph.curie(int(n)), f) for n, f in zip(found.nodes, found.features, strict=True)]
             return listed, found.scores
         listed = self.room.shortlist(case, POOL, self.within)
@@ -166,18 +168,18 @@ class CaseRanker:
         case, _ = to_case(published, self.graph)
         listed, scores = self.ranked(case)
         threshold: float | None = None
-        if self.scorer is not None and case.observed:
+        if self.scorer is not None and self.room is not None and case.observed:
             workup = self.room.lay_out(case, listed[:SHORTLIST])
             condition = {"no-branches": "off", "shuffled-branches": "shuffled"}.get(self.mode, "on")
             rescored = self.scorer.scores(questions(workup, condition))
             order = np.argsort(-rescored[:-1], kind="stable")
             listed = [listed[i] for i in order] + listed[SHORTLIST:]
             calibration = self.scorer.calibrations.of(case.worded)
-            among = calibration.probabilities(rescored)
+            among = calibration.probabilities(rescored, workup.present)
             p = np.concatenate([among[order], np.zeros(len(listed) - len(order)), among[-1:]])
             threshold = calibration.conformal_threshold
-        elif self.lists is not None and self.room.ranker is not None:
-            seniority = publication_seniority(published.pmid, self.room.ranker.newest_publication)
+        elif self.lists is not None and self.ranker is not None:
+            seniority = publication_seniority(published.pmid, self.ranker.newest_publication)
             p, threshold = self.lists.probabilities(scores, seniority)
         else:
             p = np.append(softmax(scores), 0.0)

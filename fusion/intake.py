@@ -15,7 +15,9 @@ from fusion.placement import placed_opacities
 from fusion.prior import NORMAL, finding_odds, odds_ratio
 from fusion.workup import Case, Observed
 from kg.graph import KnowledgeGraph
+from ontologies.chest.people import SETTINGS, Setting
 from ontologies.concept import Presence
+from ontologies.linking.context.demographics import demographics
 from ontologies.linking.context.language import NAMES, language
 from ontologies.linking.linker import Linker
 from vision import training_cases
@@ -35,8 +37,9 @@ class Patient:
     """What is given of one patient.
 
     ``images``: files of one study. ``present`` and ``absent``: CURIEs or exact names of findings. ``age`` in years,
-    ``sex`` "F" or "M"; an image's own are used where these are None. What the user states outweighs the note, the note
-    outweighs an image. Raises InputError when nothing is given or the note is empty.
+    ``sex`` "F" or "M"; the note's own are used where these are None, and then an image's. What the user states
+    outweighs the note, the note outweighs an image. ``setting``: the place, which has to do with how common diseases
+    are. Raises InputError when nothing is given or the note is empty.
     """
 
     images: tuple[Path, ...] = ()
@@ -45,6 +48,7 @@ class Patient:
     absent: tuple[str, ...] = ()
     age: float | None = None
     sex: str | None = None
+    setting: Setting = "neutral"
 
     def __post_init__(self) -> None:
         if self.note is not None and not self.note.strip():
@@ -95,10 +99,7 @@ class Intake:
         cannot be read or used."""
         loaded = [load_image(path) for path in patient.images]
         detections = [self.look(image, path) for image, path in zip(loaded, patient.images, strict=True)]
-        age = patient.age
-        if age is None:
-            age = next((i.patient_age_y for i in loaded if i.patient_age_y is not None), None)
-        sex = patient.sex or next((i.patient_sex for i in loaded if i.patient_sex in ("F", "M")), None)
+        age, sex = self._person(patient, loaded)
         findings = [self.link_label(f) for d in detections for f in (*d.findings, nothing_found(d))]
         findings += self.read_note(patient.note, age) if patient.note else []
         findings += self.stated(patient.present, patient.absent)
@@ -108,7 +109,7 @@ class Intake:
         if patient.note and (other := language(patient.note)):
             warnings[f"the note is not read: it seems to be in {NAMES[other]}, and only English is read"] = None
         return Gathered(
-            case=self._case(findings, detections, patient.note, age, sex),
+            case=self._case(findings, detections, patient.note, age, sex, patient.setting),
             findings=tuple(findings),
             embedding=detections[0].embedding if detections else None,
             warnings=tuple(warnings),
@@ -135,7 +136,7 @@ class Intake:
         if note is None and any(f.origin == "note" for f in findings):
             warnings.append("scored without the words of the note, which a report does not hold; give it with --note")
         return Recalled(
-            case=self._case(findings, detections, note, report.age, report.sex),
+            case=self._case(findings, detections, note, report.age, report.sex, _setting(report)),
             embedding=detections[0].embedding if detections else None,
             warnings=tuple(warnings),
         )
@@ -147,6 +148,7 @@ class Intake:
         note: str | None,
         age: float | None,
         sex: str | None,
+        setting: Setting,
     ) -> Case:
         return Case(
             observed=self.observed(findings, detections),
@@ -154,7 +156,16 @@ class Intake:
             age=age,
             sex=sex,
             worded=worded(findings),
+            setting=setting,
         )
+
+    @staticmethod
+    def _person(patient: Patient, images: Sequence[ImageInstance]) -> tuple[float | None, str | None]:
+        """Age in years and sex, as stated, else by the note, else by an image."""
+        said = demographics(patient.note or "")
+        ages = (patient.age, said.age, *(image.patient_age_y for image in images))
+        sexes = (patient.sex, said.sex, *(image.patient_sex for image in images))
+        return next((a for a in ages if a is not None), None), next((s for s in sexes if s in ("F", "M")), None)
 
     def look(self, image: ImageInstance, path: Path) -> Detection:
         """What the detector sees. Raises InputError with the reason code when it refuses the image."""
@@ -242,6 +253,12 @@ class Intake:
         if nothing is None or finding.label == NO_FINDING:
             return odds_ratio(p, base[finding.label])
         return finding_odds(p, 1 - nothing, base[finding.label], 1 - base[NO_FINDING])
+
+
+def _setting(report: DiagnosticReport) -> Setting:
+    """The place that a report was made for."""
+    said = report.provenance.get("setting", "neutral")
+    return next((setting for setting in SETTINGS if setting == said), "neutral")
 
 
 def nothing_found(detection: Detection) -> Finding:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -12,12 +13,11 @@ from fusion.calibration import Calibration
 from fusion.diagnosis import Diagnosis, DiagnosticReport, NextStep
 from fusion.evidence_search import EvidenceSearch, Retrieved
 from fusion.intake import Intake, Patient
-from fusion.prior import chest_prior
+from fusion.prior import bedside
 from fusion.scorer import Scorer, questions
 from fusion.weighing import Scales
 from fusion.workup import Case, Workup, WorkupRoom
 from kg.graph import KnowledgeGraph
-from kg.likelihood import LikelihoodModel
 from ontologies.chest import layer as chest
 from ontologies.linking.linker import Linker
 from retrieval.cases import Cases
@@ -30,6 +30,25 @@ LEAST_HITS = 3
 # Of the shortlist. On real notes a set that covers 90 % holds 11 of 21 on average, and the first diagnosis is right
 # no less often when it holds more.
 LARGEST_SET = 0.75
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """Where the candidates of a workup stand: ``scores`` and ``probabilities`` float64 (C,), and which belong to the
+    conformal set, ``members`` bool (C,), "none of these" last; ``ranked`` the places of the diseases, best first, ties
+    by CURIE; ``best`` the probability of the first or any kind of it, 0 without one."""
+
+    scores: np.ndarray
+    probabilities: np.ndarray
+    members: np.ndarray
+    ranked: tuple[int, ...]
+    best: float
+    calibration: Calibration
+
+    @property
+    def abstention(self) -> str | None:
+        """Why no diagnosis is named, or None. Between a disease and its own kinds nobody has to choose."""
+        return abstention(float(self.probabilities[-1]), self.best, int(self.members.sum()), len(self.scores))
 
 
 class Pipeline:
@@ -45,9 +64,7 @@ class Pipeline:
     ) -> None:
         self.graph, self.search, self.checkpoint = graph, search, checkpoint
         self.intake = Intake(graph, linker, detector)
-        self.room = WorkupRoom(
-            graph, LikelihoodModel(graph, prior=(prior := chest_prior(graph)).by_node, default_prior=prior.default)
-        )
+        self.room = WorkupRoom(graph, *bedside(graph))
         self.calibrations = checkpoint.calibration["chest"]
         self.scorer = Scorer(checkpoint.network, checkpoint.tokenize, calibrations=self.calibrations)
         self.scales = Scales(self.room, self.scorer)
@@ -82,14 +99,28 @@ class Pipeline:
         found = self.search.search(case, [c for c, _ in shortlist], embedding=embedding, leave_out=leave_out)
         return self.room.lay_out(case, shortlist, papers=found.paper_branches, cases=found.case_branches), found
 
+    def standing(self, workup: Workup) -> Standing:
+        """The candidates of a workup, scored and ranked."""
+        scores = self.scorer.scores(questions(workup))
+        calibration = self.calibrations.of(workup.case.worded)
+        probabilities = calibration.probabilities(scores, workup.present)
+        ranked = sorted(range(len(scores) - 1), key=lambda i: (-scores[i], workup.candidates[i].curie))
+        first = ranked[0] if ranked else None
+        best = 0.0 if first is None else self.with_kinds(workup, probabilities, first) or float(probabilities[first])
+        return Standing(
+            scores=scores,
+            probabilities=probabilities,
+            best=best,
+            members=probabilities >= calibration.conformal_threshold,
+            ranked=tuple(ranked),
+            calibration=calibration,
+        )
+
     def report(
         self, workup: Workup, found: Retrieved, findings: Sequence[Finding], k: int, warnings: tuple[str, ...] = ()
     ) -> DiagnosticReport:
-        scores = self.scorer.scores(questions(workup))
-        calibration = self.calibrations.of(workup.case.worded)
-        probabilities = calibration.probabilities(scores)
-        members = probabilities >= calibration.conformal_threshold
-        ranked = sorted(range(len(scores) - 1), key=lambda i: (-scores[i], workup.candidates[i].curie))
+        now = self.standing(workup)
+        scores, probabilities, members, ranked = now.scores, now.probabilities, now.members, now.ranked
         diagnoses = []
         evidence = self.scales.weigh(workup, found, ranked[:k], scores)
         for rank, i in enumerate(ranked[:k], 1):
@@ -124,9 +155,9 @@ class Pipeline:
             literature=self.search.papers(workup.case, [d.concept.curie for d in diagnoses[:3]], max(k, LEAST_HITS)),
             cases=found.cases[: max(k, LEAST_HITS)],
             next_steps=steps,
-            abstention=abstention(none, probabilities[ranked[0]] if ranked else 0.0, int(members.sum()), len(scores)),
+            abstention=now.abstention,
             warnings=warnings,
-            provenance=self.provenance(calibration),
+            provenance=self.provenance(now.calibration, workup.case),
         )
 
     def with_kinds(self, workup: Workup, probabilities: np.ndarray, place: int) -> float | None:
@@ -135,15 +166,20 @@ class Pipeline:
         kinds = [i for i, name in enumerate(names) if disease in self.graph.ancestors(name)]
         return float(probabilities[kinds].sum()) if len(kinds) > 1 else None
 
-    def provenance(self, calibration: Calibration) -> dict[str, str]:
+    @property
+    def fingerprints(self) -> dict[str, str]:
+        """What the answers depend on: hashes of the graph, the models and the indexes."""
         return {
             "graph": self.graph.manifest.sha256,
             "detector": self.intake.detector.fingerprint,
             "reasoner": self.checkpoint.fingerprint,
             "literature": self.search.literature.fingerprint,
             "cases": self.search.cases.fingerprint,
-            "calibration": f"{calibration.on} (n = {calibration.n})",
         }
+
+    def provenance(self, calibration: Calibration, case: Case) -> dict[str, str]:
+        said = {"calibration": f"{calibration.on} (n = {calibration.n})", "setting": case.setting}
+        return self.fingerprints | said
 
 
 def abstention(none: float, best: float, members: int, candidates: int) -> str | None:

@@ -6,15 +6,23 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import numpy as np
+
 from kg.graph import KnowledgeGraph
 from kg.likelihood import PUBLISHED_PATIENTS, LikelihoodModel
+from kg.weight_of_evidence import WeightOfEvidence
 from ontologies.chest import layer as chest
+from ontologies.chest import people
+from ontologies.chest.people import SETTINGS, Setting
 
 # Rough shares of imaged adults, one order of magnitude apart; an editorial judgement, like the classes
 # (docs/knowledge-card.md).
 SHARE = {"very common": 5e-2, "common": 1e-2, "uncommon": 1e-3, "rare": 1e-4, "group": 1e-9}
 # A disease outside the chest layer comes from HPO's annotations of rare diseases (Orphanet's median prevalence class).
 RARE_DISEASE_SHARE = 1e-6
+# In front of a patient it counts as rarer still: those annotations list whatever was ever seen with a syndrome, and
+# among twelve thousand of them some explain any patient by chance.
+OUTSIDE_THE_LAYER = math.exp(-20)
 # Most chest radiographs show nothing acute.
 NORMAL, NORMAL_SHARE = "CHEST:normal-chest-radiograph", 0.4
 
@@ -68,6 +76,39 @@ def coherent(share: Mapping[int, float], graph: KnowledgeGraph) -> dict[int, flo
     for n in sorted(share, key=lambda n: -len(above[n])):
         raised[n] = max(share[n], sum(raised[kind] for kind in kinds[n]))
     return raised
+
+
+class Persons:
+    """What age, sex and the place where a patient is seen say of the diseases of a graph that has the chest layer.
+    ``disease``: their nodes (int (D,)), in whose order ratios are."""
+
+    def __init__(self, graph: KnowledgeGraph, disease: np.ndarray) -> None:
+        self._count = len(disease)
+        row_of = {int(node): row for row, node in enumerate(disease)}
+        in_layer = {graph.node(d.id): d for d in chest.load().diseases if d.id in graph}
+        self._course = [(row_of[n], d.course) for n, d in in_layer.items() if n in row_of and d.course]
+        known = [(graph.node(curie), own) for curie, own in people.load().items() if curie in graph]
+        self._people = [(row_of[node], own) for node, own in known if node in row_of]
+
+    def ratio(self, age: float | None, sex: str | None, setting: Setting = "neutral") -> np.ndarray:
+        """float64 (D,): ln of how they change each disease's odds; 0 where nothing is known. ``age`` in years, ``sex``
+        "F" or "M"."""
+        out = np.zeros(self._count)
+        if age is not None:
+            for row, own in self._people:
+                out[row] += own.age_ratio(age)
+        if sex in ("F", "M"):
+            for row, own in self._people:
+                out[row] += own.sex_ratio(str(sex))
+        for row, course in self._course:
+            out[row] += SETTINGS[setting][course]
+        return out
+
+
+def bedside(graph: KnowledgeGraph) -> tuple[WeightOfEvidence, Persons]:
+    """How diseases are judged in front of a patient: by the chest layer's prior, and what it knows of persons."""
+    evidence = WeightOfEvidence(graph, prior=chest_prior(graph).by_node, default_prior=math.log(OUTSIDE_THE_LAYER))
+    return evidence, Persons(graph, evidence.annotations.disease)
 
 
 def published_likelihood(graph: KnowledgeGraph) -> LikelihoodModel:

@@ -68,17 +68,25 @@ class Scorer:
     def scores(self, questions: Sequence[Question]) -> np.ndarray:
         """float64 (Q,), in the order of the questions."""
         parts = self.parts(questions)
-        gates = [self.calibrations.of(q.workup.case.worded).gate for q in questions]
-        return parts.base + np.array(gates) * parts.correction
+        return parts.base + np.array([self._gate(q) for q in questions]) * parts.correction
 
     def parts(self, questions: Sequence[Question]) -> Parts:
-        """The scores taken apart, in the order of the questions."""
+        """The scores taken apart, in the order of the questions. The network is asked only where its gate lets it
+        through."""
+        base = np.array([self.reasoner.base(q.features, none_features(q)) for q in questions], np.float64)
+        return Parts(base, self._corrections(questions))
+
+    def _gate(self, question: Question) -> float:
+        return self.calibrations.of(question.workup.case.worded).gate
+
+    def _corrections(self, questions: Sequence[Question]) -> np.ndarray:
         import torch
 
         by_patient: dict[Patient, list[int]] = {}
         for i, question in enumerate(questions):
-            by_patient.setdefault(question.workup.patient, []).append(i)
-        base, correction = np.zeros(len(questions)), np.zeros(len(questions))
+            if self._gate(question):
+                by_patient.setdefault(question.workup.patient, []).append(i)
+        correction = np.zeros(len(questions))
         with torch.inference_mode():
             for patient, asked in by_patient.items():
                 trunk = read_trunk(patient, self.tokenize)
@@ -92,9 +100,7 @@ class Scorer:
                     if context is None:
                         context = self.reasoner.read_trunk(torch.from_numpy(batch.trunk))
                     correction[part] = corrections(self.reasoner, batch, context).numpy()
-        for i, question in enumerate(questions):
-            base[i] = self.reasoner.base(question.features, none_features(question))
-        return Parts(base, correction)
+        return correction
 
 
 def questions(workup: Workup, condition: str = "on") -> list[Question]:

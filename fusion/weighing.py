@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Literal, NamedTuple
 
 import numpy as np
 
@@ -10,12 +11,33 @@ from fusion.branch import Branch
 from fusion.diagnosis import Evidence, Stance
 from fusion.evidence_search import Retrieved
 from fusion.scorer import Question, Scorer
-from fusion.workup import Observed, Workup, WorkupRoom
+from fusion.workup import Case, Workup, WorkupRoom
 
 # A change of score below this is within what batching does to the last bits; it is not evidence.
 LEAST_WEIGHT = 1e-3
 # How many pieces of each kind are shown for a diagnosis: the heaviest ones.
-MOST_SHOWN = {"finding": 6, "kg_path": 4, "image_region": 2, "literature": 2, "case": 2}
+MOST_SHOWN = {"finding": 6, "person": 2, "kg_path": 4, "image_region": 2, "literature": 2, "case": 2}
+
+
+_SEXES = {"F": "female", "M": "male"}
+
+
+class Taken(NamedTuple):
+    """A piece that is taken out of the case itself: a finding (its CURIE), or "age" or "sex" of the person."""
+
+    kind: Literal["finding", "person"]
+    reference: str
+    text: str
+
+
+def age_words(years: float) -> str:
+    """ "59 years", "5 months", "3 days"."""
+    if years >= 2:
+        return f"{years:.0f} years"
+    if years >= 1 / 12:
+        return f"{years * 12:.0f} months"
+    days = round(years * 365.25)
+    return f"{days} day{'' if days == 1 else 's'}"
 
 
 class Scales:
@@ -30,10 +52,10 @@ class Scales:
         """For each chosen candidate (its place in ``workup``), its pieces of evidence by falling absolute weight, ties
         by kind and reference; ``scores`` float (candidates,) are those with everything.
 
-        A branch is masked; a finding is taken out of the case altogether, with its mention, its share of the
-        likelihood and all branches that hang on it.
+        A branch is masked; a finding is taken out of the case altogether, with its mention, its share of the graph's
+        score and all branches that hang on it; so is the age or the sex.
         """
-        asked: list[tuple[int, Branch | Observed, Question]]
+        asked: list[tuple[int, Branch | Taken, Question]]
         asked = [*self._masked(workup, chosen), *self._taken_out(workup, found, chosen)]
         changed = self.scorer.scores([question for _, _, question in asked])
         out: dict[int, list[Evidence]] = {i: [] for i in chosen}
@@ -51,26 +73,33 @@ class Scales:
 
     def _taken_out(
         self, workup: Workup, found: Retrieved, chosen: Sequence[int]
-    ) -> Iterator[tuple[int, Observed, Question]]:
+    ) -> Iterator[tuple[int, Taken, Question]]:
         diseases = [workup.candidates[i].curie for i in chosen]
-        for observed in workup.case.observed:
-            if observed.presence == "uncertain" and observed.odds_ratio in (None, 1.0):
-                continue
-            case = workup.case.without(observed.curie)
+        for piece in self._pieces(workup.case):
+            case = workup.case.without(piece.reference)
             features = self.room.features(case, diseases)
             without = self.room.lay_out(
                 case, list(zip(diseases, features, strict=True)), papers=found.paper_branches, cases=found.case_branches
             )
             for i, candidate in zip(chosen, without.candidates[:-1], strict=True):
-                yield i, observed, Question(workup=without, candidate=candidate)
+                yield i, piece, Question(workup=without, candidate=candidate)
 
-    def _evidence(self, piece: Branch | Observed, weight: float) -> Evidence:
+    def _pieces(self, case: Case) -> Iterator[Taken]:
+        """What can be taken out of a case: its findings, its age, its sex."""
+        for observed in case.observed:
+            if observed.presence != "uncertain" or observed.odds_ratio not in (None, 1.0):
+                name = self.room.graph.name(self.room.graph.node(observed.curie))
+                yield Taken("finding", observed.curie, f"{name}: {observed.presence}")
+        if case.age is not None:
+            yield Taken("person", "age", f"age: {age_words(case.age)}")
+        if case.sex in _SEXES:
+            yield Taken("person", "sex", f"sex: {_SEXES[case.sex]}")
+
+    @staticmethod
+    def _evidence(piece: Branch | Taken, weight: float) -> Evidence:
         stance: Stance = "supports" if weight > 0 else "contradicts"
-        if isinstance(piece, Observed):
-            name = self.room.graph.name(self.room.graph.node(piece.curie))
-            return Evidence(
-                kind="finding", reference=piece.curie, text=f"{name}: {piece.presence}", stance=stance, weight=weight
-            )
+        if isinstance(piece, Taken):
+            return Evidence(kind=piece.kind, reference=piece.reference, text=piece.text, stance=stance, weight=weight)
         return Evidence(
             kind=piece.kind,
             reference=piece.reference,

@@ -22,18 +22,21 @@ from fusion.branch import (
     order_mentions,
     path_branch,
 )
-from fusion.prior import NORMAL
+from fusion.prior import NORMAL, Persons
 from kg.graph import KnowledgeGraph
-from kg.likelihood import FEATURES as LIKELIHOOD_FEATURES
-from kg.likelihood import LikelihoodModel, Observation
+from kg.likelihood import Observation
 from kg.paths import PathFinder
 from kg.ranker import Ranker
+from kg.weight_of_evidence import FEATURES as PATIENT_FEATURES
+from kg.weight_of_evidence import WeightOfEvidence
+from ontologies.chest.people import Setting
 from ontologies.concept import Presence
 from retrieval.document import SearchHit
 
-# What is known of a candidate before anything is read: the likelihood's features, or in a room with a ranker its score
-# alone; and for "no acute disease", once an image was looked at as a whole, ln of how that changed its odds, and 1.
-FEATURES = (*LIKELIHOOD_FEATURES, "ranker", "unremarkable", "looked")
+# What is known of a candidate before anything is read: what the findings and the person weigh, or in a room with a
+# ranker its score alone; and for "no acute disease", once an image was looked at as a whole, ln of how that changed its
+# odds, and 1.
+FEATURES = (*PATIENT_FEATURES, "ranker", "unremarkable", "looked")
 RANKER, UNREMARKABLE, LOOKED = (FEATURES.index(name) for name in ("ranker", "unremarkable", "looked"))
 # The odds of a stated "normal radiograph", and of the surest detector.
 _SUREST = 1000.0
@@ -59,7 +62,7 @@ class Case:
     """What is known of a patient, one entry a concept. Curies are canonical.
 
     ``worded``: whether words say something of the patient, and not images alone. It stays when findings are taken
-    away or added to ask what they weigh.
+    away or added to ask what they weigh. ``setting``: the place, which has to do with how common diseases are.
     """
 
     observed: tuple[Observed, ...]
@@ -67,10 +70,15 @@ class Case:
     age: float | None = None
     sex: str | None = None
     worded: bool = True
+    setting: Setting = "neutral"
 
-    def without(self, curie: str) -> Case:
-        """The same case without one finding, and without all that hangs on it."""
-        return replace(self, observed=tuple(o for o in self.observed if o.curie != curie))
+    def without(self, piece: str) -> Case:
+        """The same case without one finding (a CURIE) and all that hangs on it, or without its "age" or "sex"."""
+        if piece == "age":
+            return replace(self, age=None)
+        if piece == "sex":
+            return replace(self, sex=None)
+        return replace(self, observed=tuple(o for o in self.observed if o.curie != piece))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +91,11 @@ class Workup:
     candidates: tuple[Candidate, ...]
     information: float
     ranked: bool = False
+
+    @property
+    def present(self) -> int:
+        """How many findings are there, or likely."""
+        return sum(o.odds_ratio > 1 for o in observations(self.case))
 
 
 def observations(case: Case) -> tuple[Observation, ...]:
@@ -107,11 +120,17 @@ def _odds(observed: Observed) -> float:
 
 
 class WorkupRoom:
-    """Lays out cases over one graph; holds what is costly to make. With a ``ranker``, candidates are what it ranks
-    first, and its score is what the graph says of them."""
+    """Lays out cases over one graph; holds what is costly to make.
 
-    def __init__(self, graph: KnowledgeGraph, likelihood: LikelihoodModel, ranker: Ranker | None = None) -> None:
-        self.graph, self.likelihood, self.ranker, self.paths = graph, likelihood, ranker, PathFinder(graph)
+    ``judge`` says what the graph makes of the diseases: the weight of evidence, with what ``persons`` know of age and
+    sex, in front of a patient; or a ranker of published patients.
+    """
+
+    def __init__(self, graph: KnowledgeGraph, judge: WeightOfEvidence | Ranker, persons: Persons | None = None) -> None:
+        self.graph, self.persons, self.paths = graph, persons, PathFinder(graph)
+        self.evidence = judge if isinstance(judge, WeightOfEvidence) else None
+        self.ranker = judge if isinstance(judge, Ranker) else None
+        self.disease = judge.annotations.disease
 
     def patient(self, case: Case) -> Patient:
         graph = self.graph
@@ -179,15 +198,23 @@ class WorkupRoom:
 
     def features(self, case: Case, diseases: Sequence[str]) -> np.ndarray:
         """float32 (len(diseases), F): FEATURES of some diseases (canonical CURIEs)."""
-        rows = np.searchsorted(self.likelihood.annotations.disease, [self.graph.node(d) for d in diseases])
-        out = np.zeros((len(rows), len(FEATURES)), np.float32)
-        if self.ranker is not None:
-            out[:, RANKER] = self.ranker.scores(observations(case), rows, age=case.age, sex=case.sex)
-        else:
-            out[:, :RANKER] = self.likelihood.features(observations(case), rows)
+        rows = np.searchsorted(self.disease, [self.graph.node(d) for d in diseases])
+        out = self._features(case, rows)
         for i, disease in enumerate(diseases):
             self._look(case, disease, out[i])
         return out
+
+    def _features(self, case: Case, rows: np.ndarray) -> np.ndarray:
+        """float32 (len(rows), F), before the image as a whole is looked at."""
+        out = np.zeros((len(rows), len(FEATURES)), np.float32)
+        if self.ranker is not None:
+            out[:, RANKER] = self.ranker.scores(observations(case), rows, age=case.age, sex=case.sex)
+        elif self.evidence is not None:
+            out[:, :RANKER] = self.evidence.features(observations(case), rows, self._person(case))
+        return out
+
+    def _person(self, case: Case) -> np.ndarray | None:
+        return None if self.persons is None else self.persons.ratio(case.age, case.sex, case.setting)
 
     @staticmethod
     def _look(case: Case, disease: str, features: np.ndarray) -> None:
@@ -196,26 +223,26 @@ class WorkupRoom:
         if disease == NORMAL and said is not None:
             features[[UNREMARKABLE, LOOKED]] = said, 1.0
 
+    def order(self, case: Case, within: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
+        """Rows of ``disease`` by falling score, ties by CURIE, and their scores: of all that are annotated (or are
+        ``within``, bool (D,)), or of the ranker's pool."""
+        if self.ranker is not None:
+            rows = self.ranker.pool(observations(case), within)
+            scores = self.ranker.scores(observations(case), rows, age=case.age, sex=case.sex)
+        elif self.evidence is not None:
+            rows = np.arange(len(self.disease)) if within is None else np.flatnonzero(within)
+            scores = self.evidence.scores(self.evidence.features(observations(case), rows, self._person(case)))
+        best = np.argsort(-scores, kind="stable")
+        return rows[best], scores[best]
+
     def shortlist(self, case: Case, k: int, within: np.ndarray | None = None) -> list[tuple[str, np.ndarray]]:
-        """The graph's ``k`` best diseases with their features (float32 (F,)), best first; ``within`` as for the
-        likelihood's candidates. Where an image was looked at as a whole, "no acute disease" is always one of them."""
-        seen = observations(case)
-        if self.ranker is None:
-            found = self.likelihood.candidates(seen, k=k, within=within)
-            features = np.pad(found.features, ((0, 0), (0, len(FEATURES) - RANKER)))
-            listed = [(self.graph.curie(int(n)), f) for n, f in zip(found.nodes, features, strict=True)]
-            if unremarkable(case) is not None and all(disease != NORMAL for disease, _ in listed):
-                listed[-1] = NORMAL, self.features(case, [NORMAL])[0]
-            for disease, row in listed:
-                self._look(case, disease, row)
-            return listed
-        rows = self.ranker.pool(seen, within)
-        scores = self.ranker.scores(seen, rows, age=case.age, sex=case.sex)
-        best = np.argsort(-scores, kind="stable")[:k]
-        features = np.zeros((len(best), len(FEATURES)), np.float32)
-        features[:, RANKER] = scores[best]
-        nodes = self.likelihood.annotations.disease[rows[best]]
-        return [(self.graph.curie(int(n)), f) for n, f in zip(nodes, features, strict=True)]
+        """The graph's ``k`` best diseases with their features (float32 (F,)), best first; ``within`` as for `order`.
+        Where an image was looked at as a whole, "no acute disease" is always one of them."""
+        rows = self.order(case, within)[0][:k]
+        listed = [self.graph.curie(int(self.disease[row])) for row in rows]
+        if self.ranker is None and unremarkable(case) is not None and NORMAL not in listed:
+            listed[-1:] = [NORMAL]
+        return list(zip(listed, self.features(case, listed), strict=True))
 
     def bare(self, case: Case, diseases: Sequence[tuple[str, np.ndarray]]) -> Workup:
         """The case with these candidates and "none of these", without any branch: what the graph's score needs."""

@@ -130,7 +130,7 @@ class Ranker:
     def __init__(
         self, likelihood: LikelihoodModel, population: Population, weights: RankerWeights | None = None
     ) -> None:
-        self.likelihood, self.population = likelihood, population
+        self.likelihood, self.population, self.annotations = likelihood, population, likelihood.annotations
         self.weights = weights or load(population)
         self._profile = ProfileComparer(likelihood)
         self.newest_publication = self._profile.newest_publication

@@ -1,11 +1,13 @@
-"""Writing a file whole or not at all."""
+"""Writing a file whole or not at all, also over several runs."""
 
 from __future__ import annotations
 
 import contextlib
+import json
 import secrets
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 from errors import InputError
 
@@ -26,6 +28,39 @@ def write_file(parts: Iterable[bytes], path: Path) -> None:
     finally:
         with contextlib.suppress(OSError):
             beside.unlink(missing_ok=True)
+
+
+class UnfinishedLines:
+    """JSON lines that are kept beside ``path``, as NAME.unfinished, while they are made, so that a killed run goes on.
+
+    Its first line is ``key``, which says what the rows were made from; rows of another key, and a last line that was
+    cut short, are thrown away. ``done`` holds those of the run before by their "id". Raises InputError when the file
+    cannot be written.
+    """
+
+    def __init__(self, path: Path, key: str) -> None:
+        self._beside = path.with_name(f".{path.name}.unfinished")
+        first = json.dumps({"key": key})
+        self.done: dict[str, dict[str, Any]] = {}
+        with contextlib.suppress(OSError, UnicodeDecodeError):
+            head, *lines = self._beside.read_text(encoding="utf-8").split("\n")
+            if head == first:
+                self.done = {row["id"]: row for line in lines[:-1] for row in (json.loads(line),)}
+        with _cannot_write(path):
+            self._file = self._beside.open("w", encoding="utf-8")
+            self._file.write(first + "\n" + "".join(json.dumps(row) + "\n" for row in self.done.values()))
+            self._file.flush()
+
+    def add(self, row: dict[str, Any]) -> None:
+        """Keep one more row; one that is kept already is not kept twice."""
+        if self.done.setdefault(row["id"], row) is row:
+            self._file.write(json.dumps(row) + "\n")
+            self._file.flush()
+
+    def forget(self) -> None:
+        """The rows have been written where they belong."""
+        self._file.close()
+        self._beside.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager

@@ -28,6 +28,7 @@ _SYSTEMS = {
 }
 KINDS = {
     "finding": "finding",
+    "person": "person",
     "kg_path": "knowledge",
     "literature": "paper",
     "case": "case",
@@ -196,7 +197,9 @@ def weight(value: float) -> str:
 
 def _evidence_text(evidence: Evidence) -> Text:
     text = Text(evidence.text)
-    notes = [] if evidence.kind == "kg_path" or evidence.reference in evidence.text else [evidence.reference]
+    notes = (
+        [] if evidence.kind in ("kg_path", "person") or evidence.reference in evidence.text else [evidence.reference]
+    )
     if evidence.path is not None:
         for triple in evidence.path.triples:
             frequency = "" if triple.frequency is None else f", in {percent(triple.frequency)}"

@@ -1,7 +1,7 @@
 """What the reasoner learns from: simulated patients, published patients and imaged cases, as examples without end.
 
 An example is a case with the true disease, a few wrong ones and "none of these". The wrong ones come from the
-likelihood's shortlist: its mistakes are the hard negatives. In one case of eight the true disease is left out, and
+graph's shortlist: its mistakes are the hard negatives. In one case of eight the true disease is left out, and
 "none of these" is right.
 """
 
@@ -87,9 +87,11 @@ class Curriculum:
     ) -> None:
         self.room, self.flat, self.search, self.imaged = room, flat, search, list(imaged)
         self.validation, self.seed = validation, seed
-        likelihood, graph = room.likelihood, room.graph
-        self.disease = likelihood.annotations.disease
-        self.rare_within = likelihood.rows_with_code("OMIM")
+        evidence, graph = room.evidence, room.graph
+        if evidence is None:
+            raise ValueError("a curriculum draws chest patients, by the weight of evidence")
+        self.disease = room.disease
+        self.rare_within = evidence.rows_with_code("OMIM")
         held_out = {c: in_validation(c) for c in graph.codes_in("OMIM")}
         node_held_out = {graph.node(c): out for c, out in held_out.items()}
         self.rare = np.array(
@@ -97,7 +99,7 @@ class Curriculum:
         )
         self.chest = np.searchsorted(self.disease, [graph.node(c) for c in chest]) if len(chest) else np.zeros(0, int)
         # As often as in a clinic, or what is common would be worth less than it is. The normal film has its images.
-        share = np.exp(likelihood.prior[self.chest])
+        share = np.exp(evidence.prior[self.chest])
         normal = self.disease[self.chest] == (graph.node(NORMAL) if NORMAL in graph else -1)
         share[normal] = NORMAL_DRAWN / (1 - NORMAL_DRAWN) * share[~normal].sum()
         self.chest_share = share / share.sum()
@@ -111,7 +113,7 @@ class Curriculum:
         of_disease = Counter(image.disease for image in self.imaged)
         drawn = np.array([of_disease[image.disease] ** -0.5 for image in self.imaged])
         self.imaged_share = drawn / drawn.sum() if self.imaged else drawn
-        self.simulator = PatientSimulator(likelihood, imaging, separation)
+        self.simulator = PatientSimulator(graph, evidence.annotations, imaging, separation)
         shares = {
             "published": 0.25 * bool(self.published),
             "rare": 0.1,

@@ -14,7 +14,7 @@ from fusion import checkpoint as checkpoints
 from fusion.calibration import Calibrations, softmax
 from fusion.evidence_search import EvidenceSearch
 from fusion.pipeline import Pipeline
-from fusion.prior import chest_prior, published_likelihood
+from fusion.prior import bedside, published_likelihood
 from fusion.reasoner import FEATURE_SCALE
 from fusion.scorer import Scorer, none_features, questions
 from fusion.training.curriculum import SHORTLIST, Curriculum
@@ -24,7 +24,6 @@ from fusion.training.train import fresh_network, run, trained_state
 from fusion.training.validation import calibrate, crossed, judge, judge_reports
 from fusion.workup import FEATURES, WorkupRoom
 from kg.graph import KnowledgeGraph
-from kg.likelihood import LikelihoodModel
 from kg.ranker import Ranker
 from ontologies.chest import layer as chest
 from ontologies.linking.linker import Linker
@@ -109,12 +108,11 @@ def train_reasoner(
     graph, linker = KnowledgeGraph.open(home / "graph"), Linker.open(home / "linker")
     archive = member_path(home, "openi", "NLMCXR_reports.tgz")
     detector = Detector.open()
-    prior = chest_prior(graph)
-    room = WorkupRoom(graph, LikelihoodModel(graph, prior=prior.by_node, default_prior=prior.default))
+    room = WorkupRoom(graph, *bedside(graph))
     published = published_likelihood(graph)
-    flat = WorkupRoom(graph, published, Ranker(published, "published"))
+    flat = WorkupRoom(graph, Ranker(published, "published"))
     search = EvidenceSearch(graph, Literature.open(home), Cases.open(home, detector=detector.fingerprint))
-    annotated = set(room.likelihood.annotations.disease.tolist())
+    annotated = set(room.disease.tolist())
     named = [graph.resolve(d.id) for d in chest.load().diseases if d.commonness != "group"]
     diseases = [d for d in named if graph.node(d) in annotated]
 

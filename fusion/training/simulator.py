@@ -8,7 +8,8 @@ import numpy as np
 
 from fusion.prior import NORMAL
 from fusion.workup import Case, Observed
-from kg.likelihood import LikelihoodModel
+from kg.annotations import AnnotationMatrix
+from kg.graph import KnowledgeGraph
 from ontologies.concept import Presence
 
 # A detector with the separation d' has an AUROC of Φ(d'/√2) and gives log likelihood ratios ~ N(±d'²/2, d'²) (signal
@@ -29,11 +30,12 @@ class PatientSimulator:
 
     def __init__(
         self,
-        likelihood: LikelihoodModel,
+        graph: KnowledgeGraph,
+        annotations: AnnotationMatrix,
         imaging: Mapping[int, np.ndarray] | None = None,
         separation: Mapping[int, float] | None = None,
     ) -> None:
-        self.likelihood, self.graph, self.imaging = likelihood, likelihood.graph, dict(imaging or {})
+        self.graph, self.annotations, self.imaging = graph, annotations, dict(imaging or {})
         self.separation = dict(separation or {})
 
     def draw(
@@ -41,7 +43,7 @@ class PatientSimulator:
     ) -> Case:
         """One patient of ``annotations.disease[row]``; ``others`` (rows) are diseases from which noise and absent
         findings come."""
-        annotations, graph = self.likelihood.annotations, self.graph
+        annotations, graph = self.annotations, self.graph
         pool = np.arange(len(annotations.disease)) if others is None else others
         terms, frequencies = self._direct(row)
         shown = terms[rng.random(len(terms)) < frequencies]
@@ -100,6 +102,6 @@ class PatientSimulator:
         )
 
     def _direct(self, row: int) -> tuple[np.ndarray, np.ndarray]:
-        annotations = self.likelihood.annotations
+        annotations = self.annotations
         part = slice(annotations.direct_indptr[row], annotations.direct_indptr[row + 1])
         return annotations.direct_term[part], annotations.direct_frequency[part].astype(np.float64)

@@ -124,7 +124,7 @@ class Explainer:
         """The disease (canonical CURIE) without several pieces of its evidence at once."""
         case = self.case
         for piece in pieces:
-            case = case.without(piece.reference) if piece.kind == "finding" else case
+            case = case.without(piece.reference) if piece.kind in ("finding", "person") else case
         workup = self.lay_out(case, [disease])
         candidate = workup.candidates[0]
         gone = {(p.kind, p.reference) for p in pieces}
@@ -148,8 +148,8 @@ class Explainer:
                 sources=built_from,
                 warnings=self.warnings,
             )
-        concept, likelihood = self.graph.concept(curie), self.pipeline.room.likelihood
-        everyone = likelihood.candidates(observations(self.case), k=None).nodes
+        concept, room = self.graph.concept(curie), self.pipeline.room
+        everyone = room.disease[room.order(self.case)[0]]
         at = np.flatnonzero(everyone == self.graph.node(curie))
         if not len(at):
             return WhyNot(
@@ -207,7 +207,7 @@ class Explainer:
         """Names of annotated diseases that hold ``name`` (the shortest first), else those spelt much like it (the
         nearest first); at most three, () when there is none."""
         wanted = name.casefold()
-        names = {self.graph.name(int(n)).casefold(): int(n) for n in self.pipeline.room.likelihood.annotations.disease}
+        names = {self.graph.name(int(n)).casefold(): int(n) for n in self.pipeline.room.disease}
         near = sorted((n for n in names if wanted in n), key=lambda n: (len(n), n))
         near = near or difflib.get_close_matches(wanted, sorted(names), n=_MOST_SIMILAR, cutoff=_SIMILAR)
         return tuple(self.graph.name(names[n]) for n in near[:_MOST_SIMILAR])
@@ -330,7 +330,7 @@ class Explainer:
             found=found,
             calibration=calibration,
             scores=scores,
-            probabilities=calibration.probabilities(scores),
+            probabilities=calibration.probabilities(scores, workup.present),
             ranked=tuple(order),
         )
 

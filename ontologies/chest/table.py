@@ -47,6 +47,16 @@ class Row:
             raise self.error(column, "different values separated by |, without blanks around them")
         return values
 
+    def percent(self, column: str) -> float:
+        """A cell of 0 to 100 as a share in [0, 1]."""
+        try:
+            share = float(self.cells[column]) / 100
+        except ValueError:
+            share = -1.0
+        if not 0 <= share <= 1:
+            raise self.error(column, "a number from 0 to 100")
+        return share
+
     def curie(self, column: str) -> str:
         try:
             parse_curie(self.cells[column])

@@ -12,8 +12,10 @@ from fusion.checkpoint import bert_files, open_tokenizer
 from fusion.prior import NORMAL
 from fusion.scorer import Scorer
 from fusion.workup import Case, Observed, Workup, WorkupRoom
+from kg.annotations import AnnotationMatrix
 from kg.graph import KnowledgeGraph
 from kg.likelihood import LikelihoodModel
+from kg.weight_of_evidence import WeightOfEvidence
 from ontologies.concept import DISEASE, FINDING, Concept, Relation
 from ontologies.merging.merge import merge
 from ontologies.staging import Staging
@@ -45,7 +47,18 @@ def room(tmp_path_factory: pytest.TempPathFactory) -> WorkupRoom:
     ]
     path: Path = tmp_path_factory.mktemp("fusion") / "graph"
     graph = KnowledgeGraph.build(merge(Staging.of(rows)), path)
-    return WorkupRoom(graph, LikelihoodModel(graph))
+    return WorkupRoom(graph, weighed(graph))
+
+
+def weighed(graph: KnowledgeGraph) -> WeightOfEvidence:
+    """Every annotated disease as common as the others."""
+    disease = AnnotationMatrix.open(graph.path).disease.tolist()
+    return WeightOfEvidence(graph, prior=dict.fromkeys(disease, 0.0), default_prior=0.0)
+
+
+@pytest.fixture(scope="session")
+def likelihood(room: WorkupRoom) -> LikelihoodModel:
+    return LikelihoodModel(room.graph)
 
 
 @pytest.fixture(scope="session")

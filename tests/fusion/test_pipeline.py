@@ -36,7 +36,7 @@ def pipeline(home: Path) -> Pipeline:
 def drawn(pipeline: Pipeline) -> tuple[Curriculum, list[Drawn]]:
     """Simulated chest patients, most with a detector's findings and image regions, none seen in training."""
     room = pipeline.room
-    annotated = set(room.likelihood.annotations.disease.tolist())
+    annotated = set(room.disease.tolist())
     named = [pipeline.graph.resolve(d.id) for d in chest.load().diseases if d.commonness != "group"]
     diseases = [d for d in named if pipeline.graph.node(d) in annotated]
     _, imaging = imaged_cases(pipeline.graph, training_cases.read(), True, pipeline.intake.detector)

@@ -11,6 +11,7 @@ from fusion.branch import Candidate
 from fusion.calibration import Calibration, Calibrations
 from fusion.scorer import Question, Scorer, none_features, questions
 from fusion.workup import FEATURES, LOOKED, RANKER, UNREMARKABLE, Case, Observed, Workup, WorkupRoom, unremarkable
+from kg.likelihood import LikelihoodModel
 
 CLOSE = 2e-5  # what sharing a batch does to the last bits
 
@@ -174,11 +175,10 @@ def test_what_the_whole_image_says_bears_on_no_acute_disease_alone(room: WorkupR
     assert NORMAL not in dict(room.shortlist(workup.case, 2))
 
 
-def test_a_ranked_room_scores_by_its_ranker(room: WorkupRoom, workup: Workup) -> None:
+def test_a_ranked_room_scores_by_its_ranker(room: WorkupRoom, likelihood: LikelihoodModel, workup: Workup) -> None:
     from kg.ranker import Ranker
 
-    ranker = Ranker(room.likelihood, "published")
-    ranked = WorkupRoom(room.graph, room.likelihood, ranker)
+    ranked = WorkupRoom(room.graph, Ranker(likelihood, "published"))
     shortlist = ranked.shortlist(workup.case, 3)
     scores = [float(f[RANKER]) for _, f in shortlist]
     assert scores == sorted(scores, reverse=True)

@@ -9,7 +9,7 @@ from errors import InputError
 from fusion.patients import PublishedCase
 from fusion.training import ranker_fit
 from fusion.training.ranker_fit import Lists, calibrate, fit, fold, lists
-from fusion.workup import WorkupRoom
+from kg.likelihood import LikelihoodModel
 from kg.ranker import POPULATION_FEATURES
 
 
@@ -17,16 +17,16 @@ def case(disease: str, *observed: str) -> PublishedCase:
     return PublishedCase(case_id="x", disease=disease, observed=observed, excluded=(), age=None, sex=None, pmid="")
 
 
-def test_the_right_disease_comes_first_in_a_list(room: WorkupRoom) -> None:
-    within = np.ones(len(room.likelihood.annotations.disease), bool)
-    made = lists(room.likelihood, [case("OMIM:2", "HP:2", "HP:4"), case("OMIM:404", "HP:1")], within)
+def test_the_right_disease_comes_first_in_a_list(likelihood: LikelihoodModel) -> None:
+    within = np.ones(len(likelihood.annotations.disease), bool)
+    made = lists(likelihood, [case("OMIM:2", "HP:2", "HP:4"), case("OMIM:404", "HP:1")], within)
     assert made.features.shape[0] == 1, "an unknown disease teaches nothing"
     assert made.listed[0].sum() == within.sum()
     exact = made.features[0, :, POPULATION_FEATURES["patient"].index("exact")]
     assert exact[0] == 2
     assert exact[1 : within.sum()].max() <= 1
     with pytest.raises(InputError, match="no patients"):
-        lists(room.likelihood, [case("OMIM:404", "HP:1")], within)
+        lists(likelihood, [case("OMIM:404", "HP:1")], within)
 
 
 def test_fit_learns_the_telling_feature_and_repeats_itself(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -47,11 +47,11 @@ def test_fit_learns_the_telling_feature_and_repeats_itself(monkeypatch: pytest.M
 
 
 def test_calibration_judges_no_patient_by_a_ranker_that_knows_the_disease(
-    room: WorkupRoom, monkeypatch: pytest.MonkeyPatch
+    likelihood: LikelihoodModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    within = np.ones(len(room.likelihood.annotations.disease), bool)
+    within = np.ones(len(likelihood.annotations.disease), bool)
     cases = [case("OMIM:1", "HP:1", "HP:3"), case("OMIM:2", "HP:4"), case("OMIM:3", "HP:2"), case("OMIM:404", "HP:5")]
-    examples = lists(room.likelihood, cases, within)
+    examples = lists(likelihood, cases, within)
     learned: dict[int, set[str]] = {}
     scored: list[tuple[int, np.ndarray]] = []
 
@@ -68,7 +68,7 @@ def test_calibration_judges_no_patient_by_a_ranker_that_knows_the_disease(
         return Recorded(len(learned) - 1)
 
     monkeypatch.setattr(ranker_fit, "fit", record)
-    found = calibrate(room.likelihood, cases, examples, within)
+    found = calibrate(likelihood, cases, examples, within)
     assert set(found) == {"patient", "published"}
     judged = [disease for c in cases for disease in [c.disease] * 2]  # by two populations
     assert len(scored) == len(judged)

@@ -6,11 +6,16 @@ import numpy as np
 
 from fusion.training.simulator import PatientSimulator
 from fusion.workup import WorkupRoom
+from kg.annotations import AnnotationMatrix
+
+
+def simulator_of(room: WorkupRoom, imaging: dict[int, np.ndarray] | None = None) -> PatientSimulator:
+    return PatientSimulator(room.graph, AnnotationMatrix.open(room.graph.path), imaging)
 
 
 def test_simulated_patients_show_findings_as_often_as_annotated(room: WorkupRoom) -> None:
-    simulator = PatientSimulator(room.likelihood)
-    row = int(np.flatnonzero(room.likelihood.annotations.disease == room.graph.node("OMIM:2"))[0])
+    simulator = simulator_of(room)
+    row = int(np.flatnonzero(room.disease == room.graph.node("OMIM:2"))[0])
     drawn = [simulator.draw(row, np.random.default_rng(i), others=np.array([row])) for i in range(400)]
     share = np.mean([any(o.curie == "HP:4" and o.presence == "present" for o in c.observed) for c in drawn])
     # .6 by annotation; more by noise (from this disease only, here) and because a patient shows something
@@ -18,7 +23,7 @@ def test_simulated_patients_show_findings_as_often_as_annotated(room: WorkupRoom
 
 
 def test_the_same_seed_draws_the_same_patient(room: WorkupRoom) -> None:
-    simulator = PatientSimulator(room.likelihood)
+    simulator = simulator_of(room)
     one, other = (simulator.draw(0, np.random.default_rng(5)) for _ in range(2))
     assert one == other
 
@@ -26,7 +31,7 @@ def test_the_same_seed_draws_the_same_patient(room: WorkupRoom) -> None:
 def test_a_detectors_words_follow_its_odds(room: WorkupRoom) -> None:
     node = room.graph.node("HP:3")
     regions = np.ones((2, 8), np.float32)
-    simulator = PatientSimulator(room.likelihood, {node: regions})
+    simulator = simulator_of(room, {node: regions})
     shown = [simulator.detect(node, True, np.random.default_rng(i)) for i in range(300)]
     hidden = [simulator.detect(node, False, np.random.default_rng(i)) for i in range(300)]
     pairs = [(a.odds_ratio or 0) > (b.odds_ratio or 0) for a in shown for b in hidden]

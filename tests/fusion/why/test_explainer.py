@@ -103,7 +103,7 @@ def test_why_not_a_disease_that_is_low(explainer: Explainer) -> None:
 
 def test_why_not_a_disease_that_is_excluded(pipeline: Pipeline) -> None:
     graph = pipeline.graph
-    annotated = set(pipeline.room.likelihood.annotations.disease.tolist())
+    annotated = set(pipeline.room.disease.tolist())
     subjects, objects, _ = graph.all_edges("excludes_phenotype")
     disease, finding = next((s, o) for s, o in zip(subjects, objects, strict=True) if int(s) in annotated)
     report = pipeline.diagnose(Patient(present=(graph.curie(int(finding)),)))
@@ -114,7 +114,7 @@ def test_why_not_a_disease_that_is_excluded(pipeline: Pipeline) -> None:
 
 def test_why_not_a_disease_that_no_source_describes(explainer: Explainer) -> None:
     graph = explainer.graph
-    annotated = set(explainer.pipeline.room.likelihood.annotations.disease.tolist())
+    annotated = set(explainer.pipeline.room.disease.tolist())
     silent = next(c for c in sorted(graph.codes_in("ICD10CM").values()) if graph.node(c) not in annotated)
     answer = explainer.why_not(silent)
     assert answer.status == "not annotated"

@@ -1,0 +1,129 @@
+"""Chest patients in words: ``python -m benchmarks.chest_text PATH… --home DIR [--fit] [--json]``.
+
+PATH is a JSON lines file, or a folder of them; each file is a source (`fusion.training.text_cases`). Without --fit:
+what the shipped settings and probabilities do on each source, and what takes part in that: each row of "without" leaves
+one part out. With --fit: the settings fitted on all sources, and how each source fares when they are fitted on the
+others alone; the difference of the two is what was fitted to the cases and not to the matter. The numbers go into
+`kg.weight_of_evidence.Settings` and the reasoner's card by hand.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.machine import stamp
+from fusion import checkpoint
+from fusion.intake import Intake
+from fusion.prior import OUTSIDE_THE_LAYER, bedside, chest_prior
+from fusion.training import words_fit
+from fusion.training.text_cases import TextCase, sources, text_cases
+from fusion.workup import WorkupRoom
+from kg.graph import KnowledgeGraph
+from kg.weight_of_evidence import Settings, WeightOfEvidence
+from ontologies.linking.linker import Linker
+from vision.detector import Detector
+
+NAMED = "patients in words of several sources, with and without chest disease"
+
+
+class Bench:
+    """The cases, read once, and what is needed to weigh them."""
+
+    def __init__(self, home: Path, paths: Sequence[Path]) -> None:
+        self.graph = KnowledgeGraph.open(home / "graph")
+        self.evidence, self.persons = bedside(self.graph)
+        self.disease = self.evidence.annotations.disease
+        self.prior = chest_prior(self.graph)
+        group = -15.0  # log prior of a row that only gathers others
+        layer = [n for n, value in self.prior.by_node.items() if value > group]
+        self.rows = np.flatnonzero(np.isin(self.disease, layer))
+        intake = Intake(self.graph, Linker.open(home / "linker"), Detector.open())
+        self.cases = list(text_cases(sources(paths), intake, self.graph, self.disease))
+        self.sources = list(dict.fromkeys(c.source for c in self.cases))
+
+    def weigh(self, settings: Settings) -> WeightOfEvidence:
+        rest = math.log(OUTSIDE_THE_LAYER)
+        return WeightOfEvidence(self.graph, prior=self.prior.by_node, default_prior=rest, settings=settings)
+
+    def room(self, settings: Settings) -> WorkupRoom:
+        return WorkupRoom(self.graph, self.weigh(settings), self.persons)
+
+    def of(self, source: str) -> list[TextCase]:
+        return [c for c in self.cases if c.source == source]
+
+    def fitted(self) -> dict[str, Any]:
+        """The settings by all sources, and each source under those of the others."""
+        under = words_fit.fit_settings(self.cases, self.weigh, self.persons, self.rows)
+        chosen, _ = words_fit.best_settings(under)
+        calibration = words_fit.fit_calibration(list(words_fit.listed(self.cases, self.room(chosen))), NAMED)
+        rows = {}
+        for source in self.sources:
+            settings, _ = words_fit.best_settings(under, without=source)
+            left = list(words_fit.listed(self.cases, self.room(settings)))
+            own = [c for c in left if c.source == source]
+            unseen = words_fit.fit_calibration([c for c in left if c.source != source], NAMED)
+            seen = self.figures(source, chosen) | words_fit.believed(self._listed(source, chosen), calibration)
+            rows[source] = {
+                "left out": self.figures(source, settings) | words_fit.believed(own, unseen),
+                "taking part": seen,
+            }
+        return {"settings": asdict(chosen), "calibration": asdict(calibration), "sources": rows}
+
+    def _listed(self, source: str, settings: Settings) -> list[words_fit.Listed]:
+        return list(words_fit.listed(self.of(source), self.room(settings)))
+
+    def figures(self, source: str, settings: Settings) -> dict[str, float]:
+        """Ranks of the cases of which the graph has a right answer, among all annotated diseases."""
+        every = np.arange(len(self.disease))
+        told = words_fit.told(self.of(source), self.weigh(settings), self.persons, every)
+        return {"nameable": len(told)} | words_fit.top(words_fit.ranks(told, settings.weights))
+
+    def shipped(self) -> dict[str, Any]:
+        """The shipped settings and probabilities on each source, and without one part each."""
+        settings = Settings()
+        calibration = checkpoint.load().calibration["chest"].words
+        full = {
+            s: self.figures(s, settings) | words_fit.believed(self._listed(s, settings), calibration)
+            for s in self.sources
+        }
+        present, absent, prior, person = settings.weights
+        without = {
+            "absent findings": replace(settings, weights=(present, 0.0, prior, person)),
+            "prior": replace(settings, weights=(present, absent, 0.0, person)),
+            "age and sex": replace(settings, weights=(present, absent, prior, 0.0)),
+        }
+        parts = {name: {s: self.figures(s, other) for s in self.sources} for name, other in without.items()}
+        return {"settings": asdict(settings), "sources": full, "without": parts}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("paths", type=Path, nargs="+")
+    parser.add_argument("--home", type=Path, required=True)
+    parser.add_argument("--fit", action="store_true")
+    parser.add_argument("--json", action="store_true")
+    arguments = parser.parse_args()
+    bench = Bench(arguments.home, arguments.paths)
+    found = bench.fitted() if arguments.fit else bench.shipped()
+    if arguments.json:
+        print(json.dumps(found | {"machine": stamp()}, indent=1))
+        return
+    print(stamp())
+    for name, row in found.items():
+        if not isinstance(row, dict) or name in ("settings", "calibration"):
+            print(f"{name}: {row}")
+            continue
+        for key, value in row.items():
+            print(f"{name} {key}: {value}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,256 @@
+"""Fitting how findings, prior and person are weighed, and how sure to be, on real patients in words.
+
+Few parameters, so that they carry over: the settings of `kg.weight_of_evidence` from a grid, three weights beside that
+of present findings (which is 1), a temperature, and three numbers for "none of these". A source counts as one,
+whatever its size. What is claimed is measured on a source that took no part (`left_out`).
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from fusion.calibration import (
+    Calibration,
+    conformal_threshold,
+    expected_calibration_error,
+    none_evidence,
+    softmax,
+)
+from fusion.pipeline import SHORTLIST, abstention
+from fusion.prior import Persons
+from fusion.scorer import Parts
+from fusion.training.text_cases import TextCase
+from fusion.workup import Workup, WorkupRoom, observations
+from kg.weight_of_evidence import FEATURES, Settings, WeightOfEvidence
+
+GRID: Mapping[str, Sequence[float]] = {
+    "noise": (0.1, 0.2, 0.3),
+    "decay": (1.0, 1.5),
+    "gamma": (0.3, 0.6),
+    "rarest": (0.005, 0.01, 0.02),
+    "shared": (0.0, 0.5),
+}
+DEPTHS = (1, 3, 5, 10)
+_RIDGE = 1e-3
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a case says of the candidates under some settings: ``features`` float64 (R, 4), ``right`` bool (R,)."""
+
+    source: str
+    features: np.ndarray
+    right: np.ndarray
+
+
+def told(cases: Iterable[TextCase], evidence: WeightOfEvidence, persons: Persons, rows: np.ndarray) -> list[Told]:
+    """The cases of which a right answer is among ``rows``, in order."""
+    found = []
+    for text in cases:
+        if text.right[rows].any():
+            case = text.case
+            person = persons.ratio(case.age, case.sex, case.setting)
+            features = evidence.features(observations(case), rows, person)
+            found.append(Told(text.source, features, text.right[rows]))
+    return found
+
+
+def fit_weights(cases: Sequence[Told]) -> tuple[np.ndarray, float, float]:
+    """Weights float64 (4,) of the features, the first 1; the temperature; and the loss: the mean over sources of the
+    mean negative log likelihood of the right answers."""
+    from scipy.optimize import minimize
+
+    share = _shares([c.source for c in cases])
+
+    def loss(x: np.ndarray) -> tuple[float, np.ndarray]:
+        total, gradient = 0.0, np.zeros(len(x))
+        for case, own in zip(cases, share, strict=True):
+            p = softmax(case.features @ x)
+            kept = float(p[case.right].sum())
+            posterior = np.where(case.right, p / max(kept, 1e-12), 0.0)
+            total -= own * float(np.log(max(kept, 1e-12)))
+            gradient += own * ((p - posterior) @ case.features)
+        return total + _RIDGE * float(x @ x), gradient + 2 * _RIDGE * x
+
+    bounds = [(0.05, 4.0), (0.02, 4.0), (0.0, 4.0), (0.0, 4.0)]
+    found = minimize(loss, np.array([0.5, 0.25, 0.2, 0.5]), jac=True, method="L-BFGS-B", bounds=bounds)
+    return found.x / found.x[0], 1 / float(found.x[0]), float(found.fun)
+
+
+def fit_settings(
+    cases: Sequence[TextCase],
+    build: Callable[[Settings], WeightOfEvidence],
+    persons: Persons,
+    rows: np.ndarray,
+    progress: Callable[[str, int, int], None] | None = None,
+) -> dict[Settings, list[Told]]:
+    """The told cases under every combination of GRID, whose ``weights`` are still to be fitted."""
+    combined = [
+        Settings(noise=noise, decay=decay, gamma=gamma, rarest=rarest, shared=shared)
+        for noise, decay, gamma, rarest, shared in itertools.product(*GRID.values())
+    ]
+    out = {}
+    for number, settings in enumerate(combined, 1):
+        out[settings] = told(cases, build(settings), persons, rows)
+        if progress:
+            progress("weigh the findings", number, len(combined))
+    return out
+
+
+def best_settings(under: Mapping[Settings, Sequence[Told]], without: str | None = None) -> tuple[Settings, float]:
+    """The settings of the least loss, with their weights, and the temperature; cases of the source ``without`` take no
+    part."""
+    best: tuple[float, Settings, float] | None = None
+    for settings, cases in under.items():
+        weights, temperature, loss = fit_weights([c for c in cases if c.source != without])
+        if best is None or loss < best[0]:
+            rounded = tuple(round(float(w), 3) for w in weights)
+            best = loss, replace(settings, weights=rounded), temperature
+    if best is None:
+        raise ValueError("no settings to choose from")
+    return best[1], best[2]
+
+
+def ranks(cases: Iterable[Told], weights: Sequence[float]) -> list[int]:
+    """The rank (from 1) of the best right answer of each case; ties count against it."""
+    found = []
+    for case in cases:
+        scores = case.features @ np.array(weights)
+        best = scores[case.right].max()
+        found.append(int((scores[~case.right] >= best).sum()) + 1)
+    return found
+
+
+def top(ranks: Sequence[int]) -> dict[str, float]:
+    return {f"top{k}": round(float(np.mean([r <= k for r in ranks])), 3) for k in DEPTHS} if ranks else {}
+
+
+# --- how sure to be
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A shortlist: ``base`` and ``correction`` float64 (K,), the graph's scores and the network's; ``right`` bool (K,);
+    ``kinds`` bool (K, K), row i the candidates that are the i-th or a kind of it; how many findings are present; and
+    whether the patient's disease is none of the chest."""
+
+    source: str
+    base: np.ndarray
+    correction: np.ndarray
+    right: np.ndarray
+    kinds: np.ndarray
+    findings: int
+    outside: bool
+
+    def scores(self, gate: float) -> np.ndarray:
+        return self.base + gate * self.correction
+
+
+def listed(
+    cases: Iterable[TextCase],
+    room: WorkupRoom,
+    ask: Callable[[TextCase], tuple[Workup, Parts]] | None = None,
+) -> Iterator[Listed]:
+    """The shortlists that `fusion.pipeline` would make, in order. ``ask`` lays a case out and asks the network; without
+    it the graph speaks alone."""
+    if room.evidence is None:
+        raise ValueError("patients in words are weighed by their evidence")
+    for text in cases:
+        if ask is None:
+            workup = room.bare(text.case, room.shortlist(text.case, SHORTLIST))
+            features = np.stack([c.features for c in workup.candidates[:-1]])[:, : len(FEATURES)]
+            base, correction = room.evidence.scores(features), np.zeros(len(features))
+        else:
+            workup, parts = ask(text)
+            base, correction = parts.base[:-1], parts.correction[:-1]
+        names = [c.curie for c in workup.candidates[:-1]]
+        above = [room.graph.ancestors(n) for n in names]
+        yield Listed(
+            text.source,
+            base,
+            correction,
+            text.right[np.searchsorted(room.disease, [room.graph.node(n) for n in names])],
+            np.array([[one in other for other in above] for one in names]),
+            workup.present,
+            text.outside,
+        )
+
+
+def fit_calibration(cases: Sequence[Listed], named: str) -> Calibration:
+    """Gate, temperature, "none of these" and the conformal threshold, by maximum likelihood over sources that count
+    alike.
+
+    The gate and the temperature are fitted on the patients whose disease is listed; "none of these" tells those whose
+    disease is none of the chest from the others, listed or not; the threshold covers the diseases that are listed.
+    """
+    from scipy.optimize import minimize
+
+    found = [c for c in cases if c.right.any() and not c.outside]
+    share = _shares([c.source for c in found])
+
+    def loss(x: np.ndarray) -> float:
+        kept = [float(softmax(c.scores(x[1]), np.exp(x[0]))[c.right].sum()) for c in found]
+        return float(-share @ np.log(np.maximum(kept, 1e-12)))
+
+    asked = any(c.correction.any() for c in found)
+    bounds = [(np.log(0.3), np.log(10)), (0.0, 2.0 if asked else 0.0)]
+    log_temperature, gate = minimize(loss, np.array([0.5, 0.0]), method="L-BFGS-B", bounds=bounds).x
+    gate = round(float(gate), 3)
+    every = _shares([c.source for c in cases])
+    outside = np.array([c.outside for c in cases], float)
+    evidence = np.stack([none_evidence(c.scores(gate), c.findings) for c in cases])
+
+    def doubt(b: np.ndarray) -> float:
+        z = evidence @ b
+        return float(every @ (np.logaddexp(0, z) - outside * z) + 1e-4 * (b[1:] ** 2).sum())
+
+    none = tuple(round(float(b), 4) for b in minimize(doubt, np.zeros(evidence.shape[1]), method="BFGS").x)
+    fitted = Calibration(
+        gate=gate, none=none, temperature=round(float(np.exp(log_temperature)), 4), on=named, n=len(cases)
+    )
+    told = np.array([_probabilities(c, fitted)[:-1][c.right].max() for c in found])
+    return replace(fitted, conformal_threshold=round(conformal_threshold(told, weight=share), 6))
+
+
+def _probabilities(case: Listed, calibration: Calibration) -> np.ndarray:
+    scores = np.append(case.scores(calibration.gate), 0.0)
+    return calibration.probabilities(scores, case.findings)
+
+
+def believed(cases: Sequence[Listed], calibration: Calibration) -> dict[str, float]:
+    """How probabilities and abstention fare, as ``whydx eval chest`` counts them; "none" is how often nothing is named
+    or "none of these" is first."""
+    right, abstained, none, first, correct, covered, size = [], [], [], [], [], [], []
+    for case in cases:
+        p = _probabilities(case, calibration)
+        shown = np.maximum(p[:-1], case.kinds @ p[:-1])
+        members = p >= calibration.conformal_threshold
+        best = int(np.argmax(case.scores(calibration.gate)))
+        silent = abstention(float(p[-1]), float(shown[best]), int(members.sum()), len(p)) is not None
+        abstained.append(silent)
+        none.append(silent or p[-1] > p[:-1].max())
+        right.append(float(shown[case.right].max()) if case.right.any() else 0.0)
+        first.append(float(shown[best]))
+        correct.append(bool(case.right[best]))
+        covered.append(bool(members[:-1][case.right].any()))
+        size.append(int(members[:-1].sum()))
+    return {
+        "n": len(cases),
+        "p_right": round(float(np.mean(right)), 3),
+        "abstained": round(float(np.mean(abstained)), 3),
+        "none": round(float(np.mean(none)), 3),
+        "ece": round(expected_calibration_error(np.array(first), np.array(correct, float)), 3),
+        "coverage": round(float(np.mean(covered)), 3),
+        "set_size": round(float(np.mean(size)), 1),
+    }
+
+
+def _shares(sources: Sequence[str]) -> np.ndarray:
+    """float64, sums to 1: each source as one."""
+    names = sorted(set(sources))
+    count = {name: sources.count(name) for name in names}
+    return np.array([1 / (len(names) * count[s]) for s in sources])

@@ -1,0 +1,193 @@
+"""Diseases weighed against what is known of a patient: a prior, and the weight of evidence of each finding.
+
+The weight of evidence (Good 1950) of a finding q for a disease d is its log likelihood ratio
+
+    W(q, d) = ln [(λ p + 1 - p) / (λ b + 1 - b)]      p = p(q | d), b = b(q)
+
+for a finding whose odds were multiplied by λ (∞: present; 0: absent; 1: nobody knows). The background b(q) is the share
+of patients with q among those who are examined: the mean of the frequencies over the diseases, each weighed by
+prior^gamma. Let a be the narrowest concept at or above q that d is annotated with, with frequency f; then
+
+    p(q | d) = (1 - η) f min(1, b(q) / b(a))^δ + η b(q)
+
+δ = 1 says that who has a has q as often as anybody with a. η is the share of findings that have nothing to do with
+the disease, or that nobody annotated: what a disease does not explain costs it at most ln η.
+
+Findings that are special cases of one wider finding say the wider one more than once: consolidation beside ground-glass
+opacity is "lung opacity" twice. Of what is said again of each concept a, by the findings below it,
+
+    Σ_children W(a, d) - W(a, d)
+
+the share ``shared`` is taken back. A wider finding beside a narrower one adds nothing, and an absent finding that lies
+below another absent one is implied by it and not counted again.
+
+score(d) = weights · (present, absent, prior, person); all natural logarithms. Nothing is fitted here; the settings
+say where their values come from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+
+from kg.annotations import AnnotationMatrix
+from kg.graph import KnowledgeGraph
+from kg.likelihood import Observation
+
+FEATURES = ("present", "absent", "prior", "person")
+_LARGEST_FREQUENCY = 0.98
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """``noise`` is η, ``decay`` δ and ``gamma`` the power of the prior in the background, in which no finding is rarer
+    than ``rarest``; ``shared`` in [0, 1] is how much of what is said again is taken back; ``weights`` one a feature, in
+    the order of FEATURES. Fitted on real notes of several sources by
+    ``python -m benchmarks.chest_text --fit`` (docs/reasoning.md has what each source alone would have)."""
+
+    noise: float = 0.15
+    decay: float = 1.5
+    gamma: float = 0.3
+    rarest: float = 0.01
+    shared: float = 0.0
+    weights: tuple[float, ...] = (1.0, 0.5, 0.2, 1.0)
+
+
+class WeightOfEvidence:
+    """Weighs the annotated diseases of a graph. ``prior`` maps node → log prior of the diseases that the background is
+    the mean of; every other annotated disease has ``default_prior`` and takes no part in it."""
+
+    def __init__(
+        self,
+        graph: KnowledgeGraph,
+        *,
+        prior: Mapping[int, float],
+        default_prior: float,
+        settings: Settings | None = None,
+    ) -> None:
+        self.graph, self.settings = graph, settings or Settings()
+        self.annotations = AnnotationMatrix.open(graph.path)
+        self._information = np.asarray(graph.information, np.float64)
+        disease = self.annotations.disease
+        self.prior = np.full(len(disease), default_prior)
+        share = np.zeros(len(disease))
+        for node, value in prior.items():
+            row = int(np.searchsorted(disease, node))
+            if row < len(disease) and disease[row] == node:
+                self.prior[row], share[row] = value, np.exp(self.settings.gamma * value)
+        self._share = share / max(share.sum(), 1e-300)
+        self._excluded: dict[int, list[int]] = {}
+        subject, excluded, _ = graph.all_edges("excludes_phenotype")
+        for s, o in zip(subject.tolist(), excluded.tolist(), strict=True):
+            row = int(np.searchsorted(disease, s))
+            if row < len(disease) and disease[row] == s:
+                self._excluded.setdefault(o, []).append(row)
+        self._above = lru_cache(maxsize=1 << 14)(self._ancestors)
+        self._background = lru_cache(maxsize=1 << 14)(self._mean_frequency)
+        self._shown = lru_cache(maxsize=1 << 9)(self._probability)
+
+    def background(self, node: int) -> float:
+        """b(q): the share of examined patients who show the concept or anything below it."""
+        return self._background(node)
+
+    def frequency(self, node: int) -> np.ndarray:
+        """float64 (D,): p(q | d) of a present finding, for every annotated disease."""
+        return self._shown(node)
+
+    def features(
+        self, observations: Sequence[Observation], only: np.ndarray | None = None, person: np.ndarray | None = None
+    ) -> np.ndarray:
+        """float64 (D, 4): FEATURES of every annotated disease, or (R, 4) of the rows ``only`` of
+        ``annotations.disease``. ``person`` float64 (D,): the log ratio that age and sex give each disease; zeros when
+        None.
+
+        The order of ``observations`` does not matter, and one given twice counts once. Raises InputError for a CURIE
+        the graph does not know.
+        """
+        chosen = slice(None) if only is None else only
+        out = np.zeros((len(self.prior[chosen]), len(FEATURES)))
+        odds = {self.graph.node(o.curie): o.odds_ratio for o in observations}
+        out[:, 0] = self._present({n: x for n, x in odds.items() if x > 1}, chosen)
+        absent = {n: x for n, x in odds.items() if x < 1}
+        for node in sorted(absent):
+            if not any(a in absent and a != node and absent[a] <= absent[node] for a in self._above(node)):
+                out[:, 1] += self._absent(node, absent[node], chosen)
+        out[:, 2] = self.prior[chosen]
+        if person is not None:
+            out[:, 3] = person[chosen]
+        return out
+
+    def scores(self, features: np.ndarray) -> np.ndarray:
+        """float64 (..., D) of features (..., D, 4)."""
+        return np.asarray(features, np.float64) @ np.array(self.settings.weights)
+
+    def rows_with_code(self, system: str) -> np.ndarray:
+        """bool (D,): the diseases that have a code in ``system`` (a CURIE prefix such as OMIM)."""
+        nodes = np.array(sorted(self.graph.node(c) for c in self.graph.codes_in(system).values()), np.int64)
+        return np.isin(self.annotations.disease, nodes)
+
+    def _present(self, odds: Mapping[int, float], chosen: slice | np.ndarray) -> np.ndarray:
+        surest: dict[int, float] = {}  # of every concept at or above a finding, the odds of the surest below it
+        for node, own in odds.items():
+            for a in self._above(node):
+                surest[a] = max(surest.get(a, 0.0), own)
+        wider = {a for node in odds for a in self._above(node) if a != node}
+        total = np.zeros(len(self.prior[chosen]))
+        for node in sorted(odds.keys() - wider):
+            total += self._weight(node, odds[node], chosen)
+        if self.settings.shared:
+            for node, below in sorted(self._below(surest).items()):
+                again = sum(self._weight(node, surest[child], chosen) for child in below)
+                total -= self.settings.shared * (again - self._weight(node, surest[node], chosen))
+        return total
+
+    def _below(self, concepts: Collection[int]) -> dict[int, list[int]]:
+        """Each concept that is the narrowest one above several others of ``concepts``, with these."""
+        found: dict[int, list[int]] = {}
+        for node in sorted(concepts):
+            above = [a for a in self._above(node) if a != node]
+            if above:
+                found.setdefault(max(above, key=lambda a: (self._information[a], a)), []).append(node)
+        return {node: below for node, below in found.items() if len(below) > 1}
+
+    def _weight(self, node: int, odds: float, chosen: slice | np.ndarray) -> np.ndarray:
+        return _log_ratio(odds, self._shown(node)[chosen], self._background(node))
+
+    def _absent(self, node: int, odds: float, chosen: slice | np.ndarray) -> np.ndarray:
+        noise, background = self.settings.noise, min(self._background(node), _LARGEST_FREQUENCY)
+        p = np.full(len(self.prior), noise * background)
+        rows, values = self.annotations.column(node)
+        p[rows] += (1 - noise) * np.minimum(values, _LARGEST_FREQUENCY)
+        return _log_ratio(odds, p[chosen], background)
+
+    def _ancestors(self, node: int) -> tuple[int, ...]:
+        """The concept and all above it, from the widest to the narrowest."""
+        above = self.graph.ancestor_nodes(node)
+        return tuple(above[np.argsort(self._information[above], kind="stable")].tolist())
+
+    def _mean_frequency(self, node: int) -> float:
+        rows, values = self.annotations.column(node)
+        return max(float(self._share[rows] @ values), self.settings.rarest)
+
+    def _probability(self, node: int) -> np.ndarray:
+        noise, own = self.settings.noise, self._background(node)
+        p = np.zeros(len(self.prior))
+        above = self._above(node)
+        for a in above:
+            rows, values = self.annotations.column(a)
+            p[rows] = values * min(1.0, own / self._background(a)) ** self.settings.decay
+        for a in above:
+            p[self._excluded.get(a, [])] = 0.0
+        p = np.minimum((1 - noise) * p + noise * own, _LARGEST_FREQUENCY)
+        p.flags.writeable = False
+        return p
+
+
+def _log_ratio(odds: float, p: np.ndarray, background: float) -> np.ndarray:
+    """ln [(λ p + 1 - p) / (λ b + 1 - b)]; ln (p / b) when λ is infinite."""
+    if np.isinf(odds):
+        return np.log(p / background)
+    return np.log((odds * p + 1 - p) / (odds * background + 1 - background))
