@@ -12,6 +12,7 @@ from ontologies.readers.rdf_syntax import syntax
 from ontologies.readers.rf2 import snapshot_files
 from ontologies.readers.rrf import COLUMNS
 from ontologies.sources.archive import Member, members
+from ontologies.sources.encoding import text_head
 
 Kind = Literal["obo", "hpoa", "sssom", "icd10cm", "rdf", "snomed", "umls"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -76,9 +77,7 @@ def umls_files(found: tuple[Member, ...]) -> tuple[Member, ...]:
 
 def _single(found: tuple[Member, ...]) -> Iterator[Sniffed]:
     for file in found:
-        with file.open() as stream:
-            head = stream.read(_HEAD)
-        if (kind := _text_kind(head)) is not None:
+        if (kind := _text_kind(text_head(file, _HEAD))) is not None:
             yield Sniffed(kind=kind, files=(file,))
 
 
@@ -87,7 +86,7 @@ def _text_kind(head: bytes) -> Kind | None:
         return "rdf"
     if b"<ICD10CM.tabular" in head:
         return "icd10cm"
-    for line in head.decode("utf-8-sig", errors="replace").splitlines():
+    for line in head.decode(errors="replace").splitlines():
         if line.startswith("format-version:") or line.rstrip() in ("[Term]", "[Typedef]"):
             return "obo"
         columns = line.lstrip("#").lower().replace("_", "").split("\t")
