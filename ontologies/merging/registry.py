@@ -35,6 +35,8 @@ _READERS: dict[str, Callable[..., Iterator[Statement]]] = {
     "icd10cm": icd10cm.read,
 }
 _HEAD = 1000
+# Goes up when readers take more out of a user's files than before; graphs that hold such files are then built anew.
+READERS = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
