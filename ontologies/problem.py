@@ -1,7 +1,7 @@
 """A row that a reader cannot use, and what to do about it: stop, or leave it out and say so.
 
-Every reader takes ``report``, which is called with each such row before the row is skipped. The default, ``stop``,
-raises instead.
+Every reader takes ``report``, which is called with each malformed row before the row is skipped. The default, ``stop``,
+raises instead. Sound rows that are of no use where they are, in whatever number, are an ``Omission`` a file.
 """
 
 from __future__ import annotations
@@ -35,6 +35,25 @@ class Problem:
 
 
 Report = Callable[[Problem], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Omission:
+    """Sound rows of a file that are left out: how many, why, the first of the values that it is about, and what would
+    make them of use."""
+
+    file: str
+    rows: int
+    reason: str
+    value: str
+    expected: str
+
+    def __str__(self) -> str:
+        rows = "1 row" if self.rows == 1 else f"{self.rows:,} rows"
+        return str(InputError(f"{rows} of {self.file}: {self.reason}", value=self.value, expected=self.expected))
+
+
+Notice = Callable[[Omission], None]
 
 
 def stop(problem: Problem) -> None:

@@ -9,7 +9,7 @@ from typing import Literal, get_args
 
 from errors import InputError
 from ontologies.readers.rdf_syntax import syntax
-from ontologies.readers.rf2 import snapshot_files
+from ontologies.readers.rf2 import other_type, snapshot_files
 from ontologies.readers.rrf import COLUMNS
 from ontologies.sources.archive import Member, members
 from ontologies.sources.encoding import text_head
@@ -40,6 +40,8 @@ def sniff(path: Path) -> Sniffed:
     if files := snapshot_files(found):
         return Sniffed(kind="snomed", files=files)
     known = list(_single(found[:_MOST]))
+    if not known and (other := other_type(found)):
+        raise _no_snapshot(path, other)
     if not known:
         raise InputError("not an ontology", value=Path(path).name, expected=_EXPECTED)
     if len(known) > 1:
@@ -56,6 +58,8 @@ def locate(path: Path, kind: str) -> Sniffed:
     found = members(path)
     if kind in ("umls", "snomed"):
         files = umls_files(found) if kind == "umls" else snapshot_files(found)
+        if not files and kind == "snomed" and (other := other_type(found)):
+            raise _no_snapshot(path, other)
         if not files:
             raise InputError(
                 f"no {kind} release", value=path, expected="MRCONSO.RRF" if kind == "umls" else "RF2 files"
@@ -66,6 +70,11 @@ def locate(path: Path, kind: str) -> Sniffed:
     if len(found) != 1:
         raise InputError(f"{Path(path).name} is not one file", expected=f"one {kind} file")
     return Sniffed(kind=kind, files=found)
+
+
+def _no_snapshot(path: Path, other: str) -> InputError:
+    expected = "the release's Snapshot folder, with sct2_Concept_Snapshot_….txt; Full and Delta are not read"
+    return InputError(f"no Snapshot in {Path(path).name}", value=other, expected=expected)
 
 
 def umls_files(found: tuple[Member, ...]) -> tuple[Member, ...]:
