@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 
@@ -54,18 +55,18 @@ def written(pieces: Sequence[str], name: str, *, cased: bool) -> bool:
 
 
 def stands(view: Passage, chosen: Sequence[int], others: Sequence[Sequence[int]]) -> bool:
-    """Whether words parted by a mark are one name in this place. They are not when another name goes on from them
-    ("effusion, pleural | thickening"), nor when the one mark parts two names ("pneumonia, aspiration"), unless there is
-    nothing else between two ends of a sentence. ``others`` are the words of the names found."""
+    """Whether words parted by marks are one name in this place. They are not when another name goes on from them
+    ("effusion, pleural | thickening"), nor when they are a list of names ("pneumonia, aspiration"; "microcephaly,
+    seizures, and developmental delay"), unless there is nothing else between two ends of a sentence. ``others`` are the
+    words of the names found."""
     first, last = chosen[0], chosen[-1]
     for other in others:
         if len(other) > 1 and (other[0] < first <= other[-1] or other[0] <= last < other[-1]):
             return False
-    marks = [word for word in chosen[:-1] if view.gaps[word] >= COORDINATOR]
-    if len(marks) > 1:
-        return True
-    parts = tuple(chosen[: marks[0] - first + 1]), tuple(chosen[marks[0] - first + 1 :])
-    if not all(any(tuple(other) == part for other in others) for part in parts):
+    ends = [word for word in chosen if view.gaps[word] >= COORDINATOR or word == last]
+    parts = [(before + 1, end) for before, end in pairwise([first - 1, *ends])]
+    named = {(other[0], other[-1]) for other in others if len(other) == other[-1] - other[0] + 1}
+    if not named.issuperset(parts):
         return True
     begins = first == view.text_of(first)[1] or view.gaps[first - 1] == BREAK
     return begins and view.gaps[last] == BREAK

@@ -22,6 +22,7 @@ NAMES = {
     "X:10": "Elevated C16:1 acylcarnitine; severe",
     "X:11": "Atrioventricular block, 2:1",
     "X:12": "Retinopathy = haze",
+    "X:13": "Myopathy, deafness, and diabetes",
     "A:1": "Pneumonia",
     "A:2": "Aspiration",
     "A:3": "Pleural thickening",
@@ -52,7 +53,7 @@ def found(linker: Linker, text: str) -> list[tuple[str, str]]:
 @pytest.mark.parametrize(("curie", "name"), NAMES.items())
 @pytest.mark.parametrize("text", ["{}", "{}.", "There is {}.", "Diagnosis: {}\nPlan: none", "no {} seen"])
 def test_a_name_is_found_as_it_is_written(linker: Linker, curie: str, name: str, text: str) -> None:
-    if curie == "X:7" and text.startswith(("There", "no")):  # two names beside other words
+    if curie in ("X:7", "X:13") and text.startswith(("There", "no")):  # a list beside other words
         text = "{}"
     whole = name.rstrip(")]")
     matches = found(linker, text.format(name))
@@ -84,6 +85,10 @@ def test_a_name_is_found_as_it_is_written(linker: Linker, curie: str, name: str,
         ("pneumonia, aspiration", ["X:7"]),
         ("1. Pneumonia, aspiration; 2. Hemiplegia", ["X:7", "A:6"]),
         ("diabetes, deafness, short stature", ["A:7", "A:8"]),
+        ("a child with myopathy, deafness, and diabetes", ["A:5", "A:8", "A:7"]),
+        ("Diagnosis: myopathy, deafness, and diabetes.", ["X:13"]),
+        ("myopathy, deafness, and diabetes, pneumonia", ["A:5", "A:8", "A:7", "A:1"]),
+        ("diabetes, deafness, and short stature syndrome in two", ["X:5"]),
         # a short form as its source writes it
         ("PE, acute", ["S:1"]),
         ("pe, acute", []),
