@@ -161,7 +161,7 @@ def _graph_inputs(home: Path) -> dict[str, str]:
 
     found = {source.name: source.sha256 for source in SOURCES}
     found |= {f"chest:{path.name}": file_sha256(path) for path in sorted(chest.DATA.glob("*.tsv"))}
-    found |= {f"user:{entry.name}": entry.sha256 for entry in registry.entries(home)}
+    found |= {f"user:{entry.name}": f"{entry.sha256} {registry.READERS}" for entry in registry.entries(home)}
     return found | {"layout": str(VERSION), "contents": str(CONTENTS)}
 
 

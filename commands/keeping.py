@@ -79,6 +79,7 @@ def index_build(
     home: HomeOption = None,
 ) -> None:
     """Build the graph, the linker and the indexes from the fetched sources; what is up to date is left alone."""
+    from ontologies.merging.registry import entries
 
     started = monotonic()
     with progress() as advance:
@@ -88,6 +89,10 @@ def index_build(
             memory=memory,
             progress=advance,
         )
+    if Part.graph in built:
+        for entry in entries(home_folder(home)):
+            if lost := entry.problems + entry.omitted:
+                say(f"of {entry.name} {lost:,} rows are left out; to see which: whydx ontology add {entry.path}")
     if built:
         say(f"built {', '.join(built)} in {monotonic() - started:.0f} s")
 

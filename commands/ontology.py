@@ -69,8 +69,12 @@ def ontology_add(
             say(f"left out: {problem.error()}")
 
     with progress() as advance:
-        entry = add(home_folder(home), path, kind, report=leave_out if on_error == "skip" else stop, progress=advance)
-    skipped = f" ({left_out} malformed rows left out)" if left_out else ""
+        report = leave_out if on_error == "skip" else stop
+        entry = add(
+            home_folder(home), path, kind, report=report, notice=lambda o: say(f"left out: {o}"), progress=advance
+        )
+    counts = {"malformed rows": entry.problems, "rows of absent concepts": entry.omitted}
+    skipped = "".join(f" ({count:,} {what} left out)" for what, count in counts.items() if count)
     say(f"added {entry.name} ({entry.kind}){skipped}; run: whydx index build")
 
 

@@ -76,14 +76,14 @@ def read_cases(path: Path) -> Iterator[PublishedCase]:
 
 
 def _json_lines(path: Path) -> Iterator[tuple[str, dict]]:
-    with path.open(encoding="utf-8") as lines:
+    with path.open("rb") as lines:  # as bytes, so that a byte order mark is seen
         for number, line in enumerate(lines, 1):
             if line.strip():
                 try:
                     yield f"{path.name}:{number}", json.loads(line)
-                except json.JSONDecodeError as error:
+                except ValueError as error:
                     raise InputError(
-                        "not a JSON line", value=f"{path.name}:{number}", expected="one JSON object a line"
+                        "not a JSON line", value=f"{path.name}:{number}", expected="one JSON object a line, in UTF-8"
                     ) from error
 
 
@@ -91,7 +91,7 @@ def _phenopacket(path: Path) -> tuple[str, dict]:
     """A GA4GH phenopacket as a row of a cases file: schema 2 ("excluded") or 1 ("negated"), fields in camelCase or, as
     Protocol Buffers also write them, in snake_case."""
     try:
-        packet = _camel(json.loads(path.read_text(encoding="utf-8")))
+        packet = _camel(json.loads(path.read_bytes()))
         features = packet.get("phenotypicFeatures", [])
         subject = packet.get("subject", {})
         diseases = [i["diagnosis"]["disease"]["id"] for i in packet.get("interpretations", []) if "diagnosis" in i]
@@ -111,7 +111,7 @@ def _phenopacket(path: Path) -> tuple[str, dict]:
             or subject.get("ageAtCollection", {}).get("age"),
             "pmid": references[0] if references else "",
         }
-    except (json.JSONDecodeError, KeyError, IndexError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
         raise InputError(
             "not a phenopacket with a diagnosis",
             value=path.name,

@@ -64,7 +64,7 @@ _TITLE = re.compile(
     re.IGNORECASE,
 )
 _LONGEST_TITLE = 5  # words
-_ROOT = "0000118"  # HP: Phenotypic abnormality
+_HPO, _ROOT = "0000001", "0000118"  # HP: All; Phenotypic abnormality
 _QUALIFIER = "Qualitative Concept"  # HPO's inheritance, onset, frequency and modifier branches
 # Words of texts; two letters shorter than what may be misspelt, because inflections add letters.
 _LONG_WORD = re.compile(rf"[^\W\d_]{{{spelling.LEAST_LETTERS - 2},}}")
@@ -86,7 +86,8 @@ def build(
 
     Each iterable is read once and may be in any order. Left out are HPO's qualifiers (inheritance, onset, frequency,
     modifiers), titles of ICD-10-CM that no text would use, concepts of SNOMED CT that no source gives a clinical type
-    and, given the "is_a" relations, what of HPO does not lie below "Phenotypic abnormality"; terms of concepts that are
+    and, given the "is_a" relations, what of HPO's hierarchy does not lie below "Phenotypic abnormality" (a code of HPO
+    that is nowhere in it is judged by its semantic type); terms of concepts that are
     not given; names without a letter. ``source`` names the graph that the concepts come from. Raises ArtifactError when
     no name is left.
     """
@@ -144,11 +145,14 @@ class _Compiler:
         (rows of child and parent), and the code systems, at most 64, the most used."""
         every: dict[str, int] = {}
         state, learnt = bytearray(), bytearray()
+        hpo: list[int] = []  # the row of its root
         uses: Counter[str] = Counter()
         for curie, text in listed:
             codes, types = (data := json.loads(text))["codes"], frozenset(data["semantic_types"])
             self._read.update(_LONG_WORD.findall(f"{data['name']} {data['definition'] or ''}".lower()))
             every[curie] = len(every)
+            if _HPO in codes.get("HP", ()):
+                hpo.append(every[curie])
             state.append(_state(curie, data["name"], codes, types))
             learnt.append(not _LEARNT_SYSTEMS.isdisjoint(codes))
             uses.update(codes.keys())
@@ -158,14 +162,16 @@ class _Compiler:
                 pairs.extend((every[relation.subject], every[relation.object]))
         edges = np.unique(np.frombuffer(pairs, dtype="<i4").reshape(-1, 2), axis=0)
         states = np.frombuffer(bytes(state), dtype=np.uint8)
-        kept = (states == _YES) | (states == _IF_BELOW)
+        kept = (states == _YES) | (states == _IF_BELOW) | (states == _UNLESS_BESIDE)
         if len(edges) and (states == _TOP).any():
-            kept &= (states == _YES) | _below(edges, np.flatnonzero(states == _TOP), len(every))
+            below = _below(edges, np.flatnonzero(states == _TOP), len(every))
+            inside = _below(edges, np.array(hpo, dtype=np.int64), len(every))
+            kept &= (states == _YES) | below | ((states == _UNLESS_BESIDE) & ~inside)
         row = np.cumsum(kept) - 1
         row_of = {curie: int(row[i]) for curie, i in every.items() if kept[i]}
-        inside = kept[edges[:, 0]] & kept[edges[:, 1]]
+        both = kept[edges[:, 0]] & kept[edges[:, 1]]
         systems = sorted(system for system, _ in sorted(uses.items(), key=lambda use: (-use[1], use[0]))[:64])
-        return row_of, np.frombuffer(bytes(learnt), dtype=bool)[kept], row[edges[inside]], systems
+        return row_of, np.frombuffer(bytes(learnt), dtype=bool)[kept], row[edges[both]], systems
 
     def _write_concepts(self, listed: SortedRows, row_of: Mapping[str, int], systems: list[str]) -> np.ndarray:
         """Write the kept concepts; the number of code systems of each, int64."""
@@ -295,21 +301,26 @@ class _Compiler:
         np.save(self._out / "parents.npy", edges[:, 1].astype("<i4"))
 
 
-_NO, _YES, _IF_BELOW, _TOP = range(4)
+_NO, _YES, _IF_BELOW, _UNLESS_BESIDE, _TOP = range(5)
 
 
 def _state(curie: str, name: str, codes: Mapping[str, list[str]], types: frozenset[str]) -> int:
-    """Whether a concept's names are compiled: no, yes, if it lies below HPO's root, or it is that root (no)."""
+    """Whether a concept's names are compiled: no, yes, if it lies below "Phenotypic abnormality", unless it lies
+    elsewhere in HPO, or it is that class (no)."""
     systems = codes.keys() - {"UMLS"} or {curie.partition(":")[0]}
     if _ROOT in codes.get("HP", ()):
         return _TOP
     if _QUALIFIER in types and not types & {FINDING, DISEASE}:
         return _NO
-    if systems <= _BELOW_ROOT and ("HP" in systems or _CLINICAL.isdisjoint(types)):
+    # DICOM's table gives SNOMED CT codes of views, colours and body parts no type; a release does. A UMLS that gives no
+    # types (no MRSTY) leaves it open.
+    clinical = not _CLINICAL.isdisjoint(types) or (not types and curie.startswith("UMLS:"))
+    if systems <= _BELOW_ROOT and ("HP" in systems or not clinical):
+        if clinical:
+            return _UNLESS_BESIDE
         return _IF_BELOW if systems & {"HP", "MESH"} else _NO
     if systems <= _TERMINOLOGIES:
-        # DICOM's table gives SNOMED CT codes of views, colours and body parts no type; a release does.
-        return _NO if _CLINICAL.isdisjoint(types) or (curie.startswith(_CLASSIFICATION) and _is_title(name)) else _YES
+        return _NO if not clinical or (curie.startswith(_CLASSIFICATION) and _is_title(name)) else _YES
     return _YES
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import Stemmer
 
-VERSION = 1
+VERSION = 2
 
 _FORMS = Path(__file__).parent / "data" / "word_forms.tsv"
 
@@ -167,8 +167,14 @@ _FAMILY_RULES = _by_last_letter()
 _STEMMER = Stemmer.Stemmer("english", 0)
 
 
+# A soft hyphen, where a line may be or was broken, and joiners of no width are no part of a word and do not end it.
+_SOFT = re.compile(r"\u00ad\s*|[\u200d\u2060\ufeff]")
+
+
 def _fold(word: str) -> str:
-    """Lower case, accents removed, Greek letters spelt out; the plural of an acronym ("UTIs") loses its s."""
+    """Lower case, without accents and soft hyphens, Greek letters spelt out; the plural of an acronym ("UTIs") loses
+    its s."""
+    word = _SOFT.sub("", word)
     if word[-1:] == "s" and len(word) > 2 and word[:-1].isupper():
         word = word[:-1]
     word = word.lower()
@@ -179,15 +185,25 @@ def _fold(word: str) -> str:
     return "".join(_GREEK.get(c, c) for c in decomposed if not unicodedata.combining(c)).lower() or word
 
 
+# Plurals of "-ose", and verbs: "overdoses", "glucoses", "exposes".
+_NO_OSIS = re.compile(r"(?:(?:over|under|micro|mega)d|p|cl|o|gluc|lact|sucr|fruct|galact|cellul|malt|primr)oses$")
+
+
 def _singular(word: str) -> str:
     if word in _IRREGULAR:
         return _IRREGULAR[word]
     if len(word) < 4 or not word.endswith(("s", "omata", "ae", "mata")) or word in _UNCHANGED:
         return word
-    if word.endswith("omata"):
+    if word.endswith("mata"):
         return word[:-2]
+    if word.endswith("thoraces"):  # "pneumothoraces"
+        return word[:-4] + "ax"
     if word.endswith("ies") and len(word) > 4:
         return word[:-3] + "y"
+    if word.endswith("itides"):
+        return word[:-4] + "is"
+    if word.endswith("oses") and len(word) > 6 and not _NO_OSIS.search(word):
+        return word[:-2] + "is"
     if re.search(r"([aeiou](ly|no|xo|ro|po|to|si)|thro|tha|ta|na|ra|ty|hy|ny|ry)ses$", word) and not word.endswith(
         ("bases", "phases")
     ):
@@ -242,7 +258,8 @@ def family(word: str) -> str:
     return _STEMMER.stemWord(word)
 
 
-_PIECES = re.compile(r"[^\W_]+|[\W_]+")
+_WORD = r"[^\W_]+"
+_PIECES = re.compile(rf"{_WORD}(?:(?:\u00ad\s*|[\u200d\u2060\ufeff])+{_WORD})*|[\W_]+")
 _PREFIX_ENDS = tuple(sorted(_PREFIXES))
 _LONGEST_PREFIX = max(map(len, _PREFIXES))
 

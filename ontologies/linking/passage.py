@@ -70,6 +70,12 @@ class Passage:
         words = self.texts[text]
         return words.pieces[int(words.content[at])]
 
+    def pieces(self, first: int, last: int) -> list[str]:
+        """The pieces of a text from one of its words to another, with what stands between them."""
+        text, at = self._where(first)
+        words = self.texts[text]
+        return words.pieces[int(words.content[at]) : int(words.content[at + last - first]) + 1]
+
     def modifies(self, word: int) -> bool:
         """Whether the word is an adjective of the word after it: "hyperplasia of the mandibular | coronoid process"."""
         if self.gaps[word] != PLAIN:

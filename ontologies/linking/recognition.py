@@ -1,5 +1,5 @@
-"""Runs of words in a text that are names in the dictionary: contiguous in any order, or sharing a word across a
-coordination.
+"""Runs of words in a text that are names in the dictionary: contiguous in any order, sharing a word across a
+coordination, or with marks inside where their source has them (``verbatim``).
 
 All windows of a text are looked up at once: the signature of words i..j is the difference of two prefix sums of
 64-bit word hashes (see ``linker_index``), so a text costs a handful of array operations whatever the size of the
@@ -8,12 +8,13 @@ dictionary.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
 import numpy as np
 
+from ontologies.linking import verbatim
 from ontologies.linking.dictionary import CASED, COORDINATED, GAP, VARIANT, LinkerIndex, ordered
 from ontologies.linking.normalize import derived, light, split
 from ontologies.linking.passage import Passage
@@ -102,7 +103,32 @@ class Recognizer:
                     continue
                 candidate.score *= 0.95 if adverb else 0.6
             _put(candidate, view, found)
+        for candidate in list(self._verbatim(view, allowed)):
+            text, first = view.text_of(candidate.words[0])
+            others = [[first + word for word in c.words] for c in found[text] if not c.own]
+            if verbatim.stands(view, candidate.words, others):
+                _put(candidate, view, found)
         return found
+
+    def _verbatim(self, view: Passage, allowed: np.ndarray | None) -> Iterator[Candidate]:
+        """Names with a mark inside that a text writes as their source does."""
+        firsts, lengths = verbatim.windows(view, self._index.longest)
+        at, rows = self._look_up(view.sums[firsts + lengths] - view.sums[firsts])
+        for first, length, row in zip(firsts[at].tolist(), lengths[at].tolist(), rows.tolist(), strict=True):
+            chosen = tuple(range(first, first + length))
+            pieces = view.pieces(first, first + length - 1)
+            read = [
+                Candidate(chosen, concept, term, "normalized", _SCORE[kind])
+                for concept, term, _, _, kind, flags, _, cost in self._entries(row, allowed)
+                if not cost
+                and (allowed is None or allowed[concept])
+                and verbatim.written(pieces, self._index.term(term), cased=bool(flags & CASED))
+            ]
+            if read:
+                best = max(read, key=lambda c: c.score)
+                rivals = (c for c in read if c.concept != best.concept and c.score >= _RIVAL * best.score)
+                best.rivals = tuple(islice(rivals, _MOST_RIVALS))
+                yield best
 
     def _look_up(self, signatures: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Which of ``signatures`` are in the dictionary: (their positions, their rows)."""

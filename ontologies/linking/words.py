@@ -68,7 +68,7 @@ def _holds(ascending: np.ndarray, value: int) -> bool:
 
 
 def _separator(piece: str) -> int:
-    if any(c in piece for c in '!?;:()[]{}"|•*=<>') or "\n\n" in piece:
+    if any(c in piece for c in "!?;:()[]{}|•*=<>") or "\n\n" in piece:
         return BREAK
     if "." in piece:
         return PLAIN if piece == "." else BREAK

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from errors import ArtifactError, InputError
 from ontologies.concept import Concept, Relation, Statement, Term
-from ontologies.problem import Problem, Report, stop, text_lines
+from ontologies.problem import Notice, Omission, Problem, Report, stop, text_lines
 from ontologies.readers import hpoa, icd10cm, obo, rdf, snomed, snomed_dicom, sssom, umls
 from ontologies.readers.kind import Sniffed, locate, sniff
 from ontologies.readers.rrf import COLUMNS
@@ -35,13 +35,16 @@ _READERS: dict[str, Callable[..., Iterator[Statement]]] = {
     "icd10cm": icd10cm.read,
 }
 _HEAD = 1000
+# Goes up when readers take more out of a user's files than before; graphs that hold such files are then built anew.
+READERS = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
     """An ontology of the user: a unique name (of the file or folder, without suffixes), its kind, where it is, sha256
     (of its files together), ``stamp`` of their sizes and times, how many concepts, terms and relations it holds (None:
-    not counted), and how many malformed rows were left out; these stop a build unless ``on_error`` is "skip"."""
+    not counted), how many malformed rows were left out (these stop a build unless ``on_error`` is "skip"), and how many
+    sound ones."""
 
     name: str
     kind: str
@@ -53,6 +56,7 @@ class Entry:
     stamp: str = ""
     on_error: OnError = "stop"
     problems: int = 0
+    omitted: int = 0
 
 
 def entries(home: Path) -> tuple[Entry, ...]:
@@ -69,19 +73,31 @@ def entries(home: Path) -> tuple[Entry, ...]:
 
 
 def add(
-    home: Path, path: Path, kind: str | None = None, *, report: Report = stop, progress: Progress | None = None
+    home: Path,
+    path: Path,
+    kind: str | None = None,
+    *,
+    report: Report = stop,
+    notice: Notice = lambda omission: None,
+    progress: Progress | None = None,
 ) -> Entry:
     """Read the whole of ``path`` once, to be sure that it reads, and list it; a name already listed is replaced. Of a
     UMLS release, which takes minutes, only the first rows of each file are read.
 
     ``path`` is a file, an archive of one, or the folder or archive of a UMLS or SNOMED CT release; ``kind`` is sniffed
     by default. At a malformed row InputError is raised, or ``report`` is called, and then builds leave such rows out
-    too. Raises InputError also when the path is missing, of no known kind, or says nothing.
+    too. ``notice`` is told of sound rows that are left out. Raises InputError also when the path is missing, of no
+    known kind, or says nothing.
     """
     path = Path(path).expanduser().resolve()
     located = locate(path, kind) if kind else sniff(path)
     counts: dict[type, int] = {} if located.kind == "umls" else {Concept: 0, Term: 0, Relation: 0}
-    problems = 0
+    problems, omitted = 0, 0
+
+    def told(omission: Omission) -> None:
+        nonlocal omitted
+        omitted += omission.rows
+        notice(omission)
 
     def counted(problem: Problem) -> None:
         nonlocal problems
@@ -91,7 +107,7 @@ def add(
     if located.kind == "umls":
         _check_heads(located.files, counted)
     else:
-        for number, statement in enumerate(_read(path, located, counted), 1):
+        for number, statement in enumerate(_read(path, located, counted, told), 1):
             counts[type(statement)] += 1
             if progress and number % 10_000 == 0:
                 progress(path.name, number, 0)
@@ -108,6 +124,7 @@ def add(
         relations=counts.get(Relation),
         on_error="stop" if report is stop else "skip",
         problems=problems,
+        omitted=omitted,
     )
     _write(home, [*(other for other in entries(home) if other.name != entry.name), entry])
     return entry
@@ -173,9 +190,9 @@ def _user_part(entry: Entry) -> Part:
     return f"user:{entry.name}", entry.sha256, work
 
 
-def _read(path: Path, located: Sniffed, report: Report) -> Iterator[Statement]:
+def _read(path: Path, located: Sniffed, report: Report, notice: Notice = lambda omission: None) -> Iterator[Statement]:
     if located.kind == "snomed":
-        return snomed.read(path, report=report)
+        return snomed.read(path, report=report, notice=notice)
     return _READERS[located.kind](located.files[0], report=report)
 
 

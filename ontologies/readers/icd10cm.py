@@ -11,6 +11,7 @@ from errors import InputError
 from ontologies.concept import DISEASE, FINDING, Concept, Relation, Statement, Term
 from ontologies.problem import Problem, Report, stop
 from ontologies.sources.archive import Member, member
+from ontologies.sources.encoding import open_text
 
 _RANGE = re.compile(r"\s*\([A-Z0-9]+-[A-Z0-9]+\)\s*$")
 _CODE = re.compile(r"[A-Z][0-9A-Z]{2}(\.[0-9A-Z]{1,4}|-[A-Z][0-9A-Z]{2})?")
@@ -35,7 +36,7 @@ def read(path: Path | Member, *, report: Report = stop) -> Iterator[Statement]:
 
     file = member(path)
     try:
-        with file.open() as stream:
+        with open_text(file) as stream:
             events = etree.iterparse(
                 stream,
                 events=("start", "end"),

@@ -9,9 +9,10 @@ from typing import Literal, get_args
 
 from errors import InputError
 from ontologies.readers.rdf_syntax import syntax
-from ontologies.readers.rf2 import snapshot_files
+from ontologies.readers.rf2 import other_type, snapshot_files
 from ontologies.readers.rrf import COLUMNS
 from ontologies.sources.archive import Member, members
+from ontologies.sources.encoding import text_head
 
 Kind = Literal["obo", "hpoa", "sssom", "icd10cm", "rdf", "snomed", "umls"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -39,6 +40,8 @@ def sniff(path: Path) -> Sniffed:
     if files := snapshot_files(found):
         return Sniffed(kind="snomed", files=files)
     known = list(_single(found[:_MOST]))
+    if not known and (other := other_type(found)):
+        raise _no_snapshot(path, other)
     if not known:
         raise InputError("not an ontology", value=Path(path).name, expected=_EXPECTED)
     if len(known) > 1:
@@ -55,6 +58,8 @@ def locate(path: Path, kind: str) -> Sniffed:
     found = members(path)
     if kind in ("umls", "snomed"):
         files = umls_files(found) if kind == "umls" else snapshot_files(found)
+        if not files and kind == "snomed" and (other := other_type(found)):
+            raise _no_snapshot(path, other)
         if not files:
             raise InputError(
                 f"no {kind} release", value=path, expected="MRCONSO.RRF" if kind == "umls" else "RF2 files"
@@ -67,6 +72,11 @@ def locate(path: Path, kind: str) -> Sniffed:
     return Sniffed(kind=kind, files=found)
 
 
+def _no_snapshot(path: Path, other: str) -> InputError:
+    expected = "the release's Snapshot folder, with sct2_Concept_Snapshot_….txt; Full and Delta are not read"
+    return InputError(f"no Snapshot in {Path(path).name}", value=other, expected=expected)
+
+
 def umls_files(found: tuple[Member, ...]) -> tuple[Member, ...]:
     """The RRF files read here, of a folder or archive that holds MRCONSO.RRF beside them; else ()."""
     consolidated = [file.name for file in found if file.base == "MRCONSO.RRF"]
@@ -76,9 +86,7 @@ def umls_files(found: tuple[Member, ...]) -> tuple[Member, ...]:
 
 def _single(found: tuple[Member, ...]) -> Iterator[Sniffed]:
     for file in found:
-        with file.open() as stream:
-            head = stream.read(_HEAD)
-        if (kind := _text_kind(head)) is not None:
+        if (kind := _text_kind(text_head(file, _HEAD))) is not None:
             yield Sniffed(kind=kind, files=(file,))
 
 
@@ -87,7 +95,7 @@ def _text_kind(head: bytes) -> Kind | None:
         return "rdf"
     if b"<ICD10CM.tabular" in head:
         return "icd10cm"
-    for line in head.decode("utf-8-sig", errors="replace").splitlines():
+    for line in head.decode(errors="replace").splitlines():
         if line.startswith("format-version:") or line.rstrip() in ("[Term]", "[Typedef]"):
             return "obo"
         columns = line.lstrip("#").lower().replace("_", "").split("\t")

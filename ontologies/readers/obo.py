@@ -7,12 +7,12 @@ further than being "tag: value".
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from ontologies.concept import DISEASE, FINDING, Concept, Relation, Statement, Term, TermKind
-from ontologies.prefix import canonical_curie
+from ontologies.prefix import canonical_curie, curie_of_iri, written_curie
 from ontologies.problem import Problem, Report, stop, text_lines
 from ontologies.sources.archive import Member, member
 
@@ -20,6 +20,7 @@ _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 _STANZA = re.compile(r"\[(\w+)\]\s*(!.*)?$")
 _TAG = re.compile(r"[A-Za-z][\w.-]*")
 _WORD = re.compile(r"(?:\\.|[^\s\\])+")
+_UNDERSCORED = re.compile(r"[A-Za-z][A-Za-z0-9.-]*_\w*\d[\w.-]*")
 _QUOTED = re.compile(r'"((?:\\.|[^"\\])*)"')
 _TRAILER = re.compile(r'(?:\s*\{[^{}]*=\s*"[^{}]*\})?(?:\s+!\s.*)?$')
 _ESCAPE = re.compile(r"\\(.)")
@@ -52,19 +53,20 @@ def read(path: Path | Member, *, report: Report = stop) -> Iterator[Statement]:
     - Relation: "is_a" (not to or from an obsolete term), "xref" when the prefix is a known code system, "alias" from
       each alt_id, and from each obsolete term to the term that replaces it; "consider" from one to each that may.
 
-    Prefixes are made canonical (``ontologies.prefix``), ids with an unknown prefix stay as they are.
+    Prefixes are made canonical (``ontologies.prefix``), ids with an unknown prefix stay as they are. An id may also be
+    an IRI, or have "_" for ":" ("HP_0002202") where its prefix is known or the term is in the file.
     Raises InputError when the file is missing or (by default) at a line that is not valid OBO. With ``report`` such a
     line is reported and left out: one clause of a term, or the whole stanza when it is the stanza's head or id.
     """
     file = member(path)
-    parents, obsolete = _skeleton(file)
+    parents, obsolete, known = _skeleton(file)
     findings = below(parents, FINDING_ROOTS)
     source = ""
     for frame in _frames(file, report):
         if not frame.kind:
             source = _source(frame, file)
         elif frame.kind == "Term":
-            yield from _term(frame, source, findings, obsolete)
+            yield from _term(frame, source, findings, obsolete, known)
 
 
 @dataclass(slots=True)
@@ -123,19 +125,23 @@ def _plain(value: str) -> str:
     return _unescape(_TRAILER.sub("", value).rstrip()) if "!" in value or value.endswith("}") else _unescape(value)
 
 
-def _skeleton(file: Member) -> tuple[dict[str, list[str]], frozenset[str]]:
-    """(id → its is_a parents, obsolete ids) by a quick look at the lines; the grammar is checked by the real parse."""
-    parents: dict[str, list[str]] = {}
+def _skeleton(file: Member) -> tuple[dict[str, list[str]], frozenset[str], frozenset[str]]:
+    """(CURIE → its is_a parents, obsolete CURIEs, all CURIEs) by a quick look at the lines; the grammar is checked by
+    the real parse."""
+    above: dict[str, list[str]] = {}
     obsolete: set[str] = set()
+    known: set[str] = set()
     current = ""
     for _, line in text_lines(file, lambda problem: None):
         if line.startswith("id:"):
-            current = line[3:].strip()
+            current = curie_of_id(_identifier(line[3:].strip()))
+            known.add(current)
         elif line.startswith("is_a:"):
-            parents.setdefault(current, []).append(line[5:].split("!")[0].split("{")[0].strip())
+            above.setdefault(current, []).append(_identifier(line[5:].strip()))
         elif line.startswith("is_obsolete:") and line[12:].split("!")[0].strip() == "true":
             obsolete.add(current)
-    return parents, frozenset(obsolete)
+    parents = {child: [curie_of_id(parent, known) for parent in some] for child, some in above.items()}
+    return parents, frozenset(obsolete), frozenset(known)
 
 
 def below(parents: dict[str, list[str]], roots: tuple[str, ...]) -> frozenset[str]:
@@ -175,16 +181,26 @@ def semantic_types(curie: str, is_finding: bool) -> tuple[str, ...]:
     return (DISEASE,) if system in _DISEASE_SYSTEMS else ()
 
 
-def _curie(identifier: str) -> str:
+def curie_of_id(identifier: str, known: Container[str] = (), beside: str = "") -> str:
+    """The CURIE of an id as it is written: a CURIE with any prefix, an IRI, or with "_" for ":" when its prefix is that
+    of a known code system or of the CURIE ``beside``, or the CURIE is one of ``known``; anything else as it is."""
+    if identifier.startswith(("http://", "https://")):
+        return curie_of_iri(identifier)
+    if ":" not in identifier and _UNDERSCORED.fullmatch(identifier):
+        prefix, _, local = identifier.partition("_")
+        other = f"{prefix}:{local}"
+        return written_curie(identifier) or (other if other in known or beside.startswith(f"{prefix}:") else identifier)
     return canonical_curie(identifier) or identifier
 
 
-def _term(frame: _Frame, source: str, findings: frozenset[str], obsolete: frozenset[str]) -> Iterator[Statement]:
+def _term(
+    frame: _Frame, source: str, findings: frozenset[str], obsolete: frozenset[str], known: frozenset[str]
+) -> Iterator[Statement]:
     if not frame.clauses:
         frame.malformed(frame.line, "a stanza begins with its id", f"[{frame.kind}]")
         return
     identifier = _identifier(frame.clauses[0][2])
-    curie = _curie(identifier)
+    curie = curie_of_id(identifier)
     if any(c.isspace() for c in identifier):
         frame.malformed(frame.clauses[0][0], "an id has no white space", identifier)
         return
@@ -193,12 +209,12 @@ def _term(frame: _Frame, source: str, findings: frozenset[str], obsolete: frozen
     relations: list[Relation] = []
 
     def relate(predicate: str, value: str, inverse: bool = False) -> None:
-        other = _curie(_identifier(value))
+        other = curie_of_id(_identifier(value), known, curie)
         subject, object_ = (other, curie) if inverse else (curie, other)
         if other and subject != object_:
             relations.append(Relation(subject=subject, predicate=predicate, object=object_, source=source))
 
-    if identifier in obsolete:
+    if curie in obsolete:
         for _, tag, value in frame.clauses:
             if tag == "replaced_by":
                 relate("alias", value)
@@ -220,14 +236,14 @@ def _term(frame: _Frame, source: str, findings: frozenset[str], obsolete: frozen
                 if (term := _synonym(value, curie, source, frame, number)) is not None:
                     terms.append(term)
             case "is_a":
-                if _identifier(value) not in obsolete:
+                if curie_of_id(_identifier(value), known) not in obsolete:
                     relate("is_a", value)
             case "xref":
-                if canonical_curie(_identifier(value)):
+                if canonical_curie(curie_of_id(_identifier(value))):
                     relate("xref", value)
             case "alt_id":
                 relate("alias", value, inverse=True)
-    if not name or ":" not in identifier:
+    if not name or ":" not in curie:
         return  # only referred to and defined elsewhere, or a bare local name, which cannot be cited
     system, _, code = curie.partition(":")
     if not system or not code:
@@ -236,7 +252,7 @@ def _term(frame: _Frame, source: str, findings: frozenset[str], obsolete: frozen
     yield Concept(
         curie=curie,
         name=name,
-        semantic_types=semantic_types(curie, identifier in findings),
+        semantic_types=semantic_types(curie, curie in findings),
         codes={system: (code,)},
         definition=definition,
     )

@@ -15,7 +15,8 @@ from urllib.parse import unquote
 from ontologies.concept import Concept, Relation, Statement, Term, TermKind
 from ontologies.prefix import canonical_curie, curie_of_iri
 from ontologies.problem import Report, stop
-from ontologies.readers.obo import FINDING_ROOTS, SYNONYM_TYPES, below, ontology_name, semantic_types
+from ontologies.readers.obo import FINDING_ROOTS, SYNONYM_TYPES, below, curie_of_id, ontology_name, semantic_types
+from ontologies.readers.owl_expression import IS_A, Expressions
 from ontologies.readers.rdf_syntax import Value, check, triples
 from ontologies.sources.archive import Member, member
 
@@ -47,6 +48,7 @@ _NEAR = frozenset(_SKOS + name for name in ("closeMatch", "broadMatch", "narrowM
 _XREF, _ALTERNATIVE = _OIO + "hasDbXref", _OIO + "hasAlternativeId"
 _CUI = "http://bioportal.bioontology.org/ontologies/umls/cui"
 _REPLACED = frozenset({_OBO + "IAO_0100001", "http://purl.org/dc/terms/isReplacedBy"})
+_CONSIDER = _OIO + "consider"
 _OWN = "urn:whydx:"
 _SEMANTIC_TYPE = _OWN + "semantic_type"
 # What is read of an axiom that annotates a synonym or an edge; the last three as whydx exports them.
@@ -59,8 +61,10 @@ _AXIOM = {
     "http://purl.org/dc/terms/bibliographicCitation": "reference",
     _OWN + "frequency": "frequency",
 }
-_RESTRICTION = {_OWL + "onProperty": 0, _OWL + "someValuesFrom": 1}
-# Things with a label that are not concepts; and vocabularies whose properties say nothing of medicine.
+_DEPRECATED, _DEPRECATED_CLASS = _OWL + "deprecated", _OWL + "DeprecatedClass"
+# What is a concept whatever else it is said to be; things with a label that are not concepts; and vocabularies whose
+# properties say nothing of medicine.
+_CLASSES = frozenset({_OWL + "Class", _RDFS + "Class", _SKOS + "Concept"})
 _NO_CONCEPT = frozenset(
     {
         *(
@@ -79,8 +83,8 @@ _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
 
 def read(path: Path | Member, *, language: str = "en", report: Report = stop) -> Iterator[Statement]:
-    """Stream what has a label and is not deprecated, a property, an individual or an ontology: first all Concepts, by
-    CURIE, then Terms and Relations in the order of the file.
+    """Stream what has a label and is not deprecated, nor a property, an individual or an ontology only (a class or a
+    SKOS concept may be one as well): first all Concepts, by CURIE, then Terms and Relations in the order of the file.
 
     - CURIEs: ``prefix.curie_of_iri``. Semantic types as in ``obo.read``.
     - Concept: skos:prefLabel, else rdfs:label, in ``language`` or without one, else in the first other; IAO:0000115 or
@@ -90,8 +94,12 @@ def read(path: Path | Member, *, language: str = "en", report: Report = stop) ->
     - Relation: "is_a" (rdfs:subClassOf, skos:broader, skos:narrower turned round), "xref" (skos:exactMatch, owl:sameAs,
       owl:equivalentClass, oboInOwl:hasDbXref, BioPortal's umls:cui; only to known code systems and concepts of the
       file), "related_to" (the other SKOS matches, skos:related), "alias" (alternative ids, deprecated classes with a
-      replacement). Any other property between two concepts of the file, and subClassOf a restriction (some), are
-      relations by the property's label ("finding site" → "finding_site").
+      replacement), "consider" (oboInOwl:consider, from a deprecated class to each that may stand for it); these ids may
+      be IRIs, CURIEs, or written with "_". Any other property between two concepts of the file is a relation by the
+      property's label ("finding site" → "finding_site").
+    - Class expressions (``owl_expression``): "is_a" to the named operands of an intersection, and from those of a union
+      that a class is equal to; restrictions as relations by the property's label, after "possibly_" where a union
+      leaves open to which ("possibly_caused_by").
 
     Raises InputError when the file is missing or not RDF, refers outside itself, or (by default) is malformed; with
     ``report`` what is malformed in Turtle or N-Triples is reported and left out. XML and JSON-LD cannot be read on
@@ -126,18 +134,19 @@ class _Document:
     types: dict[str, list[str]] = field(default_factory=dict)  # semantic types, where the file states them
     left_out: set[str] = field(default_factory=set)  # deprecated, or no concept
     above: dict[str, list[str]] = field(default_factory=dict)  # of HP, whose branches have different types
-    roles: list[tuple[str, str, str]] = field(default_factory=list)  # class, property, class, from restrictions
+    deprecated: set[str] = field(default_factory=set)
+    stated: dict[tuple[str, str, str], None] = field(default_factory=dict)  # IRI, predicate, IRI, by expressions
+    curies: frozenset[str] = frozenset()  # of the concepts
     axioms: dict[tuple[str, str, str], list[_Axiom]] = field(default_factory=dict)
 
     def statements(self) -> Iterator[Statement]:
         check(self.file)
         self._learn()
         yield from self._concepts()
-        for subject, property_, other in self.roles:
-            if subject in self.names and other in self.names:
-                yield from self._relate(curie_of_iri(subject), self._predicate(property_), curie_of_iri(other))
+        for subject, predicate, other in self.stated:
+            yield from self._relate(curie_of_iri(subject), predicate, curie_of_iri(other))
         for subject, predicate, value in triples(self.file, lambda problem: None):
-            if subject in self.names or predicate in _REPLACED:
+            if subject in self.names or predicate in _REPLACED or subject in self.deprecated:
                 yield from self._say(subject, predicate, value)
 
     # --- first reading
@@ -146,42 +155,59 @@ class _Document:
         """Read the names, and what must be known before anything can be said."""
         ontology, version = "", ""
         axioms: dict[str, _Axiom] = {}
-        restricted: list[tuple[str, str]] = []  # class, restriction: blank nodes have other labels the next time
-        restrictions: dict[str, list[str]] = {}  # restriction → [property, class]
+        expressions = Expressions()
+        classes: set[str] = set()
         for subject, predicate, value in triples(self.file, self.report):
             text = value.text
             if predicate in _LABELS:
                 self._label(subject, _LABELS[predicate], value)
             elif predicate in _DEFINITIONS and self._rank(value) < 2:
                 self.definitions[subject] = max(self.definitions.get(subject, ""), text, key=lambda t: (len(t), t))
-            elif predicate == _TYPE and text in _NO_CONCEPT:
-                self.left_out.add(subject)
-                ontology = subject if text == _OWL + "Ontology" else ontology
-            elif predicate == _OWL + "deprecated" and text.lower() in ("true", "1"):
-                self.left_out.add(subject)
+            elif predicate == _TYPE:
+                if text in _CLASSES:
+                    classes.add(subject)
+                elif text in _NO_CONCEPT:
+                    self.left_out.add(subject)
+                    ontology = subject if text == _OWL + "Ontology" else ontology
+                elif text == _DEPRECATED_CLASS:
+                    self.deprecated.add(subject)
+            elif predicate == _DEPRECATED and text.lower() in ("true", "1"):
+                self.deprecated.add(subject)
             elif predicate == _OWL + "versionIRI" or (predicate == _OWL + "versionInfo" and not version):
                 version = text
-            elif predicate == _RDFS + "subClassOf" and text.startswith("_:"):
-                restricted.append((subject, text))
+            elif expressions.take(subject, predicate, value):
+                pass
             elif predicate in _ABOVE and subject.startswith(_OBO + "HP_"):
                 self.above.setdefault(subject, []).append(text)
             elif predicate == _SEMANTIC_TYPE:
                 self.types.setdefault(subject, []).append(text)
-            elif predicate in _RESTRICTION:
-                restrictions.setdefault(subject, ["", ""])[_RESTRICTION[predicate]] = text
             elif (name := _AXIOM.get(predicate)) is not None:
                 axiom = axioms.setdefault(subject, _Axiom())
                 setattr(axiom, name, _number(text) if name == "frequency" else text)
         for axiom in axioms.values():
             if axiom.synonym_type or axiom.origin:
                 self.axioms.setdefault((axiom.source, axiom.property, axiom.target), []).append(axiom)
-        for subject, node in restricted:
-            if all(restrictions.get(node, ("", ""))):
-                self.roles.append((subject, restrictions[node][0], restrictions[node][1]))
         stem = Path(self.file.base).stem
         self.source = ontology_name(ontology.rstrip("/#") or stem, version) if ontology else stem
+        self.left_out = (self.left_out - classes) | self.deprecated
         for subject in self.left_out & self.names.keys():
             self.labels[subject] = self.names.pop(subject)[2]
+        self.curies = frozenset(map(curie_of_iri, self.names))
+        self._state(expressions)
+
+    def _state(self, expressions: Expressions) -> None:
+        """Keep what expressions assert of concepts of the file, by the predicate's name."""
+        for one in expressions.asserted():
+            if one.subject not in self.names:
+                continue
+            if one.role == IS_A:
+                if one.object != _OWL + "Thing" and one.object not in self.left_out:
+                    self.stated[one.subject, IS_A, one.object] = None
+                    if one.subject.startswith(_OBO + "HP_"):
+                        self.above.setdefault(one.subject, []).append(one.object)
+            elif one.object in self.names:
+                predicate = ("" if one.certain else "possibly_") + self._predicate(one.role)
+                self.stated[one.subject, predicate, one.object] = None
 
     def _rank(self, value: Value) -> int:
         """0 for a literal in the language, 1 for one without, 2 for others."""
@@ -214,7 +240,10 @@ class _Document:
     def _say(self, subject: str, predicate: str, value: Value) -> Iterator[Statement]:
         curie = curie_of_iri(subject)
         text = value.text
-        if predicate in _LABELS or predicate in _SYNONYMS:
+        if subject not in self.names:
+            if predicate in _REPLACED or predicate == _CONSIDER:
+                yield from self._refer(curie, predicate, value)
+        elif predicate in _LABELS or predicate in _SYNONYMS:
             if (term := self._term(subject, predicate, value)) is not None:
                 yield term
         elif predicate in (_XREF, _CUI, _ALTERNATIVE) or predicate in _REPLACED:
@@ -249,16 +278,35 @@ class _Document:
 
     def _refer(self, curie: str, predicate: str, value: Value) -> Iterator[Relation]:
         """Cross-references and other ids, which are written as IRIs or as CURIEs."""
-        text = value.text
-        other = canonical_curie(f"UMLS:{text}" if predicate == _CUI else text)
-        if value.is_iri:
-            other = curie_of_iri(text) if text in self.names else canonical_curie(curie_of_iri(text))
-        if other is None:
+        text = value.text.strip()
+        own = predicate not in (_XREF, _CUI)  # an id of this ontology or of a part of it, whatever its prefix
+        other: str | None
+        if text.startswith("_:"):
+            return
+        if predicate == _CUI and not value.is_iri:
+            other = f"UMLS:{text}"
+        elif value.is_iri:
+            other = curie_of_iri(text)
+        else:
+            other = self._written(curie, text)
+        if not own and text not in self.names:
+            other = canonical_curie(other)
+        if not other:
             return
         if predicate == _ALTERNATIVE:
             yield from self._relate(other, "alias", curie)
+        elif predicate == _CONSIDER:
+            yield from self._relate(curie, "consider", other)
         else:
             yield from self._relate(curie, "alias" if predicate in _REPLACED else "xref", other)
+
+    def _written(self, curie: str, text: str) -> str:
+        """The CURIE that a text stands for in what is said of ``curie``, "" when it is none: as ``obo.curie_of_id``, or
+        without its prefix."""
+        word = next(iter(text.split()), "")
+        local = f"{curie.partition(':')[0]}:{word}"
+        other = local if local in self.curies else curie_of_id(word, self.curies, curie)
+        return other if ":" in other.strip(":") else ""
 
     def _relate(
         self, subject: str, predicate: str, other: str, triple: tuple[str, str, str] | None = None
@@ -275,13 +323,14 @@ class _Document:
                         frequency=axiom.frequency,
                         reference=axiom.reference,
                     )
-            if triple is None or not any(axiom.origin for axiom in self.axioms.get(triple, [])):
+            said = triple is not None and any(axiom.origin for axiom in self.axioms.get(triple, []))
+            if not said and (triple is None or (triple[0], predicate, triple[2]) not in self.stated):
                 yield Relation(subject=subject, predicate=predicate, object=other, source=self.source)
 
     def _predicate(self, property_: str) -> str:
         if property_.startswith(_OWN):  # as ``kg.views`` writes them
             return unquote(property_.removeprefix(_OWN))
-        name = self.labels.get(property_) or _CAMEL.sub("_", _local(property_))
+        name = self.labels.get(property_) or self.names.get(property_, ("",))[-1] or _CAMEL.sub("_", _local(property_))
         return re.sub(r"\W+", "_", name.lower()).strip("_") or "related_to"
 
 

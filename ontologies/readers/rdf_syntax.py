@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import islice
 from typing import Literal, NamedTuple
 
 from errors import InputError
 from ontologies.problem import Problem, Report
 from ontologies.sources.archive import Member
+from ontologies.sources.encoding import open_text, text_head
 
 Syntax = Literal["xml", "turtle", "nt", "json-ld"]
 
@@ -22,6 +24,7 @@ _TRIPLE = re.compile(rb"^\s*(<[^<>\s]+>|_:\S+)\s+<[^<>\s]+>\s+\S.*\.\s*(#.*)?$",
 _LONGEST_ENTITY = 512
 _DEEPEST = 1000  # elements; RDF/XML as it is written has a dozen
 _HEAD = 1 << 16
+_LONGEST_LINE = 1 << 24
 
 
 class Value(NamedTuple):
@@ -57,7 +60,7 @@ def triples(file: Member, report: Report) -> Iterator[tuple[str, str, Value]]:
         "nt": pyoxigraph.RdfFormat.N_TRIPLES,
         "json-ld": pyoxigraph.RdfFormat.JSON_LD,
     }
-    with file.open() as stream:
+    with open_text(file) as stream:
         base = "urn:whydx:file:"  # for relative IRIs; the file's place on disk must not matter
         quads = pyoxigraph.parse(stream, format=formats[kind], base_iri=base, lenient=True)
         while True:
@@ -87,8 +90,7 @@ def _said(error: Exception) -> str:
 
 
 def _syntax_of(file: Member) -> Syntax:
-    with file.open() as stream:
-        kind = syntax(stream.read(_HEAD))
+    kind = syntax(text_head(file, _HEAD))
     if kind is None:
         raise InputError(f"{file.base} is not RDF", expected="Turtle, N-Triples, RDF/XML or JSON-LD")
     return kind
@@ -135,11 +137,21 @@ def check(file: Member) -> None:
     parser.EntityDeclHandler, parser.StartDoctypeDeclHandler = entity, doctype
     parser.StartElementHandler, parser.EndElementHandler = start, end
     try:
-        with file.open() as stream:
+        with open_text(file) as stream:
             parser.ParseFile(stream)
     except expat.ExpatError as error:
-        raise Problem(file=file.base, line=error.lineno, reason="not valid XML", value=str(error)).error() from error
-    except (LookupError, ValueError) as error:
-        # The declared encoding is one that Python or expat does not know.
-        line = parser.CurrentLineNumber
-        raise Problem(file=file.base, line=line, reason="not readable XML", value=str(error)).error() from error
+        said = "not valid XML" + (
+            " (not UTF-8, and it declares no other encoding)" if _foreign(file, error.lineno) else ""
+        )
+        raise Problem(file=file.base, line=error.lineno, reason=said, value=str(error)).error() from error
+
+
+def _foreign(file: Member, line: int) -> bool:
+    """Whether a line, where the parser stopped, is not in UTF-8."""
+    with open_text(file) as stream:
+        raw = next(islice(iter(lambda: stream.readline(_LONGEST_LINE), b""), line - 1, None), b"")
+    try:
+        raw.decode()
+    except UnicodeDecodeError as error:
+        return error.reason != "unexpected end of data"
+    return False

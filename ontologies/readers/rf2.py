@@ -31,6 +31,7 @@ _FILES = {
 }
 COLUMNS = {kind: columns for kind, (_, columns) in _FILES.items()}
 _NAMES = {kind: re.compile(f"x?{pattern}.*\\.txt") for kind, (pattern, _) in _FILES.items()}
+_OTHER = re.compile(r"x?sct2_Concept_(Full|Delta)\w*")
 _RELEASE = re.compile(r"_([A-Z]{2,3}\d*)_(\d{4})(\d\d)(\d\d)\.txt$")
 _SCTID = re.compile(r"[1-9]\d{5,17}")
 
@@ -43,6 +44,11 @@ def snapshot_files(found: tuple[Member, ...]) -> tuple[Member, ...]:
     return used if any(_NAMES["concept"].fullmatch(file.base) for file in used) else ()
 
 
+def other_type(found: tuple[Member, ...]) -> str | None:
+    """The first of ``found`` that is a concept file of the Full or Delta type, which is not read."""
+    return next((file.base for file in found if _OTHER.match(file.base)), None)
+
+
 def release_name(files: tuple[Member, ...]) -> str:
     """Namespace and date of the first concept file, for example "SNOMED CT INT 2024-01-01"; "SNOMED CT" if unsaid."""
     concept = next(file for file in files if _NAMES["concept"].fullmatch(file.base))
@@ -51,7 +57,12 @@ def release_name(files: tuple[Member, ...]) -> str:
 
 
 def active_rows(files: tuple[Member, ...], kind: str, report: Report) -> Iterator[tuple[Member, int, Row]]:
-    """The active rows of the files of one kind ("concept", "description", …), each with its file and line.
+    """The active ones of ``all_rows``."""
+    return (found for found in all_rows(files, kind, report) if found[2]["active"] == "1")
+
+
+def all_rows(files: tuple[Member, ...], kind: str, report: Report) -> Iterator[tuple[Member, int, Row]]:
+    """The rows of the files of one kind ("concept", "description", …), each with its file and line.
 
     Reported and left out: another number of columns, ids that are no SCTID (UUID in reference sets), active not 0 or 1.
     Raises InputError when a file does not begin with its columns.
@@ -71,7 +82,7 @@ def active_rows(files: tuple[Member, ...], kind: str, report: Report) -> Iterato
                 elif (problem := _problem(cells, columns, ids)) is not None:
                     reason, value, expected = problem
                     report(Problem(file=file.base, line=number, reason=reason, value=value, expected=expected))
-                elif cells[2] == "1":
+                else:
                     yield file, number, dict(zip(columns, cells, strict=True))
 
 

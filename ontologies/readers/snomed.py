@@ -10,8 +10,8 @@ from pathlib import Path
 
 from errors import InputError
 from ontologies.concept import DISEASE, FINDING, Concept, Relation, Statement, Term
-from ontologies.problem import Problem, Report, stop
-from ontologies.readers.rf2 import Row, active_rows, release_name, snapshot_files
+from ontologies.problem import Notice, Omission, Problem, Report, stop
+from ontologies.readers.rf2 import Row, active_rows, all_rows, release_name, snapshot_files
 from ontologies.readers.snomed_owl import IS_A, axiom_relations
 from ontologies.sources.archive import Member, members
 
@@ -20,6 +20,8 @@ _PREFERRED, _ACCEPTABLE = "900000000000548007", "900000000000549004"
 _DIALECTS: dict[str, tuple[str, ...]] = {"en": ("900000000000509007", "900000000000508004")}  # US, then GB
 _INFERRED = "900000000000011006"
 _REPLACED = frozenset({"900000000000526001", "900000000000527005"})  # REPLACED BY, SAME AS
+# POSSIBLY EQUIVALENT TO, ALTERNATIVE, POSSIBLY REPLACED BY, PARTIALLY EQUIVALENT TO
+_CONSIDER = frozenset({"900000000000523009", "900000000000530003", "1186921001", "1186924009"})
 _MAPS = {"447562003": "ICD10", "6011000124106": "ICD10CM"}
 _EXACT = "447557004"  # exact match map from SNOMED CT source code to target code
 _MAP_TARGET = re.compile(r"[A-Z][0-9A-Z]{2}(\.[0-9A-Z]{1,4})?")
@@ -54,7 +56,9 @@ _METADATA = frozenset({"attribute", "link assertion", "linkage concept", "metada
 _METADATA |= {f"{kind} metadata concept" for kind in ("core", "foundation", "OWL")}
 
 
-def read(path: Path, *, language: str = "en", report: Report = stop) -> Iterator[Statement]:
+def read(
+    path: Path, *, language: str = "en", report: Report = stop, notice: Notice = lambda omission: None
+) -> Iterator[Statement]:
     """Stream the active part of a release: concepts with their codes, then terms, relations, maps and old ids.
 
     - Concept: "SNOMEDCT:id", named by the preferred term of the first dialect that has one (for English: US, then GB;
@@ -66,7 +70,10 @@ def read(path: Path, *, language: str = "en", report: Report = stop) -> Iterator
     - Relation: inferred relationships between active concepts: "is_a", and attributes by their name ("Finding site" →
       "finding_site"). What OWL axioms state beyond these, where simple (``snomed_owl``), with "stated" in the source.
       ICD-10 and ICD-10-CM maps: "xref" when the map says exact, unconditionally, and one to one, else "related_to".
-      "alias" from an inactive concept to the one that replaced it or is the same as it.
+      "alias" from an inactive concept to the one that replaced it or is the same as it, "consider" to each that may.
+
+    Rows of concepts that are not in the release at all, as in an extension without its edition, are left out;
+    ``notice`` is called with their number, for each file, after the last statement.
 
     Takes about 1 GB for an international release. Raises InputError when there is no snapshot, a file has other
     columns, or (by default) at a malformed row; with ``report`` such a row is reported and left out.
@@ -74,7 +81,7 @@ def read(path: Path, *, language: str = "en", report: Report = stop) -> Iterator
     files = snapshot_files(members(path))
     if not files:
         raise InputError("not a SNOMED CT release", value=path, expected="a folder or archive with an RF2 Snapshot")
-    yield from _Release(files, language, report).statements()
+    yield from _Release(files, language, report, notice).statements()
 
 
 @dataclass(slots=True)
@@ -93,15 +100,22 @@ class _Release:
     files: tuple[Member, ...]
     language: str
     report: Report
+    notice: Notice
     source: str = ""
     names: dict[str, _Names] = field(default_factory=dict)  # of the concepts
     metadata: dict[str, _Names] = field(default_factory=dict)
+    inactive: set[str] = field(default_factory=set)
     ranks: dict[str, int] = field(default_factory=dict)
+    omitted: dict[str, tuple[int, str]] = field(default_factory=dict)  # file → rows of absent concepts, the first
 
     def statements(self) -> Iterator[Statement]:
         """Everything, file by file; descriptions are read twice, because a concept is named before its terms."""
         self.source = release_name(self.files)
-        self.names = {row["id"]: _Names() for row in self._active("concept", self.report)}
+        for _, _, row in all_rows(self.files, "concept", self.report):
+            if row["active"] == "1":
+                self.names[row["id"]] = _Names()
+            else:
+                self.inactive.add(row["id"])
         self._accept()
         self._name()
         for code in [code for code, names in self.names.items() if _split(names.full)[1] in _METADATA]:
@@ -111,6 +125,19 @@ class _Release:
         yield from self._relations()
         yield from self._maps()
         yield from self._old_ids()
+        for file, (rows, first) in self.omitted.items():
+            reason = "their concept is not in the release"
+            expected = "the edition that the release depends on, in one folder with it"
+            self.notice(Omission(file=file, rows=rows, reason=reason, value=first, expected=expected))
+
+    def _lacks(self, file: Member, *codes: str) -> bool:
+        """Whether one of these concepts is not in the release at all, active or not. The row is then counted."""
+        for code in codes:
+            if code not in self.names and code not in self.metadata and code not in self.inactive:
+                rows, first = self.omitted.get(file.base, (0, code))
+                self.omitted[file.base] = (rows + 1, first)
+                return True
+        return False
 
     def _active(self, kind: str, report: Report) -> Iterator[Row]:
         return (row for _, _, row in active_rows(self.files, kind, report))
@@ -133,9 +160,13 @@ class _Release:
     def _described(self, report: Report) -> Iterator[Row]:
         """Active descriptions of active concepts: fully specified names, in English, which every release has; others in
         the language, unless no dialect accepts them."""
-        for row in self._active("description", report):
+        for file, _, row in active_rows(self.files, "description", report):
             spoken = row["languageCode"].split("-")[0]
-            if row["conceptId"] not in self.names or not row["term"].strip():
+            if row["conceptId"] not in self.names:
+                if report is not _reported:
+                    self._lacks(file, row["conceptId"])
+                continue
+            if not row["term"].strip():
                 continue
             if row["typeId"] == _FULLY_SPECIFIED:
                 wanted = spoken == "en"
@@ -207,14 +238,18 @@ class _Release:
         stated: dict[tuple[str, str, str], None] = {}  # in the order of the file
         for file, line, row in active_rows(self.files, "axiom", self.report):
             try:
-                stated.update(dict.fromkeys(axiom_relations(row["owlExpression"])))
+                found = list(axiom_relations(row["owlExpression"]))
             except ValueError as error:
                 reason = f"not an OWL axiom ({error})"
                 self.report(Problem(file=file.base, line=line, reason=reason, value=row["owlExpression"]))
-        for row in self._active("relationship", self.report):
+                continue
+            self._lacks(file, *(code for subject, _, other in found for code in (subject, other)))
+            stated.update(dict.fromkeys(found))
+        for file, _, row in active_rows(self.files, "relationship", self.report):
             if row["characteristicTypeId"] == _INFERRED:
                 triple = (row["sourceId"], row["typeId"], row["destinationId"])
                 stated.pop(triple, None)
+                self._lacks(file, row["sourceId"], row["destinationId"])
                 yield from relation(*triple, self.source)
         for triple in stated:
             yield from relation(*triple, f"{self.source} stated")
@@ -224,10 +259,12 @@ class _Release:
         rows: dict[tuple[str, str], bool] = {}  # (concept, target curie) → the map calls it exact and asks nothing
         groups: dict[tuple[str, str], set[str]] = defaultdict(set)  # (concept, system) → targets
         sources: dict[tuple[str, str], set[str]] = defaultdict(set)  # (system, target) → concepts
-        for row in self._active("map", self.report):
+        for file, _, row in active_rows(self.files, "map", self.report):
             system = _MAPS.get(row["refsetId"])
             code, target = row["referencedComponentId"], row["mapTarget"].strip().rstrip("?")
-            if system is None or code not in self.names or not _MAP_TARGET.fullmatch(target):
+            if system is None or self._lacks(file, code):
+                continue
+            if code not in self.names or not _MAP_TARGET.fullmatch(target):
                 continue
             curie = f"{system}:{target}"
             exact = row["correlationId"] == _EXACT and row["mapRule"].strip() in ("TRUE", "")
@@ -245,11 +282,15 @@ class _Release:
             )
 
     def _old_ids(self) -> Iterator[Statement]:
-        for row in self._active("association", self.report):
-            old, new = row["referencedComponentId"], row["targetComponentId"]
-            if row["refsetId"] in _REPLACED and old not in self.names and new in self.names:
+        """An inactive concept may have been replaced by one that is inactive, too, and was replaced in its turn."""
+        for file, _, row in active_rows(self.files, "association", self.report):
+            old, new, of = row["referencedComponentId"], row["targetComponentId"], row["refsetId"]
+            if of not in _REPLACED | _CONSIDER or old in self.names or self._lacks(file, new):
+                continue
+            if new in self.names or (new in self.inactive and of in _REPLACED):
+                predicate = "alias" if of in _REPLACED else "consider"
                 yield Relation(
-                    subject=f"SNOMEDCT:{old}", predicate="alias", object=f"SNOMEDCT:{new}", source=self.source
+                    subject=f"SNOMEDCT:{old}", predicate=predicate, object=f"SNOMEDCT:{new}", source=self.source
                 )
 
 

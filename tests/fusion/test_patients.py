@@ -50,6 +50,27 @@ def test_a_phenopacket_says_the_same_as_its_row(tmp_path: Path) -> None:
     assert list(read_cases(tmp_path / "packets")) == list(read_cases(tmp_path / "cases.jsonl"))
 
 
+@pytest.mark.parametrize("codec", ["utf-8-sig", "utf-16", "utf-32"])
+def test_a_byte_order_mark_changes_nothing(tmp_path: Path, codec: str) -> None:
+    packet = {"id": "Ä", "phenotypicFeatures": [{"type": {"id": "HP:1"}}], "diseases": [{"term": {"id": "OMIM:1"}}]}
+    (tmp_path / "packets").mkdir()
+    (tmp_path / "packets" / "a.json").write_bytes(json.dumps(packet, ensure_ascii=False).encode(codec))
+    (found,) = read_cases(tmp_path / "packets")
+    assert (found.case_id, found.observed) == ("Ä", ("HP:1",))
+    if codec == "utf-8-sig":
+        (tmp_path / "cases.jsonl").write_bytes(json.dumps(ROW).encode(codec) + b"\n")
+        assert [case.case_id for case in read_cases(tmp_path / "cases.jsonl")] == ["A"]
+
+
+def test_what_is_not_utf_8_is_an_error_of_one_line(tmp_path: Path) -> None:
+    (tmp_path / "packets").mkdir()
+    (tmp_path / "packets" / "a.json").write_bytes('{"id": "Ä"}'.encode("latin-1"))
+    (tmp_path / "cases.jsonl").write_bytes('{"id": "Ä"}'.encode("latin-1"))
+    for path, message in (("packets", "not a phenopacket"), ("cases.jsonl", "not a JSON line: 'cases.jsonl:1'")):
+        with pytest.raises(InputError, match=message):
+            list(read_cases(tmp_path / path))
+
+
 def test_the_samples_of_ga4gh_can_be_read(shared_data: Path) -> None:
     cases = list(read_cases(shared_data / "phenopackets" / "ga4gh_samples"))
     assert cases

@@ -57,6 +57,7 @@ def counted_by_pronto(ontology: Any) -> dict[str, Counter[str]]:
     for term in ontology.terms():
         if term.obsolete:
             found["relation"]["alias"] += len(term.replaced_by)
+            found["relation"]["consider"] += len(term.consider)
             continue
         found["concept"]["all"] += 1
         found["concept"]["defined"] += term.definition is not None
@@ -112,6 +113,8 @@ def as_rdf(ontology: Any) -> Any:
             graph.add((node, OWL.deprecated, rdflib.Literal(True)))
             for other in term.replaced_by:
                 graph.add((node, purl["IAO_0100001"], purl[other.id.replace(":", "_")]))
+            for other in term.consider:
+                graph.add((node, oio.consider, purl[other.id.replace(":", "_")]))
         if term.name:
             graph.add((node, RDFS.label, rdflib.Literal(term.name)))
         if term.definition is not None:

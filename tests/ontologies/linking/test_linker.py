@@ -297,14 +297,16 @@ def test_only_names_that_texts_use_are_compiled(tmp_path: Path) -> None:
 
     finding, root = hp("0000002", "Abnormality of body height"), hp("0000118", "Phenotypic abnormality")
     past, onset = hp("0032320", "Affected"), hp("0003674", "Onset", "Qualitative Concept")
+    every, unplaced = hp("0000001", "All", "Qualitative Concept"), hp("9000001", "Klaxic sign")
     title = Concept(curie="ICD10CM:J18", name="Pneumonia, unspecified organism", codes={"ICD10CM": ("J18",)})
     chest = Concept(curie="CHEST:x", name="Silhouette sign", semantic_types=(FINDING,), codes={"CHEST": ("x",)})
-    below = Relation(subject="HP:0000002", predicate="is_a", object="HP:0000118", source="hp")
-    listed = [finding, root, past, onset, title, chest]
+    above = [(finding, root), (root, every), (past, every), (onset, every)]
+    below = [Relation(subject=one.curie, predicate="is_a", object=of.curie, source="hp") for one, of in above]
+    listed = [finding, root, past, onset, title, chest, every, unplaced]
     terms = [Term(curie=c.curie, text=c.name, kind="preferred") for c in listed]
-    ranked = Linker.build(listed, terms, tmp_path / "ranked", relations=[below])
-    assert set(ranked.concepts) == {finding, chest}
-    assert set(Linker.build(listed, terms, tmp_path / "flat").concepts) == {finding, past, chest}
+    ranked = Linker.build(listed, terms, tmp_path / "ranked", relations=below)
+    assert set(ranked.concepts) == {finding, chest, unplaced}
+    assert set(Linker.build(listed, terms, tmp_path / "flat").concepts) == {finding, past, chest, unplaced}
 
 
 def test_linking_imports_no_heavy_package() -> None:

@@ -24,6 +24,25 @@ LIGHT = [
     ("stenoses", "stenosis"),
     ("vertebrae", "vertebra"),
     ("haemangiomata", "hemangioma"),
+    ("pneumothoraces", "pneumothorax"),
+    ("Haemothoraces", "hemothorax"),
+    ("thoraces", "thorax"),
+    ("fibroses", "fibrosis"),
+    ("silicoses", "silicosis"),
+    ("sarcoidoses", "sarcoidosis"),
+    ("tuberculoses", "tuberculosis"),
+    ("overdoses", "overdose"),
+    ("exposes", "expose"),
+    ("glucoses", "glucose"),
+    ("doses", "dose"),
+    ("empyemata", "empyema"),
+    ("stigmata", "stigma"),
+    ("vasculitides", "vasculitis"),
+    ("cicatrices", "cicatrix"),
+    ("alveoli", "alveolus"),
+    ("hila", "hilum"),
+    ("effu\u00adsions", "effusion"),
+    ("effu\u00ad\nsions", "effusion"),
     ("opacities", "opacity"),
     ("biopsies", "biopsy"),
     ("masses", "mass"),
@@ -73,6 +92,12 @@ def test_two_families(one: str, other: str) -> None:
 def test_split_keeps_a_prefix_with_its_word() -> None:
     assert split("pre-auricular pits") == ["pre-auricular", " ", "pits"]
     assert split("x-linked") == ["x", "-", "linked"]
+
+
+def test_a_soft_hyphen_does_not_end_a_word() -> None:
+    assert split("pleural effu\u00adsion") == ["pleural", " ", "effu\u00adsion"]
+    assert split("effu\u00ad\n  sion seen") == ["effu\u00ad\n  sion", " ", "seen"]
+    assert split("effusion\u00ad, \u00adseen\u2060") == ["effusion", "\u00ad, \u00ad", "seen", "\u2060"]
 
 
 @given(st.text())

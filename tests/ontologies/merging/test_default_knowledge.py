@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import os
 import re
 from collections import Counter, defaultdict
@@ -189,3 +190,59 @@ def test_merging_by_sql_agrees_with_plain_python(statements: list[Statement], me
     assert merged.relations == expected.relations
     assert merged.alias == expected.alias
     assert merged.conflicts == expected.conflicts
+
+
+# What a clinician types first, and the label of PadChest that means the same, with a code for no more than a film.
+TYPED_FIRST = {
+    "ground glass opacity": "ground glass pattern",
+    "consolidation": "consolidation",
+    "pulmonary nodule": "nodule",
+    "cavitation": "cavitation",
+    "pleural effusion": None,
+    "atelectasis": "atelectasis",
+    "pneumothorax": None,
+    "lymphadenopathy": None,
+    "cardiomegaly": "cardiomegaly",
+    "pleural thickening": "pleural thickening",
+}
+# No packaged source gives these one, of 27 November 2026.
+WITHOUT_UMLS = {"ground glass opacity", "consolidation", "pulmonary nodule", "cavitation", "pleural thickening"}
+
+
+def _typed(merged: Merged) -> dict[str, Concept]:
+    """Each of these names, and the concept that has it."""
+    named = {t.text.casefold(): t.curie for t in merged.terms if t.kind in ("preferred", "exact")}
+    concepts = {c.curie: c for c in merged.concepts}
+    return {name: concepts[named[name]] for name in TYPED_FIRST}
+
+
+def test_what_is_typed_first_has_a_umls_code_where_a_source_gives_one(
+    statements: list[Statement], merged: Merged
+) -> None:
+    given: dict[str, set[str]] = defaultdict(set)
+    for s in statements:
+        if isinstance(s, Relation) and s.predicate == "xref" and s.object.startswith("UMLS:"):
+            given[merged.alias.get(s.subject, s.subject)].add(s.object.removeprefix("UMLS:"))
+    without = set()
+    for name, concept in _typed(merged).items():
+        codes = set(concept.codes.get("UMLS", ()))
+        assert codes <= given[concept.curie], name
+        assert bool(codes) == bool(given[concept.curie]), name
+        without |= set() if codes else {name}
+    assert without <= WITHOUT_UMLS
+
+
+def test_these_codes_are_those_of_padchest(merged: Merged, shared_data: Path) -> None:
+    path = shared_data / "names" / "padchest_labels.jsonl"
+    if not path.is_file():
+        pytest.skip("no labels of PadChest in the development data")
+    labels: dict[str, set[str]] = defaultdict(set)
+    for line in path.read_text(encoding="utf-8").splitlines():
+        row = json.loads(line)
+        labels[row["label"]] |= {concept["cui"] for concept in row["concepts"]}
+    compared = 0
+    for name, concept in _typed(merged).items():
+        if (label := TYPED_FIRST[name]) and (codes := set(concept.codes.get("UMLS", ()))):
+            assert codes & labels[label], name
+            compared += 1
+    assert compared >= 2

@@ -141,6 +141,6 @@ def test_no_header(tmp_path: Path) -> None:
         list(hpoa.read(write(tmp_path, header="#version: 1\n")))
     with pytest.raises(InputError, match="no such"):
         list(hpoa.read(tmp_path / "none"))
-    (tmp_path / "bytes").write_bytes(b"\xff\xfe\x00" * 100)
+    (tmp_path / "bytes").write_bytes(b"\xff\xfd\x00" * 100)
     with pytest.raises(InputError, match="line 1: not UTF-8"):
         list(hpoa.read(tmp_path / "bytes"))

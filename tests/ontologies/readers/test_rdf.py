@@ -225,7 +225,7 @@ def test_every_iri_gives_a_curie(text: str) -> None:
         assert canonical_curie(curie_of_iri(iri)) in (None, curie_of_iri(iri))
 
 
-@pytest.mark.parametrize("encoding", ["u-tf-8", "shift_jis", "utf-7", "hex"])
+@pytest.mark.parametrize("encoding", ["u-tf-8", "iso-2022-jp", "utf-7", "hex"])
 def test_xml_in_an_encoding_that_cannot_be_read_is_refused(tmp_path: Path, encoding: str) -> None:
     rdflib.Graph().parse(GLASS, format="turtle").serialize(tmp_path / "a.rdf", format="xml", encoding="utf-8")
     text = (tmp_path / "a.rdf").read_text(encoding="utf-8").replace('"utf-8"', f'"{encoding}"', 1)

@@ -88,7 +88,8 @@ def test_inactive_rows_say_nothing_but_where_they_went() -> None:
     assert "SNOMEDCT:171999999109" not in names(found)
     ends = {(s.subject, s.predicate, s.object) for s in found if isinstance(s, Relation)}
     assert {edge for edge in ends if "SNOMEDCT:171999999109" in edge or "SNOMEDCT:181999999107" in edge} == {
-        ("SNOMEDCT:171999999109", "alias", GLASS)
+        ("SNOMEDCT:171999999109", "alias", GLASS),
+        ("SNOMEDCT:181999999107", "consider", CHEST),
     }
     assert (GLASS, "caused_by", "SNOMEDCT:161999999104") not in ends
 
