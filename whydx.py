@@ -6,8 +6,7 @@
 >>> dx.why(report, "pneumonia").by_kind
 >>> report.save("report.json")
 
-The command line calls these functions. Everything heavy is imported where it is used, so that ``import whydx`` is
-quick. What can go wrong raises a WhydxError whose text is one line.
+The command line calls these functions. Everything heavy is imported where it is used. What goes wrong is a WhydxError.
 """
 
 from __future__ import annotations
@@ -191,21 +190,16 @@ class Whydx:
     ) -> Report:
         """A ranked differential diagnosis with the evidence that moved it, of one patient.
 
-        ``images``: a file or the files of one study (DICOM, PNG or JPEG). ``note``: what is known, in words.
-        ``present`` and ``absent``: findings by CURIE or name. ``age`` in years, ``sex`` "F" or "M"; those of the note
-        or the image are used where they are not given. ``setting``: where the patient is seen ("emergency", "ward",
-        "clinic", "screening"), which changes how common diseases are. ``k``: how many diagnoses are shown. Raises
-        InputError when nothing is given or something cannot be used: an unreadable or refused image, an empty note, an
-        unknown finding.
+        ``images``: the files of one study. ``note``: what is known, in words. ``present`` and ``absent``: findings by
+        CURIE or name. ``age`` in years, ``sex`` "F" or "M"; else those of the note or the image. The ``setting``
+        ("emergency", "ward", "clinic", "screening") changes how common diseases are. ``k``: how many are shown. Raises
+        InputError when nothing is given, or what cannot be used (a refused image, an unknown finding).
         """
         from fusion.intake import Patient
         from reports.report import Report
 
-        age, sex = _demographics(age, sex)
-        paths = _paths(images)
-        patient = Patient(
-            images=paths, note=note, present=tuple(present), absent=tuple(absent), age=age, sex=sex, setting=setting
-        )
+        paths, (age, sex), found, gone = _paths(images), _demographics(age, sex), tuple(present), tuple(absent)
+        patient = Patient(images=paths, note=note, present=found, absent=gone, age=age, sex=sex, setting=setting)
         return Report.of(self.pipeline.diagnose(patient, k), images=paths, note=note)
 
     # --- looking and reading

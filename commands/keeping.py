@@ -187,7 +187,18 @@ def train_reasoner(
         Path | None,
         typer.Option("--cases", metavar="JSONL", help="Published patients.", show_default="simulated ones only"),
     ] = None,
-    steps: Annotated[int, typer.Option("--steps", min=1, help="Examples, at most.")] = 4000,
+    texts: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--texts",
+            metavar="JSONL|FOLDER",
+            help="Patients in words to fit probabilities on; may be repeated.",
+            show_default="Open-i's reports",
+        ),
+    ] = None,
+    steps: Annotated[
+        int, typer.Option("--steps", min=0, help="Examples, at most; 0 only calibrates the shipped network.")
+    ] = 4000,
     seconds: Annotated[
         float | None, typer.Option("--seconds", min=1, help="Time, at most.", show_default=False)
     ] = None,
@@ -202,12 +213,14 @@ def train_reasoner(
     from reports.listing import metrics
 
     named = f" --cases {cases.name}" if cases else ""
+    named += "".join(f" --texts {path.name}" for path in texts or ())
     command = f"whydx train reasoner{named} --steps {steps} --seed {seed}"
     with progress() as advance:
         figures = fit(
             home_folder(home),
             output,
             cases=cases,
+            texts=texts or (),
             steps=steps,
             seconds=seconds,
             seed=seed,

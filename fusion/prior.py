@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -89,10 +90,14 @@ class Persons:
         self._course = [(row_of[n], d.course) for n, d in in_layer.items() if n in row_of and d.course]
         known = [(graph.node(curie), own) for curie, own in people.load().items() if curie in graph]
         self._people = [(row_of[node], own) for node, own in known if node in row_of]
+        self._ratio = lru_cache(maxsize=64)(self._sum)  # a case is weighed many times over
 
     def ratio(self, age: float | None, sex: str | None, setting: Setting = "neutral") -> np.ndarray:
-        """float64 (D,): ln of how they change each disease's odds; 0 where nothing is known. ``age`` in years, ``sex``
-        "F" or "M"."""
+        """float64 (D,), read only: ln of how they change each disease's odds; 0 where nothing is known. ``age`` in
+        years, ``sex`` "F" or "M"."""
+        return self._ratio(age, sex, setting)
+
+    def _sum(self, age: float | None, sex: str | None, setting: Setting) -> np.ndarray:
         out = np.zeros(self._count)
         if age is not None:
             for row, own in self._people:
@@ -102,6 +107,7 @@ class Persons:
                 out[row] += own.sex_ratio(str(sex))
         for row, course in self._course:
             out[row] += SETTINGS[setting][course]
+        out.flags.writeable = False
         return out
 
 

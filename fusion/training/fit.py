@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,15 +18,19 @@ from fusion.evidence_search import EvidenceSearch
 from fusion.pipeline import Pipeline
 from fusion.prior import bedside, published_likelihood
 from fusion.reasoner import FEATURE_SCALE
-from fusion.scorer import Scorer, none_features, questions
+from fusion.scorer import Parts, Scorer, none_features, questions
+from fusion.training import words_fit
 from fusion.training.curriculum import SHORTLIST, Curriculum
 from fusion.training.imaged_cases import imaged_cases, separations
 from fusion.training.report_cases import report_cases
+from fusion.training.text_cases import TextCase, sources, text_cases
 from fusion.training.train import fresh_network, run, trained_state
-from fusion.training.validation import calibrate, crossed, judge, judge_reports
-from fusion.workup import FEATURES, WorkupRoom
+from fusion.training.validation import Judged, calibrate, crossed, judge, judge_reports
+from fusion.workup import FEATURES, Workup, WorkupRoom
 from kg.graph import KnowledgeGraph
 from kg.ranker import Ranker
+from kg.weight_of_evidence import FEATURES as PATIENT_FEATURES
+from kg.weight_of_evidence import Settings
 from ontologies.chest import layer as chest
 from ontologies.linking.linker import Linker
 from ontologies.sources.store import member_path
@@ -34,8 +40,12 @@ from retrieval.literature import Literature
 from vision import training_cases
 from vision.detector import EMBEDDING_DIM, Detector
 
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from fusion.reasoner import Reasoner
+
 LINEAR_EXAMPLES = 1500
-LEAST_ABSENT = 0.2
 SOURCE_NAMES = {
     "chest": "simulated chest patients",
     "imaged": "images that the detector was not trained on",
@@ -43,6 +53,7 @@ SOURCE_NAMES = {
     "rare": "simulated patients of held-out rare diseases",
 }
 CALIBRATION_CASES = 240
+TEXTS = "patients in words of several sources, with and without chest disease"
 Progress = Callable[[str, int, int], None]
 
 
@@ -78,10 +89,10 @@ def fit_linear(
             gradient += x.T @ p - x[t]
         return total / len(rows) + 1e-3 * float(w @ w), gradient / len(rows) + 2e-3 * w
 
-    # Imaged and simulated patients alone tell what an absent finding is worth; it must be worth something.
-    least = [LEAST_ABSENT if name == "absent" else 0.0 for name in FEATURES]
-    bounds = [(x, None) for x in least] + [(None, None)] * 4
-    start = np.full(len(FEATURES) + 4, 0.5)
+    # What findings, prior and person weigh was fitted on real patients in words, and stays.
+    fixed = np.array(Settings().weights) * np.array(FEATURE_SCALE[: len(PATIENT_FEATURES)])
+    bounds = [(w, w) for w in fixed.tolist()] + [(0.0, None)] * (len(FEATURES) - len(fixed)) + [(None, None)] * 4
+    start = np.concatenate([fixed, np.full(len(FEATURES) - len(fixed) + 4, 0.5)])
     found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds).x.astype(np.float32)
     return found[: len(FEATURES)], found[len(FEATURES) :]
 
@@ -91,6 +102,7 @@ def train_reasoner(
     out: Path,
     *,
     cases: Path | None = None,
+    texts: Sequence[Path] = (),
     steps: int = 4000,
     seconds: float | None = None,
     seed: int = 0,
@@ -101,9 +113,12 @@ def train_reasoner(
     card.
 
     ``cases``: published patients (JSON lines), of which the training diseases are learnt from and the others validate
-    and calibrate; without them only simulated patients are. ``steps`` examples at most, in ``seconds`` at most. A run
-    that was killed goes on from its last checkpoint in ``out``. Raises ArtifactError when the home is not built and
-    SourceError when Open-i's reports are not fetched.
+    and calibrate; without them only simulated patients are. ``texts``: patients in words with a known diagnosis (files
+    or folders of JSON lines, `fusion.training.text_cases`), on which the probabilities of patients in words are fitted;
+    without them on Open-i's reports. ``steps`` examples at most, in ``seconds`` at most; 0 leaves the shipped network
+    as it is and only fits what is said around it. A run that was killed goes on from its last checkpoint in ``out``.
+    Raises ArtifactError when the home is not built, SourceError when Open-i's reports are not fetched, and InputError
+    for texts that cannot be read.
     """
     graph, linker = KnowledgeGraph.open(home / "graph"), Linker.open(home / "linker")
     archive = member_path(home, "openi", "NLMCXR_reports.tgz")
@@ -134,29 +149,42 @@ def train_reasoner(
 
     learning, checking = curriculum(False, seed), curriculum(True, seed + 1)
     weights, none = fit_linear(learning, progress=progress)
-    network = fresh_network(weights, none, region_dim=EMBEDDING_DIM)
+    network = fresh_network(weights, none, region_dim=EMBEDDING_DIM) if steps else shipped_network(weights, none)
     settings: dict[str, object] = {
         "graph": graph.manifest.sha256,
         "detector": detector.manifest["sha256"],
         "cases": str(cases),
     }
-    seen = run(network, learning, out, steps=steps, seconds=seconds, seed=seed, settings=settings, progress=progress)
+    seen = 0
+    if steps:
+        seen = run(
+            network, learning, out, steps=steps, seconds=seconds, seed=seed, settings=settings, progress=progress
+        )
     scorer = Scorer(network, checkpoints.open_tokenizer())
     reader = checkpoints.Checkpoint(
         network=network, tokenize=scorer.tokenize, calibration={"chest": Calibrations()}, fingerprint=""
     )
     pipeline = Pipeline(graph, linker, search, detector, reader)
-    reports = judge_reports(scorer, pipeline, report_cases(openi.read(archive), graph, linker, diseases), progress)
+    told: list[words_fit.Listed] = []
+    reports: list[Judged] = []
+    if texts:
+        told = list(words_fit.listed(_read(texts, pipeline), room, partial(_ask, pipeline, scorer)))
+    else:
+        reports = judge_reports(scorer, pipeline, report_cases(openi.read(archive), graph, linker, diseases), progress)
     calibration, figures = {}, {}
     uses = {"chest": ("chest", "imaged"), "OMIM": ("published",) if cases else ("rare",)}
-    for use, sources in uses.items():
-        judged = judge(scorer, checking, sources, CALIBRATION_CASES, progress)
+    for use, drawn in uses.items():
+        judged = judge(scorer, checking, drawn, CALIBRATION_CASES, progress)
         words = reports if use == "chest" else []
-        calibration[use] = calibrate(judged, " and ".join(SOURCE_NAMES[s] for s in sources), words)
+        calibration[use] = calibrate(judged, " and ".join(SOURCE_NAMES[s] for s in drawn), words)
         found = crossed(judged, words)
         figures[use] = found["judged"]
         if words:
             figures["reports"] = found["reports"]
+    if told:
+        own = words_fit.fit_calibration(told, TEXTS)
+        calibration["chest"] = replace(calibration["chest"], words=own)
+        figures["texts"] = words_fit.crossed(told)
     card = {
         "command": command,
         "date": datetime.now(UTC).date().isoformat(),
@@ -167,5 +195,35 @@ def train_reasoner(
         "linear_start": [round(float(w), 4) for w in (*network.weight.tolist(), *network.none.tolist())],
         "validation": figures,
     }
-    checkpoints.save(out, trained_state(network), network.config, calibration, card)
+    state = trained_state(network) if steps else shipped_state(network)
+    checkpoints.save(out, state, network.config, calibration, card)
     return figures
+
+
+def _read(texts: Sequence[Path], pipeline: Pipeline) -> Iterator[TextCase]:
+    return text_cases(sources(texts), pipeline.intake, pipeline.graph, pipeline.room.disease)
+
+
+def _ask(pipeline: Pipeline, scorer: Scorer, text: TextCase) -> tuple[Workup, Parts]:
+    workup, _ = pipeline.lay_out(text.case)
+    return workup, scorer.parts(questions(workup))
+
+
+def shipped_network(weights: np.ndarray, none: np.ndarray) -> Reasoner:
+    """The shipped reasoner with other weights of the features and of "none of these"."""
+    import torch
+
+    network = checkpoints.load().network
+    with torch.no_grad():
+        network.weight.copy_(torch.from_numpy(weights))
+        network.none.copy_(torch.from_numpy(none))
+    return network
+
+
+def shipped_state(network: Reasoner) -> dict[str, Tensor]:
+    """What `fusion.checkpoint.save` takes of a `shipped_network`: its low-rank updates are merged and cannot be told
+    from BERT any more, but they are those of the shipped file."""
+    from safetensors.torch import load_file
+
+    state = load_file(checkpoints.PACKAGED_WEIGHTS / "reasoner.safetensors")
+    return state | {"weight": network.weight, "none": network.none}

@@ -2,8 +2,8 @@
 one source left out in turn.
 
 A source is a JSON lines file of {id, note (or text), accept, age?, sex?, licence?, named?}. The right diagnoses of a
-case are those whose names ``accept`` matches; a row without ``accept``, or with "none of these", is a patient of disease
-outside the chest. Rows under a non-commercial licence, and those whose note names the diagnosis, are left out.
+case are those whose names ``accept`` matches. Without ``accept``, or with "none of these", the patient is ill elsewhere
+than in the chest. Rows under a non-commercial licence, and those whose note names the diagnosis, are left out.
 """
 
 from __future__ import annotations

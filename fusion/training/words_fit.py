@@ -30,8 +30,8 @@ from kg.weight_of_evidence import FEATURES, Settings, WeightOfEvidence
 GRID: Mapping[str, Sequence[float]] = {
     "noise": (0.1, 0.2, 0.3),
     "decay": (1.0, 1.5),
-    "gamma": (0.3, 0.6),
-    "rarest": (0.005, 0.01, 0.02),
+    "gamma": (0.3,),
+    "rarest": (0.003, 0.005, 0.01),
     "shared": (0.0, 0.5),
 }
 DEPTHS = (1, 3, 5, 10)
@@ -214,6 +214,16 @@ def fit_calibration(cases: Sequence[Listed], named: str) -> Calibration:
     )
     told = np.array([_probabilities(c, fitted)[:-1][c.right].max() for c in found])
     return replace(fitted, conformal_threshold=round(conformal_threshold(told, weight=share), 6))
+
+
+def crossed(cases: Sequence[Listed]) -> dict[str, dict[str, float]]:
+    """Each source by the calibration of the others."""
+    names = dict.fromkeys(c.source for c in cases)
+    out = {}
+    for name in names:
+        calibration = fit_calibration([c for c in cases if c.source != name], "")
+        out[name] = believed([c for c in cases if c.source == name], calibration) | {"gate": calibration.gate}
+    return out
 
 
 def _probabilities(case: Listed, calibration: Calibration) -> np.ndarray:

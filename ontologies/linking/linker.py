@@ -40,6 +40,7 @@ Method = Literal[
     "spelling",
     "similar",
     "measurement",
+    "duration",
 ]
 
 _BATCH = 64
@@ -54,8 +55,9 @@ class ConceptMatch:
     ``score`` in (0, 1] falls with the distance between the mention and ``matched_term``, the source's name that it
     matched. ``method`` says how: the same characters ("exact"), after normalisation, in another word order, across a
     coordination, by an abbreviation that the text defines, with its modifiers inside ("interrupted"), by a short word
-    of chest reports, with a misspelt word ("spelling"), by a measured value ("measurement",
-    ``ontologies.linking.context.measurement``), or by what it means ("similar", ``retrieval.similar_names``).
+    of chest reports, with a misspelt word ("spelling"), by a measured value or a length of time
+    ("measurement", "duration": ``ontologies.linking.context``), or by what it means ("similar",
+    ``retrieval.similar_names``).
     ``presence`` is "not assessed" when the mention is about the past or the family, and ``context`` says which, or when
     linking was asked not to look; "indication" is why the patient was examined: what an image would show is at most
     uncertain there. ``locations`` are places such as "right upper lobe"; ``size_mm`` holds the diameters as written, in
@@ -266,9 +268,11 @@ class Linker:
         from ontologies.linking.context import course, measurement  # their expressions take a while to compile
 
         text, allowed = reading.text, reading.allowed
-        values = sorted([*measurement.measured(text), *course.course(text)])
-        said = assertions(text, [(value.start, value.end) for value in values])
-        for value, (presence, context) in zip(values, said, strict=True):
+        values: list[tuple[measurement.Measured, Method]] = [(v, "measurement") for v in measurement.measured(text)]
+        values += [(v, "duration") for v in course.course(text)]
+        values.sort()
+        said = assertions(text, [(value.start, value.end) for value, _ in values])
+        for (value, method), (presence, context) in zip(values, said, strict=True):
             known = self._recognizer.named(value.finding)
             if known is None or (allowed is not None and not allowed[known.concept]):
                 continue
@@ -284,7 +288,7 @@ class Linker:
                 concept=concept,
                 score=round(known.score, 4),
                 matched_term=self._index.term(known.term),
-                method="measurement",
+                method=method,
                 presence=presence,
                 context=context,
             )

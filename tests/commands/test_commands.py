@@ -38,6 +38,7 @@ def test_the_verbs_are_those_of_the_design() -> None:
         "data list",
         "detect",
         "diagnose",
+        "eval chest",
         "eval detect",
         "eval diagnose",
         "eval link",

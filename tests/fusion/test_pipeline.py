@@ -154,8 +154,10 @@ def test_an_opacity_is_where_the_note_says(pipeline: Pipeline, note: str, placed
 def test_measured_values_of_an_adult_are_findings(pipeline: Pipeline) -> None:
     note = "CRP 106 mg/L, normal white cell count, SpO2 88 % on room air."
     values = {"Elevated C-reactive protein": "present", "Leukocytosis": "absent", "Hypoxemia": "present"}
-    assert {f.label: f.presence for f in pipeline.intake.read_note(note, 40)} == values | {"Leukopenia": "absent"}
-    assert pipeline.intake.read_note(note, 3) == []  # the limits are an adult's
+    values |= {"Leukopenia": "absent", "Normal leukocyte count": "present"}
+    assert {f.label: f.presence for f in pipeline.intake.read_note(note, 40)} == values
+    young = {f.label: f.presence for f in pipeline.intake.read_note(note, 3)}
+    assert young == {"Normal leukocyte count": "present"}, "the limits are an adult's"
     assert "Hypoxemia" in {f.label for f in pipeline.intake.read_note("A child with hypoxemia.", 3)}
 
 
@@ -182,7 +184,10 @@ def test_normal_procalcitonin_speaks_for_a_virus(pipeline: Pipeline) -> None:
 
 def test_the_duration_of_a_complaint_is_not_the_past(pipeline: Pipeline) -> None:
     findings = pipeline.intake.read_note("A 7-day history of fever and cough.")
-    assert {f.label: f.presence for f in findings} == {"Fever": "present", "Cough": "present"}
+    found = {f.label: f.presence for f in findings}
+    assert found == {"Fever": "present", "Cough": "present", "Onset over days": "present"}
+    child = pipeline.intake.read_note("A 7-day history of fever and cough.", 3)
+    assert {f.label: f.presence for f in child} == found, "a length of time is the same in a child"
 
 
 @pytest.mark.parametrize(
