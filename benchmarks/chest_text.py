@@ -1,6 +1,6 @@
 """Chest patients in words: ``python -m benchmarks.chest_text PATH… --home DIR [--fit] [--json]``.
 
-PATH is a JSON lines file, or a folder of them; each file is a source (`fusion.training.text_cases`). Without --fit:
+PATH is a family of sources, a JSON lines file or a folder of them (`fusion.training.text_cases`). Without --fit:
 what the shipped settings and probabilities do on each source, and what takes part in that: each row of "without" leaves
 one part out. With --fit: the settings fitted on all sources, and how each source fares when they are fitted on the
 others alone; the difference of the two is what was fitted to the cases and not to the matter. The numbers go into
@@ -24,7 +24,7 @@ from fusion import checkpoint
 from fusion.intake import Intake
 from fusion.prior import OUTSIDE_THE_LAYER, bedside, chest_prior
 from fusion.training import words_fit
-from fusion.training.text_cases import TextCase, sources, text_cases
+from fusion.training.text_cases import TextCase, text_cases
 from fusion.workup import WorkupRoom
 from kg.graph import KnowledgeGraph
 from kg.weight_of_evidence import Settings, WeightOfEvidence
@@ -46,7 +46,7 @@ class Bench:
         layer = [n for n, value in self.prior.by_node.items() if value > group]
         self.rows = np.flatnonzero(np.isin(self.disease, layer))
         intake = Intake(self.graph, Linker.open(home / "linker"), Detector.open())
-        self.cases = list(text_cases(sources(paths), intake, self.graph, self.disease))
+        self.cases = list(text_cases(paths, intake, self.graph, self.disease))
         self.sources = list(dict.fromkeys(c.source for c in self.cases))
 
     def weigh(self, settings: Settings) -> WeightOfEvidence:

@@ -35,12 +35,12 @@ from fusion.branch import Branch, Candidate
 from fusion.evaluate import SHORTLIST, CaseRanker
 from fusion.patients import in_validation, read_cases, to_case
 from fusion.pipeline import Pipeline
+from fusion.prior import layer_diseases
 from fusion.scorer import Question, Scorer, bare, exchanged
 from fusion.training.curriculum import Curriculum
 from fusion.training.imaged_cases import imaged_cases, separations
 from fusion.workup import Workup
 from home import home_folder
-from ontologies.chest import layer as chest
 from vision import training_cases
 
 CONDITIONS = ("on", "off", "shuffled edges", "shuffled literature", "random text")
@@ -84,15 +84,13 @@ def simulated(pipeline: Pipeline, limit: int) -> Iterator[Laid]:
 def chest_patients(pipeline: Pipeline) -> Curriculum:
     """Draws simulated chest patients that training did not see, with image regions of held-out patients."""
     graph, room = pipeline.graph, pipeline.room
-    annotated = set(room.disease.tolist())
-    named = [graph.resolve(d.id) for d in chest.load().diseases if d.commonness != "group"]
     bank = training_cases.read()
     _, imaging = imaged_cases(graph, bank, True, pipeline.intake.detector)
     return Curriculum(
         room,
         room,
         cases=None,
-        chest=[d for d in named if graph.node(d) in annotated],
+        chest=layer_diseases(graph, room.disease),
         imaging=imaging,
         separation=separations(graph, bank),
         search=pipeline.search,

@@ -124,6 +124,30 @@ def ontology_show(
     show(value, listing.concept, layout, output)
 
 
+@app.command("rivals")
+def ontology_rivals(
+    disease: Annotated[
+        str, typer.Argument(metavar="DISEASE", help="A disease of the chest layer, by code or name, e.g. Croup.")
+    ],
+    k: CountOption = 5,
+    layout: FormatOption = "table",
+    output: OutputOption = None,
+    home: HomeOption = None,
+) -> None:
+    """List the diseases that are hardest to tell from a disease, and what tells them apart."""
+    from fusion.prior import bedside, layer_diseases
+    from kg.rivals import rivals
+    from reports import listing
+
+    graph = _graph(home)
+    evidence, _ = bedside(graph)
+    known = graph.find(disease)
+    others = layer_diseases(graph, evidence.annotations.disease)
+    if known not in others:
+        raise InputError("not an annotated disease of the chest layer", value=disease, expected="such as Croup")
+    show(rivals(evidence, known, others, k), listing.rivals, layout, output)
+
+
 @app.command("conflicts")
 def ontology_conflicts(
     kind: Annotated[

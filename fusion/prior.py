@@ -111,6 +111,14 @@ class Persons:
         return out
 
 
+def layer_diseases(graph: KnowledgeGraph, annotated: np.ndarray) -> tuple[str, ...]:
+    """Canonical CURIEs of the chest layer's diseases, without groups, that are ``annotated`` (int (D,): nodes), in the
+    layer's order."""
+    nodes = set(annotated.tolist())
+    named = [graph.resolve(d.id) for d in chest.load().diseases if d.commonness != "group" and d.id in graph]
+    return tuple(d for d in named if graph.node(d) in nodes)
+
+
 def bedside(graph: KnowledgeGraph) -> tuple[WeightOfEvidence, Persons]:
     """How diseases are judged in front of a patient: by the chest layer's prior, and what it knows of persons."""
     evidence = WeightOfEvidence(graph, prior=chest_prior(graph).by_node, default_prior=math.log(OUTSIDE_THE_LAYER))

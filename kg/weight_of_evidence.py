@@ -48,12 +48,12 @@ class Settings:
     the order of FEATURES. Fitted on real notes of several sources by
     ``python -m benchmarks.chest_text --fit`` (docs/reasoning.md has what each source alone would have)."""
 
-    noise: float = 0.15
+    noise: float = 0.3
     decay: float = 1.5
     gamma: float = 0.3
-    rarest: float = 0.01
-    shared: float = 0.0
-    weights: tuple[float, ...] = (1.0, 0.5, 0.2, 1.0)
+    rarest: float = 0.003
+    shared: float = 0.5
+    weights: tuple[float, ...] = (1.0, 0.3, 0.34, 1.2)
 
 
 class WeightOfEvidence:

@@ -16,6 +16,7 @@ from retrieval.document import SearchHit
 from vision.finding import NO_FINDING, Finding, in_words
 
 if TYPE_CHECKING:
+    from kg.rivals import Rival
     from ontologies.linking.linker import ConceptMatch
     from ontologies.sources.store import SourceStatus
 
@@ -165,6 +166,17 @@ def concept(value: Mapping[str, Any], console: Console) -> None:
         edges.add_row(triple.subject_name, triple.predicate, triple.object_name, frequency, Text(source, style="dim"))
     if edges.row_count:
         console.print(edges)
+
+
+def rivals(found: Sequence[Rival], console: Console) -> None:
+    """The rivals of a disease, each with what speaks for the one and for the other."""
+    if not found:
+        console.print("no rival")
+    for rival in found:
+        console.print(f"[bold]{rival.concept.name}[/]  {rival.distance:.1f} nats away on average")
+        for title, told in (("speaks against it", rival.for_it), ("speaks for it", rival.for_rival)):
+            said = "; ".join(f"{t.name} ({t.frequency:.0%} : {t.frequency_in_rival:.0%})" for t in told)
+            console.print(f"  {title}: {said or 'nothing of its own'}")
 
 
 def conflicts(value: Mapping[str, Any], console: Console) -> None:

@@ -16,14 +16,14 @@ from fusion import checkpoint as checkpoints
 from fusion.calibration import Calibrations, softmax
 from fusion.evidence_search import EvidenceSearch
 from fusion.pipeline import Pipeline
-from fusion.prior import bedside, published_likelihood
+from fusion.prior import bedside, layer_diseases, published_likelihood
 from fusion.reasoner import FEATURE_SCALE
 from fusion.scorer import Parts, Scorer, none_features, questions
 from fusion.training import words_fit
 from fusion.training.curriculum import SHORTLIST, Curriculum
 from fusion.training.imaged_cases import imaged_cases, separations
 from fusion.training.report_cases import report_cases
-from fusion.training.text_cases import TextCase, sources, text_cases
+from fusion.training.text_cases import TextCase, text_cases
 from fusion.training.train import fresh_network, run, trained_state
 from fusion.training.validation import Judged, calibrate, crossed, judge, judge_reports
 from fusion.workup import FEATURES, Workup, WorkupRoom
@@ -31,7 +31,6 @@ from kg.graph import KnowledgeGraph
 from kg.ranker import Ranker
 from kg.weight_of_evidence import FEATURES as PATIENT_FEATURES
 from kg.weight_of_evidence import Settings
-from ontologies.chest import layer as chest
 from ontologies.linking.linker import Linker
 from ontologies.sources.store import member_path
 from retrieval import openi
@@ -127,9 +126,7 @@ def train_reasoner(
     published = published_likelihood(graph)
     flat = WorkupRoom(graph, Ranker(published, "published"))
     search = EvidenceSearch(graph, Literature.open(home), Cases.open(home, detector=detector.fingerprint))
-    annotated = set(room.disease.tolist())
-    named = [graph.resolve(d.id) for d in chest.load().diseases if d.commonness != "group"]
-    diseases = [d for d in named if graph.node(d) in annotated]
+    diseases = layer_diseases(graph, room.disease)
 
     def curriculum(validation: bool, seed: int) -> Curriculum:
         bank = training_cases.read()
@@ -171,8 +168,12 @@ def train_reasoner(
         told = list(words_fit.listed(_read(texts, pipeline), room, partial(_ask, pipeline, scorer)))
     else:
         reports = judge_reports(scorer, pipeline, report_cases(openi.read(archive), graph, linker, diseases), progress)
-    calibration, figures = {}, {}
+    calibration: dict[str, Calibrations] = {}
+    figures: dict[str, Any] = {}
     uses = {"chest": ("chest", "imaged"), "OMIM": ("published",) if cases else ("rare",)}
+    if not steps:  # how published patients are scored does not depend on what is fitted anew
+        calibration["OMIM"] = checkpoints.load().calibration["OMIM"]
+        del uses["OMIM"]
     for use, drawn in uses.items():
         judged = judge(scorer, checking, drawn, CALIBRATION_CASES, progress)
         words = reports if use == "chest" else []
@@ -201,7 +202,7 @@ def train_reasoner(
 
 
 def _read(texts: Sequence[Path], pipeline: Pipeline) -> Iterator[TextCase]:
-    return text_cases(sources(texts), pipeline.intake, pipeline.graph, pipeline.room.disease)
+    return text_cases(texts, pipeline.intake, pipeline.graph, pipeline.room.disease)
 
 
 def _ask(pipeline: Pipeline, scorer: Scorer, text: TextCase) -> tuple[Workup, Parts]:

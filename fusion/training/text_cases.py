@@ -1,7 +1,8 @@
 """Real patients in words whose diagnosis is known, from several sources: what weights and probabilities are fitted on,
 one source left out in turn.
 
-A source is a JSON lines file of {id, note (or text), accept, age?, sex?, licence?, named?}. The right diagnoses of a
+Sources are given in families, a file or a folder of files each: textbook notes, real reports, patients ill elsewhere. A
+source is a JSON lines file of {id, note (or text), accept, age?, sex?, licence?, named?}. The right diagnoses of a
 case are those whose names ``accept`` matches. Without ``accept``, or with "none of these", the patient is ill elsewhere
 than in the chest. Rows under a non-commercial licence, and those whose note names the diagnosis, are left out.
 """
@@ -10,7 +11,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,6 +30,7 @@ class TextCase:
     """A patient as read: ``right`` bool (D,), the diseases that are a right answer, none where the graph lacks it;
     ``outside``: his disease is not one of the chest."""
 
+    family: str
     source: str
     case_id: str
     case: Case
@@ -36,19 +38,17 @@ class TextCase:
     outside: bool
 
 
-def sources(paths: Iterable[Path]) -> list[Path]:
-    """The JSON lines files among ``paths`` and in the folders among them, sorted by name."""
-    found = {file for path in paths for file in (path.rglob("*.jsonl") if path.is_dir() else (path,))}
-    return sorted(found, key=lambda file: file.stem)
+def text_cases(
+    families: Sequence[Path], intake: Intake, graph: KnowledgeGraph, disease: np.ndarray
+) -> Iterator[TextCase]:
+    """The patients whose note says something, by family (a JSON lines file, or a folder of them) and file;
+    ``disease`` int (D,): nodes of the candidates.
 
-
-def text_cases(files: Sequence[Path], intake: Intake, graph: KnowledgeGraph, disease: np.ndarray) -> Iterator[TextCase]:
-    """The patients of the files whose note says something, in order; ``disease`` int (D,): nodes of the candidates.
-
-    Raises InputError naming file and line when a row is no case.
+    Raises InputError naming file and line when a row is no case, or when there is no file.
     """
     names = [graph.name(int(node)) for node in disease]
-    for file in files:
+    files = [(family, file) for family in families for file in _files(family)]
+    for family, file in files:
         for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), 1):
             try:
                 row = json.loads(line)
@@ -66,7 +66,21 @@ def text_cases(files: Sequence[Path], intake: Intake, graph: KnowledgeGraph, dis
                 continue
             right = np.array([pattern is not None and bool(pattern.search(name)) for name in names])
             outside = accept in (None, "none of these")
-            yield TextCase(source=file.stem, case_id=str(row["id"]), case=case, right=right, outside=outside)
+            yield TextCase(
+                family=family.stem,
+                source=f"{family.stem}/{file.stem}",
+                case_id=str(row["id"]),
+                case=case,
+                right=right,
+                outside=outside,
+            )
+
+
+def _files(family: Path) -> list[Path]:
+    found = sorted(family.rglob("*.jsonl")) if family.is_dir() else [family] if family.is_file() else []
+    if not found:
+        raise InputError("no patients in words there", value=family, expected="JSON lines, or a folder of them")
+    return found
 
 
 def _age(said: object) -> float | None:

@@ -1,13 +1,14 @@
 """Fitting how findings, prior and person are weighed, and how sure to be, on real patients in words.
 
 Few parameters, so that they carry over: the settings of `kg.weight_of_evidence` from a grid, three weights beside that
-of present findings (which is 1), a temperature, and three numbers for "none of these". A source counts as one,
-whatever its size. What is claimed is measured on a source that took no part (`left_out`).
+of present findings (which is 1), a temperature, and three numbers for "none of these". Families of sources count
+alike, and the sources of a family. What is claimed is measured on a source that took no part (`left_out`).
 """
 
 from __future__ import annotations
 
 import itertools
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -29,9 +30,9 @@ from kg.weight_of_evidence import FEATURES, Settings, WeightOfEvidence
 
 GRID: Mapping[str, Sequence[float]] = {
     "noise": (0.1, 0.2, 0.3),
-    "decay": (1.0, 1.5),
+    "decay": (1.5,),
     "gamma": (0.3,),
-    "rarest": (0.003, 0.005, 0.01),
+    "rarest": (0.003, 0.01),
     "shared": (0.0, 0.5),
 }
 DEPTHS = (1, 3, 5, 10)
@@ -42,6 +43,7 @@ _RIDGE = 1e-3
 class Told:
     """What a case says of the candidates under some settings: ``features`` float64 (R, 4), ``right`` bool (R,)."""
 
+    family: str
     source: str
     features: np.ndarray
     right: np.ndarray
@@ -55,7 +57,7 @@ def told(cases: Iterable[TextCase], evidence: WeightOfEvidence, persons: Persons
             case = text.case
             person = persons.ratio(case.age, case.sex, case.setting)
             features = evidence.features(observations(case), rows, person)
-            found.append(Told(text.source, features, text.right[rows]))
+            found.append(Told(text.family, text.source, features, text.right[rows]))
     return found
 
 
@@ -64,7 +66,7 @@ def fit_weights(cases: Sequence[Told]) -> tuple[np.ndarray, float, float]:
     mean negative log likelihood of the right answers."""
     from scipy.optimize import minimize
 
-    share = _shares([c.source for c in cases])
+    share = _shares(cases)
 
     def loss(x: np.ndarray) -> tuple[float, np.ndarray]:
         total, gradient = 0.0, np.zeros(len(x))
@@ -76,7 +78,7 @@ def fit_weights(cases: Sequence[Told]) -> tuple[np.ndarray, float, float]:
             gradient += own * ((p - posterior) @ case.features)
         return total + _RIDGE * float(x @ x), gradient + 2 * _RIDGE * x
 
-    bounds = [(0.05, 4.0), (0.02, 4.0), (0.0, 4.0), (0.0, 4.0)]
+    bounds = [(0.05, 4.0), (0.0, 4.0), (0.0, 4.0), (0.0, 4.0)]
     found = minimize(loss, np.array([0.5, 0.25, 0.2, 0.5]), jac=True, method="L-BFGS-B", bounds=bounds)
     return found.x / found.x[0], 1 / float(found.x[0]), float(found.fun)
 
@@ -138,6 +140,7 @@ class Listed:
     ``kinds`` bool (K, K), row i the candidates that are the i-th or a kind of it; how many findings are present; and
     whether the patient's disease is none of the chest."""
 
+    family: str
     source: str
     base: np.ndarray
     correction: np.ndarray
@@ -160,7 +163,7 @@ def listed(
     if room.evidence is None:
         raise ValueError("patients in words are weighed by their evidence")
     for text in cases:
-        if ask is None:
+        if ask is None or not text.right.any():
             workup = room.bare(text.case, room.shortlist(text.case, SHORTLIST))
             features = np.stack([c.features for c in workup.candidates[:-1]])[:, : len(FEATURES)]
             base, correction = room.evidence.scores(features), np.zeros(len(features))
@@ -170,6 +173,7 @@ def listed(
         names = [c.curie for c in workup.candidates[:-1]]
         above = [room.graph.ancestors(n) for n in names]
         yield Listed(
+            text.family,
             text.source,
             base,
             correction,
@@ -181,8 +185,8 @@ def listed(
 
 
 def fit_calibration(cases: Sequence[Listed], named: str) -> Calibration:
-    """Gate, temperature, "none of these" and the conformal threshold, by maximum likelihood over sources that count
-    alike.
+    """Gate, temperature, "none of these" and the conformal threshold, by maximum likelihood over families that
+    count alike.
 
     The gate and the temperature are fitted on the patients whose disease is listed; "none of these" tells those whose
     disease is none of the chest from the others, listed or not; the threshold covers the diseases that are listed.
@@ -190,7 +194,7 @@ def fit_calibration(cases: Sequence[Listed], named: str) -> Calibration:
     from scipy.optimize import minimize
 
     found = [c for c in cases if c.right.any() and not c.outside]
-    share = _shares([c.source for c in found])
+    share = _shares(found)
 
     def loss(x: np.ndarray) -> float:
         kept = [float(softmax(c.scores(x[1]), np.exp(x[0]))[c.right].sum()) for c in found]
@@ -200,7 +204,7 @@ def fit_calibration(cases: Sequence[Listed], named: str) -> Calibration:
     bounds = [(np.log(0.3), np.log(10)), (0.0, 2.0 if asked else 0.0)]
     log_temperature, gate = minimize(loss, np.array([0.5, 0.0]), method="L-BFGS-B", bounds=bounds).x
     gate = round(float(gate), 3)
-    every = _shares([c.source for c in cases])
+    every = _shares(cases)
     outside = np.array([c.outside for c in cases], float)
     evidence = np.stack([none_evidence(c.scores(gate), c.findings) for c in cases])
 
@@ -259,8 +263,8 @@ def believed(cases: Sequence[Listed], calibration: Calibration) -> dict[str, flo
     }
 
 
-def _shares(sources: Sequence[str]) -> np.ndarray:
-    """float64, sums to 1: each source as one."""
-    names = sorted(set(sources))
-    count = {name: sources.count(name) for name in names}
-    return np.array([1 / (len(names) * count[s]) for s in sources])
+def _shares(cases: Sequence[Told] | Sequence[Listed]) -> np.ndarray:
+    """float64, sums to 1: families alike, and the sources of a family."""
+    sizes = Counter(c.source for c in cases)
+    sources = Counter({c.source: c.family for c in cases}.values())
+    return np.array([1 / (len(sources) * sources[c.family] * sizes[c.source]) for c in cases])

@@ -54,6 +54,7 @@ def test_the_verbs_are_those_of_the_design() -> None:
         "ontology list",
         "ontology query",
         "ontology remove",
+        "ontology rivals",
         "ontology show",
         "paths",
         "search",

@@ -14,7 +14,7 @@ from fusion.checkpoint import PACKAGED_WEIGHTS, load
 from fusion.diagnosis import DiagnosticReport
 from fusion.intake import Patient
 from fusion.pipeline import Pipeline, abstention
-from fusion.scorer import Question
+from fusion.scorer import Question, Scorer
 from fusion.training.curriculum import Curriculum, Drawn
 from fusion.training.imaged_cases import imaged_cases
 from fusion.weighing import LEAST_WEIGHT
@@ -56,12 +56,13 @@ def workups(drawn: tuple[Curriculum, list[Drawn]]) -> list[Workup]:
 def test_removing_one_kind_changes_only_what_it_supports(pipeline: Pipeline, workups: list[Workup]) -> None:
     assert len(workups) == CASES
     questions = [Question(workup=w, candidate=c) for w in workups for c in w.candidates]
-    full = pipeline.scorer.scores(questions)
+    scorer = Scorer(pipeline.scorer.reasoner, pipeline.scorer.tokenize)  # whose network is let through
+    full = scorer.scores(questions)
     for kind in ("kg_path", "image_region", "literature", "case"):
         removed = [tuple(i for i, b in enumerate(q.candidate.branches) if b.kind == kind) for q in questions]
         has_it = np.array([bool(r) for r in removed])
         assert has_it.sum() >= 10, f"too few candidates with {kind} to tell"
-        without = pipeline.scorer.scores([replace(q, removed=r) for q, r in zip(questions, removed, strict=True)])
+        without = scorer.scores([replace(q, removed=r) for q, r in zip(questions, removed, strict=True)])
         assert np.abs(full - without)[~has_it].max(initial=0) < CLOSE
         assert (np.abs(full - without)[has_it] > CLOSE).mean() > 0.95
 
@@ -86,7 +87,7 @@ def test_every_weight_shown_is_what_removal_measures(pipeline: Pipeline) -> None
             assert diagnosis.score == pytest.approx(full, abs=CLOSE)
             for piece in diagnosis.evidence:
                 kinds.add(piece.kind)
-                if piece.kind == "finding":
+                if piece.kind in ("finding", "person"):
                     case = workup.case.without(piece.reference)
                     features = pipeline.room.features(case, [candidate.curie])[0]
                     rest = tuple(b for b in candidate.branches if b.kind in ("literature", "case"))
@@ -106,7 +107,8 @@ def test_every_weight_shown_is_what_removal_measures(pipeline: Pipeline) -> None
                 assert piece.weight == pytest.approx(measured, abs=2 * CLOSE)
                 assert abs(piece.weight) >= LEAST_WEIGHT
                 assert piece.stance == ("supports" if measured > 0 else "contradicts")
-    assert {"finding", "kg_path", "literature"} <= kinds
+    assert {"finding", "person", "kg_path"} <= kinds
+    assert ("literature" in kinds) == bool(pipeline.calibrations.words.gate), "papers speak through the network"
 
 
 def test_a_report_is_complete_and_repeatable(pipeline: Pipeline) -> None:
