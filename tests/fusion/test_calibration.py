@@ -7,6 +7,7 @@ import pytest
 
 from errors import ArtifactError
 from fusion.calibration import (
+    Calibration,
     ListCalibration,
     Remainder,
     conformal_threshold,
@@ -132,3 +133,14 @@ def test_groups_by_age_and_sex() -> None:
     assert patient_groups(39.9, "F") == ("women", "under 40")
     assert patient_groups(40, "M") == ("men", "40 to 64")
     assert patient_groups(65, "M")[1] == "65 and over"
+
+
+def test_none_of_these_has_a_probability_of_its_own() -> None:
+    told = Calibration(temperature=2.0, none=(0.5, -2.0, -1.0))
+    scores = np.array([8.0, 2.0, 123.0])  # the last is not looked at
+    p = told.probabilities(scores, findings=4)
+    none = 1 / (1 + np.exp(-(0.5 - 2.0 * 0.8 - 1.0 * 0.4)))
+    np.testing.assert_allclose(p, [*(softmax(scores[:2], 2.0) * (1 - none)), none])
+    assert p.sum() == pytest.approx(1)
+    assert told.probabilities(scores, findings=9)[-1] < p[-1], "the more is known, the less is it none"
+    np.testing.assert_allclose(Calibration(temperature=2.0).probabilities(scores), softmax(scores, 2.0))

@@ -35,7 +35,12 @@ _AGES = tuple(
         rf"(?<![\w.,/-]){_NUMBER}[-\s]*{_UNIT}[-.\s]*(?:olds?\b|of\s+(?:age|life)\b)",
         # 42 year female
         rf"(?<![\w.,/-]){_NUMBER}[-\s]*{_UNIT}[-\s,]+(?:{_FEMALE}|{_MALE})\b",
-        r"(?<![\w.,/-])(?P<number>\d{1,3})\s*-?(?P<unit>y/?\.?o|yrs?|y)\b\.?",
+        r"(?<![\w.,/-])(?P<number>\d{1,3})\s*-?(?P<unit>y/?\.?o)\b\.?",
+        rf"(?<![\w.,/-])(?P<number>\d{{1,3}})\s*(?P<unit>y|yrs?)[\s,/]+(?:[MF♂♀]\b|{_FEMALE}|{_MALE})",
+        # Mr P., 74, former builder; lady 49, three days of fever; plumber, 73, male
+        r"\b(?:Mr|Mrs|Ms|Miss)\b\.?\s+[\w.]+\s*,\s*(?:aged\s+)?(?P<number>\d{1,3})(?P<unit>)(?=\s*[,.;])",
+        rf"^\W*(?:{_FEMALE}|{_MALE})\s+(?P<number>\d{{1,3}})(?P<unit>)(?=\s*[,.;])",
+        rf",\s*(?P<number>\d{{1,3}})(?P<unit>)\s*,\s*(?:{_FEMALE}|{_MALE})\b",
         # 59M, 59 F, M59, 59/F, 59 ♀
         r"(?<![\w.,/-])(?P<number>\d{1,3})\s*[/,]?\s*(?P<unit>)(?:[MF♂♀]\b|[♂♀])(?!\w)",
         r"(?<![\w.,/-])(?:[MF♂♀][/,]?\s?)(?P<number>\d{2,3})(?P<unit>)(?![\w.%/-])",
@@ -70,7 +75,7 @@ _STAGES = (
 )
 _NOT_THE_PATIENT = re.compile(
     r"\b(?:father|mother|brother|sister|sibling|son|daughter|uncle|aunt|cousin|wife|husband|partner|grand\w+|parents?|"
-    r"neighbou?r|friend|contact|(?:his|her|my|their)\s+child(?:ren)?|niece|nephew|roommate|colleague)\b[^.;:]{0,40}$",
+    r"neighbou?r|friend|contact|(?:his|her|my|their)\s+child(?:ren)?|niece|nephew|roommate)\b[^.;:]{0,40}$",
     re.IGNORECASE,
 )
 _ANOTHER_TIME = re.compile(
@@ -133,6 +138,7 @@ def _age(text: str) -> float | None:
         (said.start(), years)
         for pattern, years in _STAGES
         if (said := pattern.search(text))
+        and not re.search(r"\bas\s+an?\s+$", text[: said.start()], re.IGNORECASE)
         and not _NOT_THE_PATIENT.search(text[max(0, said.start() - 60) : said.start()])
     ]
     return min(stages)[1] if stages else None

@@ -34,6 +34,11 @@ SAID = [
     ("Pt is a 2 day old term infant", 2 * DAY, None),
     ("A child is seen on 7 days of life with shock. He was well before.", 7 * DAY, "M"),
     ("Term neonate, grunting at 30 minutes of age", 0.01, None),
+    ("Letter: Mr P., 74, former builder. He coughs", 74, "M"),
+    ("Lady 49, 3 days of fever", 49, "F"),
+    ("Retired plumber, 73, male, feels well", 73, "M"),
+    ("72y F with a cough", 72, "F"),
+    ("Dear colleague, thank you for seeing this 31-year-old man", 31, "M"),
     ("Toddler with a barking cough", 2, None),
 ]
 NOT_THE_PATIENT = [
@@ -47,6 +52,10 @@ NOT_THE_PATIENT = [
     ("cough for 6 weeks", None, None),
     ("40 pack years, male", None, "M"),
     ("6 weeks after surgery, 64-year-old woman", 64, "F"),
+    ("PMH: T2DM 30 yr, COPD. Sent in by the care home.", None, None),
+    ("Breathless for five weeks. Breast cancer treated 4 yr ago. She", None, "F"),
+    ("Gradual breathlessness 2 yrs, clubbed", None, None),
+    ("Rheumatic fever as a schoolgirl. Now 43 years old, dyspnoea", 43, "F"),
     ("Her father, a 70-year-old smoker, coughs too.", None, "F"),
 ]
 
