@@ -30,6 +30,7 @@ LEAST_HITS = 3
 # Of the shortlist. On real notes a set that covers 90 % holds 11 of 21 on average, and the first diagnosis is right
 # no less often when it holds more.
 LARGEST_SET = 0.75
+UNLIKELIER_THAN_NOT = 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -183,9 +184,9 @@ class Pipeline:
 
 
 def abstention(none: float, best: float, members: int, candidates: int) -> str | None:
-    """Why no diagnosis is named, or None. A conformal set of more than LARGEST_SET of the shortlist rules out too
-    little to be of use."""
-    if none > best:
+    """Why no diagnosis is named, or None: it is more likely than not none of the candidates, or the conformal set is
+    empty or of more than LARGEST_SET of the shortlist, which rules out too little to be of use."""
+    if none > max(best, UNLIKELIER_THAN_NOT):
         return f"none of the candidates fits: {none:.0%} for none of these, {best:.0%} for the first"
     if members == 0:
         return "no diagnosis is likely enough to be named at 90 % coverage"

@@ -46,7 +46,7 @@ class Settings:
     """``noise`` is η, ``decay`` δ and ``gamma`` the power of the prior in the background, in which no finding is rarer
     than ``rarest``; ``shared`` in [0, 1] is how much of what is said again is taken back; ``weights`` one a feature, in
     the order of FEATURES. Fitted on real notes of several sources by
-    ``python -m benchmarks.chest_text --fit``, but for absent findings, for which it found .04: authors list as absent
+    ``python -m benchmarks.chest.text --fit``, but for absent findings, for which it found .04: authors list as absent
     what the disease usually shows, and in front of a patient a denied hallmark must count (docs/reasoning.md)."""
 
     noise: float = 0.3

@@ -228,7 +228,8 @@ def test_weights_that_do_not_match_are_refused(tmp_path: Path) -> None:
     ("none", "best", "members", "said"),
     [
         (0.2, 0.3, 15, None),
-        (0.4, 0.3, 2, "none of the candidates fits: 40% for none of these, 30% for the first"),
+        (0.6, 0.3, 2, "none of the candidates fits: 60% for none of these, 30% for the first"),
+        (0.4, 0.3, 2, None),
         (0.2, 0.3, 0, "no diagnosis is likely enough to be named at 90 % coverage"),
         (0.05, 0.06, 16, "16 of 21 diagnoses cannot be ruled out at 90 % coverage"),
     ],

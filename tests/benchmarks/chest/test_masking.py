@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.masking import MASK, masked
+from benchmarks.chest.masking import MASK, masked
 
 
 @pytest.mark.parametrize(

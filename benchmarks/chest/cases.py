@@ -1,9 +1,9 @@
-"""Chest cases with a known answer: ``python -m benchmarks.chest_cases DATA --home DIR [--only SET] [--json]``.
+"""Chest cases with a known answer: ``python -m benchmarks.chest.cases DATA --home DIR [--only SET] [--json]``.
 
 DATA is the folder of development data. Four sets:
 
 - causes: frontal radiographs of covid_cxr with a clinical note, the words of the diagnosis masked
-  (``benchmarks.masking``); right when the true cause or its parent in the graph is among the first five;
+  (``benchmarks.chest.masking``); right when the true cause or its parent in the graph is among the first five;
 - films: the same without the notes;
 - pneumonia: NIH validation images labelled Pneumonia, nothing but the image, age and sex; right when a pneumonia
   (Pneumonia, or a kind of it) is among the first three;
@@ -28,8 +28,8 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.chest.masking import masked
 from benchmarks.machine import stamp
-from benchmarks.masking import masked
 from errors import InputError
 from fusion.calibration import expected_calibration_error
 from fusion.intake import Patient

@@ -1,4 +1,4 @@
-"""Chest patients in words: ``python -m benchmarks.chest_text PATH… --home DIR [--fit] [--json]``.
+"""Chest patients in words: ``python -m benchmarks.chest.text PATH… --home DIR [--fit] [--json]``.
 
 PATH is a family of sources, a JSON lines file or a folder of them (`fusion.training.text_cases`). Without --fit:
 what the shipped settings and probabilities do on each source, and what takes part in that: each row of "without" leaves

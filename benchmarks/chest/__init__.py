@@ -1,0 +1,1 @@
+"""Chest patients with a known answer: films, notes, texts."""
