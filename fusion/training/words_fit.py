@@ -2,7 +2,7 @@
 
 Few parameters, so that they carry over: the settings of `kg.weight_of_evidence` from a grid, three weights beside that
 of present findings (which is 1), a temperature, and three numbers for "none of these". Families of sources count
-alike, and the sources of a family. What is claimed is measured on a source that took no part (`left_out`).
+alike, and the patients of a family. What is claimed is measured on a source that took no part (`left_out`).
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def told(cases: Iterable[TextCase], evidence: WeightOfEvidence, persons: Persons
 
 
 def fit_weights(cases: Sequence[Told]) -> tuple[np.ndarray, float, float]:
-    """Weights float64 (4,) of the features, the first 1; the temperature; and the loss: the mean over sources of the
+    """Weights float64 (4,) of the features, the first 1; the temperature; and the loss: the mean over families of the
     mean negative log likelihood of the right answers."""
     from scipy.optimize import minimize
 
@@ -264,7 +264,6 @@ def believed(cases: Sequence[Listed], calibration: Calibration) -> dict[str, flo
 
 
 def _shares(cases: Sequence[Told] | Sequence[Listed]) -> np.ndarray:
-    """float64, sums to 1: families alike, and the sources of a family."""
-    sizes = Counter(c.source for c in cases)
-    sources = Counter({c.source: c.family for c in cases}.values())
-    return np.array([1 / (len(sources) * sources[c.family] * sizes[c.source]) for c in cases])
+    """float64, sums to 1: families alike, and the patients of a family."""
+    sizes = Counter(c.family for c in cases)
+    return np.array([1 / (len(sizes) * sizes[c.family]) for c in cases])
