@@ -71,7 +71,7 @@ def moved(
     the changed edge that, put back as it was in the new graph, takes most of the change of score back, with the
     "share" of the change that it takes; None when no edge does, as when the diagnosis was only overtaken.
 
-    All annotated diseases are ranked by the likelihood, with the prior of patients who have a chest image; with
+    All annotated diseases are ranked by the weight of evidence, with the prior of patients who have a chest image; with
     ``vocab`` only the diseases that have a code in it, none more common than another, as for published patients of rare
     diseases. Raises InputError for unreadable cases, ArtifactError for graphs that cannot be opened.
     """

@@ -47,7 +47,7 @@ def why_not(answer: WhyNot, console: Console) -> None:
     if answer.suggestions:
         console.print(Text(f"did you mean: {', '.join(answer.suggestions)}"))
     if answer.rank is not None:
-        console.print(Text(f"by the likelihood: rank {answer.rank} of {answer.candidates} diseases"))
+        console.print(Text(f"by the graph's score: rank {answer.rank} of {answer.candidates} diseases"))
     if answer.shortlist_rank is not None and answer.first is not None:
         chance = percent(answer.probability or 0.0)
         console.print(Text(f"by the reasoner: rank {answer.shortlist_rank}, {chance}"))

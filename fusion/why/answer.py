@@ -51,11 +51,11 @@ class Comparison:
 class WhyNot:
     """Why a disease is not the answer.
 
-    ``status``: "ranked" (on the reasoner's shortlist), "low" (annotated, but the likelihood leaves it below the
+    ``status``: "ranked" (on the reasoner's shortlist), "low" (annotated, but the graph's score leaves it below the
     shortlist), "excluded" (the case shows what the disease's annotations say it never shows), "not annotated" (a
     concept of the graph that no source gives findings for, so it cannot be a candidate), "not in the graph" (no
     concept has the name). For the last two ``suggestions`` are diseases of like name that can be candidates.
-    ``rank`` is the rank among the ``candidates`` annotated diseases by the likelihood, ``shortlist_rank`` the
+    ``rank`` is the rank among the ``candidates`` annotated diseases by the graph's score, ``shortlist_rank`` the
     reasoner's among its shortlist and this disease. ``comparisons`` by rising (weight - weight_for_first): what
     demotes it most comes first. ``expected``: findings typical of the disease that the case does not have.
     ``excluding``: the annotations that speak against it. ``sources``: what the graph was built from, by name and
