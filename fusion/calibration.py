@@ -23,7 +23,9 @@ def softmax(scores: np.ndarray, temperature: float = 1.0) -> np.ndarray:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Calibration:
-    """How scores become probabilities over a shortlist: softmax((graph's score + gate × correction) / temperature). A
+    """How scores become probabilities over a shortlist: softmax((graph's score + gate × correction) / temperature). The
+    words of a note say things twice and tell of other things, the more so the longer it is: with ``length``, the
+    temperature of a note of n words that count is 1 + n / length times as high. A
     conformal set holds every candidate with a probability of at least ``conformal_threshold`` (coverage 90 % on the
     patients named by ``on``, ``n`` of them).
 
@@ -35,17 +37,19 @@ class Calibration:
     gate: float = 1.0
     none: tuple[float, ...] = ()
     temperature: float = 1.0
+    length: float | None = None
     conformal_threshold: float = 0.0
     on: str = ""
     n: int = 0
 
-    def probabilities(self, scores: np.ndarray, findings: int = 0) -> np.ndarray:
+    def probabilities(self, scores: np.ndarray, findings: int = 0, words: int = 0) -> np.ndarray:
         """float64 (C,), of scores (C,) that the gate has passed, "none of these" last; ``findings``: how many are
-        present."""
+        present; ``words``: how many of the note count."""
+        temperature = self.temperature * (1 + words / self.length if self.length else 1)
         if not self.none or len(scores) < 2:
-            return softmax(scores, self.temperature)
+            return softmax(scores, temperature)
         none = _sigmoid(none_evidence(scores[:-1], findings) @ np.array(self.none))
-        return np.append(softmax(scores[:-1], self.temperature) * (1 - none), none)
+        return np.append(softmax(scores[:-1], temperature) * (1 - none), none)
 
 
 def none_evidence(scores: np.ndarray, findings: int) -> np.ndarray:

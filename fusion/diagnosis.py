@@ -11,7 +11,7 @@ from ontologies.concept import Concept
 from retrieval.document import SearchHit
 from vision.finding import Finding
 
-EvidenceKind = Literal["finding", "person", "kg_path", "literature", "case", "image_region"]
+EvidenceKind = Literal["finding", "person", "words", "kg_path", "literature", "case", "image_region"]
 Stance = Literal["supports", "contradicts"]
 
 
@@ -21,8 +21,8 @@ class Evidence:
 
     ``weight`` is the diagnosis's score (its logit) with everything, minus its score with this one piece removed;
     positive supports. It is never zero, and ``stance`` is its sign: what changes nothing is not evidence.
-    ``reference`` identifies the piece: a concept CURIE, "age" or "sex" of the person, a path as text, a PMID, a case
-    id, "label@image".
+    ``reference`` identifies the piece: a concept CURIE, "age" or "sex" of the person, "note:START-END" of a sentence's
+    words, a path as text, a PMID, a case id, "label@image".
     """
 
     kind: EvidenceKind

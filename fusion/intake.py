@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,12 +14,14 @@ from errors import InputError
 from fusion.diagnosis import DiagnosticReport
 from fusion.placement import placed_opacities
 from fusion.prior import NORMAL, finding_odds, odds_ratio
-from fusion.workup import Case, Observed
+from fusion.workup import Case, Observed, Passage
 from kg.graph import KnowledgeGraph
+from kg.note_words import NoteWords
 from ontologies.chest.people import SETTINGS, Setting
 from ontologies.concept import Presence
 from ontologies.linking.context.demographics import demographics
 from ontologies.linking.context.language import NAMES, language
+from ontologies.linking.context.sentences import sentences
 from ontologies.linking.linker import Linker
 from vision import training_cases
 from vision.detector import Detection, Detector
@@ -90,8 +93,9 @@ class Recalled:
 class Intake:
     """Looks at images, reads notes and takes stated findings, all as concepts of one graph."""
 
-    def __init__(self, graph: KnowledgeGraph, linker: Linker, detector: Detector) -> None:
-        self.graph, self.linker, self.detector = graph, linker, detector
+    def __init__(self, graph: KnowledgeGraph, linker: Linker, detector: Detector, words: NoteWords) -> None:
+        self.graph, self.linker, self.detector, self.words = graph, linker, detector, words
+        self._read = lru_cache(maxsize=4)(partial(linker.link, note=True))  # a note is asked for its words, too
         self.base_rates = training_cases.read().base_rates
 
     def gather(self, patient: Patient) -> Gathered:
@@ -108,8 +112,9 @@ class Intake:
         )
         if patient.note and (other := language(patient.note)):
             warnings[f"the note is not read: it seems to be in {NAMES[other]}, and only English is read"] = None
+        passages = self.passages(patient.note) if patient.note and worded(findings) else ()
         return Gathered(
-            case=self._case(findings, detections, patient.note, age, sex, patient.setting),
+            case=self._case(findings, detections, patient.note, age, sex, patient.setting, passages),
             findings=tuple(findings),
             embedding=detections[0].embedding if detections else None,
             warnings=tuple(warnings),
@@ -136,7 +141,15 @@ class Intake:
         if note is None and any(f.origin == "note" for f in findings):
             warnings.append("scored without the words of the note, which a report does not hold; give it with --note")
         return Recalled(
-            case=self._case(findings, detections, note, report.age, report.sex, _setting(report)),
+            case=self._case(
+                findings,
+                detections,
+                note,
+                report.age,
+                report.sex,
+                _setting(report),
+                self.passages(note) if note and worded(findings) else (),
+            ),
             embedding=detections[0].embedding if detections else None,
             warnings=tuple(warnings),
         )
@@ -149,6 +162,7 @@ class Intake:
         age: float | None,
         sex: str | None,
         setting: Setting,
+        passages: tuple[Passage, ...],
     ) -> Case:
         return Case(
             observed=self.observed(findings, detections),
@@ -157,7 +171,21 @@ class Intake:
             sex=sex,
             worded=worded(findings),
             setting=setting,
+            passages=passages,
         )
+
+    def passages(self, note: str) -> tuple[Passage, ...]:
+        """The note's sentences with the words that count; what it says is absent, uncertain or not of this patient is
+        left out, and so is a sentence of which nothing is left."""
+        said = list(note)
+        for match in self._read(note):
+            if match.presence != "present":
+                said[match.start : match.end] = " " * (match.end - match.start)
+        text, found = "".join(said), []
+        for start, end, _ in sentences(note):
+            if words := self.words.stems(text[start:end]):
+                found.append(Passage(reference=f"note:{start}-{end}", words=tuple(words.items())))
+        return tuple(found)
 
     @staticmethod
     def _person(patient: Patient, images: Sequence[ImageInstance]) -> tuple[float | None, str | None]:
@@ -186,7 +214,7 @@ class Intake:
         """The concepts a note mentions, one finding each; a note that names none is no error. Measured values of
         a child are left out: the limits are an adult's."""
         found: dict[str, Finding] = {}
-        for match in self.linker.link(note, note=True):
+        for match in self._read(note):
             if match.concept.curie not in self.graph or match.presence == "not assessed":
                 continue
             if match.method == "measurement" and age is not None and age < ADULT:

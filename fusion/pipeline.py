@@ -64,8 +64,9 @@ class Pipeline:
         checkpoint: checkpoints.Checkpoint,
     ) -> None:
         self.graph, self.search, self.checkpoint = graph, search, checkpoint
-        self.intake = Intake(graph, linker, detector)
-        self.room = WorkupRoom(graph, *bedside(graph))
+        evidence, persons = bedside(graph)
+        self.room = WorkupRoom(graph, evidence, persons)
+        self.intake = Intake(graph, linker, detector, evidence.words)
         self.calibrations = checkpoint.calibration["chest"]
         self.scorer = Scorer(checkpoint.network, checkpoint.tokenize, calibrations=self.calibrations)
         self.scales = Scales(self.room, self.scorer)
@@ -104,7 +105,7 @@ class Pipeline:
         """The candidates of a workup, scored and ranked."""
         scores = self.scorer.scores(questions(workup))
         calibration = self.calibrations.of(workup.case.worded)
-        probabilities = calibration.probabilities(scores, workup.present)
+        probabilities = calibration.probabilities(scores, workup.present, workup.words)
         ranked = sorted(range(len(scores) - 1), key=lambda i: (-scores[i], workup.candidates[i].curie))
         first = ranked[0] if ranked else None
         best = 0.0 if first is None else self.with_kinds(workup, probabilities, first) or float(probabilities[first])

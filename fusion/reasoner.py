@@ -23,7 +23,7 @@ from fusion.bert import Bert
 
 # Typical spreads of the features (fusion.workup.FEATURES) among the candidates of a case, so that one ridge suits all
 # their weights. The ranker's score is in log odds.
-FEATURE_SCALE = (10.0, 2.0, 5.0, 2.0, 1.0, 2.0, 1.0)
+FEATURE_SCALE = (10.0, 2.0, 5.0, 2.0, 10.0, 1.0, 2.0, 1.0)
 LORA_TARGETS = ("query", "key", "value", "attention.output.dense", "intermediate.dense", "output.dense")
 
 
@@ -32,7 +32,7 @@ class ReasonerConfig:
     """``features``: number of the candidates' features; ``region_dim``: width of the detector's region embeddings;
     ``layers``: how many of BERT's layers are used, from below."""
 
-    features: int = 7
+    features: int = 8
     region_dim: int = 256
     layers: int = 4
     rank: int = 16

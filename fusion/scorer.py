@@ -90,8 +90,11 @@ class Scorer:
         with torch.inference_mode():
             for patient, asked in by_patient.items():
                 trunk = read_trunk(patient, self.tokenize)
-                encoded = {i: self.encode(trunk, questions[i]) for i in asked}
-                order = sorted(asked, key=lambda i: (len(encoded[i].ids), i))
+                # Questions that differ in the graph's score alone look the same to the network.
+                same: dict[tuple[object, ...], int] = {}
+                first = {i: same.setdefault(_seen(questions[i]), i) for i in asked}
+                encoded = {i: self.encode(trunk, questions[i]) for i in same.values()}
+                order = sorted(encoded, key=lambda i: (len(encoded[i].ids), i))
                 context = None
                 while order:
                     taken = max(1, _TOKENS_PER_BATCH // len(encoded[order[-1]].ids))
@@ -100,7 +103,13 @@ class Scorer:
                     if context is None:
                         context = self.reasoner.read_trunk(torch.from_numpy(batch.trunk))
                     correction[part] = corrections(self.reasoner, batch, context).numpy()
+                correction[asked] = correction[[first[i] for i in asked]]
         return correction
+
+
+def _seen(question: Question) -> tuple[object, ...]:
+    """What the network sees of a question beside its patient."""
+    return question.candidate.curie, id(question.candidate.branches), question.removed
 
 
 def questions(workup: Workup, condition: str = "on") -> list[Question]:

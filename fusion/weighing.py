@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -11,21 +12,24 @@ from fusion.branch import Branch
 from fusion.diagnosis import Evidence, Stance
 from fusion.evidence_search import Retrieved
 from fusion.scorer import Question, Scorer
-from fusion.workup import Case, Workup, WorkupRoom
+from fusion.workup import WORDS, Case, Workup, WorkupRoom
 
 # A change of score below this is within what batching does to the last bits; it is not evidence.
 LEAST_WEIGHT = 1e-3
 # How many pieces of each kind are shown for a diagnosis: the heaviest ones.
-MOST_SHOWN = {"finding": 6, "person": 2, "kg_path": 4, "image_region": 2, "literature": 2, "case": 2}
+MOST_SHOWN = {"finding": 6, "person": 2, "words": 3, "kg_path": 4, "image_region": 2, "literature": 2, "case": 2}
 
 
 _SEXES = {"F": "female", "M": "male"}
+# Of a sentence's words, those that are shown: the ones that speak loudest its way.
+_MOST_WORDS = 5
 
 
 class Taken(NamedTuple):
-    """A piece that is taken out of the case itself: a finding (its CURIE), or "age" or "sex" of the person."""
+    """A piece that is taken out of the case itself: a finding (its CURIE), "age" or "sex" of the person, or the words of
+    a sentence."""
 
-    kind: Literal["finding", "person"]
+    kind: Literal["finding", "person", "words"]
     reference: str
     text: str
 
@@ -53,10 +57,15 @@ class Scales:
         by kind and reference; ``scores`` float (candidates,) are those with everything.
 
         A branch is masked; a finding is taken out of the case altogether, with its mention, its share of the graph's
-        score and all branches that hang on it; so is the age or the sex.
+        score and all branches that hang on it; so is the age or the sex. The words of a sentence are taken out of the
+        graph's score; the network still reads the note.
         """
         asked: list[tuple[int, Branch | Taken, Question]]
-        asked = [*self._masked(workup, chosen), *self._taken_out(workup, found, chosen)]
+        asked = [
+            *self._masked(workup, chosen),
+            *self._taken_out(workup, found, chosen),
+            *self._unsaid(workup, chosen),
+        ]
         changed = self.scorer.scores([question for _, _, question in asked])
         out: dict[int, list[Evidence]] = {i: [] for i in chosen}
         for (i, piece, _), score in zip(asked, changed, strict=True):
@@ -83,6 +92,21 @@ class Scales:
             )
             for i, candidate in zip(chosen, without.candidates[:-1], strict=True):
                 yield i, piece, Question(workup=without, candidate=candidate)
+
+    def _unsaid(self, workup: Workup, chosen: Sequence[int]) -> Iterator[tuple[int, Taken, Question]]:
+        """Each sentence with the question without its words, the words of the heaviest."""
+        parts = self.room.words_of(workup.case, [workup.candidates[i].curie for i in chosen])
+        for passage in workup.case.passages:
+            for place, i in enumerate(chosen):
+                candidate = workup.candidates[i]
+                if not (part := parts[passage.reference][place]):
+                    continue
+                features = candidate.features.copy()
+                features[WORDS] -= part
+                words = self.room.words_for(candidate.curie, passage)
+                shown = words[:_MOST_WORDS] if part > 0 else words[: -_MOST_WORDS - 1 : -1]
+                piece = Taken("words", passage.reference, f"words of the note: {', '.join(shown)}")
+                yield i, piece, Question(workup=workup, candidate=replace(candidate, features=features))
 
     def _pieces(self, case: Case) -> Iterator[Taken]:
         """What can be taken out of a case: its findings, its age, its sex."""

@@ -7,6 +7,7 @@ cases as branches.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -28,7 +29,7 @@ from kg.likelihood import Observation
 from kg.paths import PathFinder
 from kg.ranker import Ranker
 from kg.weight_of_evidence import FEATURES as PATIENT_FEATURES
-from kg.weight_of_evidence import WeightOfEvidence
+from kg.weight_of_evidence import Settings, WeightOfEvidence
 from ontologies.chest.people import Setting
 from ontologies.concept import Presence
 from retrieval.document import SearchHit
@@ -37,7 +38,12 @@ from retrieval.document import SearchHit
 # ranker its score alone; and for "no acute disease", once an image was looked at as a whole, ln of how that changed its
 # odds, and 1.
 FEATURES = (*PATIENT_FEATURES, "ranker", "unremarkable", "looked")
-RANKER, UNREMARKABLE, LOOKED = (FEATURES.index(name) for name in ("ranker", "unremarkable", "looked"))
+PRIOR, WORDS, RANKER, UNREMARKABLE, LOOKED = map(
+    FEATURES.index, ("prior", "words", "ranker", "unremarkable", "looked")
+)
+# Who writes of a patient chose one worth writing of, so that behind words the prior counts for a third; behind an image
+# alone it counts whole.
+PRIOR_OF_IMAGES = 1 / Settings().weights[PRIOR]
 # The odds of a stated "normal radiograph", and of the surest detector.
 _SUREST = 1000.0
 MAX_PRESENT_PATHS, MAX_ABSENT_PATHS, MAX_REGIONS, MAX_PAPERS, MAX_CASES = 6, 2, 3, 2, 2
@@ -58,11 +64,21 @@ class Observed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Passage:
+    """A sentence of the note, as far as its words count (`kg.note_words`): ``words`` holds stems and the words as they
+    stand; ``reference`` is where it stands, "note:START-END" (characters)."""
+
+    reference: str
+    words: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
     """What is known of a patient, one entry a concept. Curies are canonical.
 
     ``worded``: whether words say something of the patient, and not images alone. It stays when findings are taken
     away or added to ask what they weigh. ``setting``: the place, which has to do with how common diseases are.
+    ``passages``: the note's sentences, without what it denies or doubts.
     """
 
     observed: tuple[Observed, ...]
@@ -71,13 +87,22 @@ class Case:
     sex: str | None = None
     worded: bool = True
     setting: Setting = "neutral"
+    passages: tuple[Passage, ...] = ()
+
+    @property
+    def stems(self) -> tuple[str, ...]:
+        """The words of the note that count, each once, in its order."""
+        return tuple(dict.fromkeys(stem for passage in self.passages for stem, _ in passage.words))
 
     def without(self, piece: str) -> Case:
-        """The same case without one finding (a CURIE) and all that hangs on it, or without its "age" or "sex"."""
+        """The same case without one finding (a CURIE) and all that hangs on it, or without its "age" or "sex", or
+        without the words of a passage (its reference)."""
         if piece == "age":
             return replace(self, age=None)
         if piece == "sex":
             return replace(self, sex=None)
+        if any(p.reference == piece for p in self.passages):
+            return replace(self, passages=tuple(p for p in self.passages if p.reference != piece))
         return replace(self, observed=tuple(o for o in self.observed if o.curie != piece))
 
 
@@ -96,6 +121,11 @@ class Workup:
     def present(self) -> int:
         """How many findings are there, or likely."""
         return sum(o.odds_ratio > 1 for o in observations(self.case))
+
+    @property
+    def words(self) -> int:
+        """How many different words of the note count."""
+        return len(self.case.stems)
 
 
 def observations(case: Case) -> tuple[Observation, ...]:
@@ -210,8 +240,34 @@ class WorkupRoom:
         if self.ranker is not None:
             out[:, RANKER] = self.ranker.scores(observations(case), rows, age=case.age, sex=case.sex)
         elif self.evidence is not None:
-            out[:, :RANKER] = self.evidence.features(observations(case), rows, self._person(case))
+            out[:, :RANKER] = self._weigh(case, rows)
         return out
+
+    def _weigh(self, case: Case, rows: np.ndarray) -> np.ndarray:
+        """float64 (len(rows), 5): what findings, prior, person and words weigh."""
+        assert self.evidence is not None
+        out = self.evidence.features(observations(case), rows, self._person(case), case.stems)
+        if not case.worded:
+            out[:, PRIOR] *= PRIOR_OF_IMAGES
+        return out
+
+    def words_for(self, disease: str, passage: Passage) -> list[str]:
+        """The words of a passage as they stand, those first that weigh most for a disease, ties in their order."""
+        if self.evidence is None:
+            return []
+        row = int(np.searchsorted(self.disease, self.graph.node(disease)))
+        weight = self.evidence.words.weight
+        return [word for _, word in sorted(passage.words, key=lambda w: -float(weight(w[0])[row]))]
+
+    def words_of(self, case: Case, diseases: Sequence[str]) -> dict[str, np.ndarray]:
+        """Passage → float64 (len(diseases),): the part of the words' feature that goes when the passage is taken
+        away: the words that stand in no other."""
+        if self.evidence is None:
+            return {}
+        rows = np.searchsorted(self.disease, [self.graph.node(d) for d in diseases])
+        where = Counter(stem for p in case.passages for stem in {s for s, _ in p.words})
+        own = {p.reference: [s for s, _ in p.words if where[s] == 1] for p in case.passages}
+        return {reference: self.evidence.words.total(dict.fromkeys(stems), rows) for reference, stems in own.items()}
 
     def _person(self, case: Case) -> np.ndarray | None:
         return None if self.persons is None else self.persons.ratio(case.age, case.sex, case.setting)
@@ -231,7 +287,7 @@ class WorkupRoom:
             scores = self.ranker.scores(observations(case), rows, age=case.age, sex=case.sex)
         elif self.evidence is not None:
             rows = np.arange(len(self.disease)) if within is None else np.flatnonzero(within)
-            scores = self.evidence.scores(self.evidence.features(observations(case), rows, self._person(case)))
+            scores = self.evidence.scores(self._weigh(case, rows))
         best = np.argsort(-scores, kind="stable")
         return rows[best], scores[best]
 

@@ -27,20 +27,29 @@ _TOKEN = re.compile(r"[^\W_]+(?:[-'’][^\W_]+)*")
 class Tokenizer:
     """Text to stems: lower case, words of letters and digits; a hyphenated word gives its parts.
 
-    Stop words are those of bm25s ("english"); stems are Snowball's English (Porter 2, through PyStemmer).
+    Stop words are those of bm25s, the 33 of Lucene, or ``many``, which has pronouns and auxiliaries, too; stems are
+    Snowball's English (Porter 2, through PyStemmer).
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, many: bool = False) -> None:
         import Stemmer
-        from bm25s.stopwords import STOPWORDS_EN
+        from bm25s.stopwords import STOPWORDS_EN, STOPWORDS_EN_PLUS
 
-        self._stop, self._stemmer = frozenset(STOPWORDS_EN), Stemmer.Stemmer("english")
+        self._stop = frozenset(STOPWORDS_EN_PLUS if many else STOPWORDS_EN)
+        self._stemmer = Stemmer.Stemmer("english")
 
     def __call__(self, text: str) -> list[str]:
+        return list(self._stemmer.stemWords(self.words(text)))
+
+    def words(self, text: str) -> list[str]:
+        """The words of a text in lower case, in order, before they are stemmed."""
         words: list[str] = []
         for token in _TOKEN.findall(text.lower()):
             words.extend(part for part in re.split(r"[-'’]", token) if part not in self._stop and part != "s")
-        return list(self._stemmer.stemWords(words))
+        return words
+
+    def stem(self, word: str) -> str:
+        return str(self._stemmer.stemWord(word))
 
 
 class LexicalIndex:

@@ -15,6 +15,7 @@ Layout of a graph folder (all npy, little-endian, memory-mapped on open; ``manif
 from __future__ import annotations
 
 import difflib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -172,6 +173,12 @@ class KnowledgeGraph:
                 break
             found.add(int(self._arrays["label_node"][i]))
         return sorted(found)
+
+    def labels(self, nodes: np.ndarray) -> Iterator[tuple[int, str]]:
+        """(node, name in lower case) of every name and synonym of some nodes (int, ascending), by name."""
+        labels, owner = self._tables["label"], self._arrays["label_node"]
+        for i in np.flatnonzero(np.isin(owner, nodes)).tolist():
+            yield int(owner[i]), labels[i]
 
     def _near_name(self, text: str) -> str:
         labels, wanted = self._tables["label"], text.casefold()

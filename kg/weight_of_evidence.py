@@ -21,7 +21,9 @@ opacity is "lung opacity" twice. Of what is said again of each concept a, by the
 the share ``shared`` is taken back. A wider finding beside a narrower one adds nothing, and an absent finding that lies
 below another absent one is implied by it and not counted again.
 
-score(d) = weights · (present, absent, prior, person); all natural logarithms. Nothing is fitted here; the settings
+What a note says in words that are no name of a finding is weighed apart (`kg.note_words`).
+
+score(d) = weights · (present, absent, prior, person, words); all natural logarithms. Nothing is fitted here; the settings
 say where their values come from.
 """
 
@@ -36,8 +38,9 @@ import numpy as np
 from kg.annotations import AnnotationMatrix
 from kg.graph import KnowledgeGraph
 from kg.likelihood import Observation
+from kg.note_words import NoteWords
 
-FEATURES = ("present", "absent", "prior", "person")
+FEATURES = ("present", "absent", "prior", "person", "words")
 _LARGEST_FREQUENCY = 0.98
 
 
@@ -54,7 +57,7 @@ class Settings:
     gamma: float = 0.3
     rarest: float = 0.003
     shared: float = 0.5
-    weights: tuple[float, ...] = (1.0, 0.3, 0.34, 1.2)
+    weights: tuple[float, ...] = (1.0, 0.3, 0.3, 1.8, 1.0)
 
 
 class WeightOfEvidence:
@@ -80,6 +83,7 @@ class WeightOfEvidence:
             if row < len(disease) and disease[row] == node:
                 self.prior[row], share[row] = value, np.exp(self.settings.gamma * value)
         self._share = share / max(share.sum(), 1e-300)
+        self.words = NoteWords(graph, self.annotations, self._share)
         self._excluded: dict[int, list[int]] = {}
         subject, excluded, _ = graph.all_edges("excludes_phenotype")
         for s, o in zip(subject.tolist(), excluded.tolist(), strict=True):
@@ -99,11 +103,15 @@ class WeightOfEvidence:
         return self._shown(node)
 
     def features(
-        self, observations: Sequence[Observation], only: np.ndarray | None = None, person: np.ndarray | None = None
+        self,
+        observations: Sequence[Observation],
+        only: np.ndarray | None = None,
+        person: np.ndarray | None = None,
+        stems: Collection[str] = (),
     ) -> np.ndarray:
-        """float64 (D, 4): FEATURES of every annotated disease, or (R, 4) of the rows ``only`` of
+        """float64 (D, 5): FEATURES of every annotated disease, or (R, 5) of the rows ``only`` of
         ``annotations.disease``. ``person`` float64 (D,): the log ratio that age and sex give each disease; zeros when
-        None.
+        None. ``stems``: the words of a note (`NoteWords.stems`).
 
         The order of ``observations`` does not matter, and one given twice counts once. Raises InputError for a CURIE
         the graph does not know.
@@ -119,10 +127,12 @@ class WeightOfEvidence:
         out[:, 2] = self.prior[chosen]
         if person is not None:
             out[:, 3] = person[chosen]
+        if stems:
+            out[:, 4] = self.words.total(stems, chosen)
         return out
 
     def scores(self, features: np.ndarray) -> np.ndarray:
-        """float64 (..., D) of features (..., D, 4)."""
+        """float64 (..., D) of features (..., D, 5)."""
         return np.asarray(features, np.float64) @ np.array(self.settings.weights)
 
     def rows_with_code(self, system: str) -> np.ndarray:

@@ -45,7 +45,7 @@ class Bench:
         group = -15.0  # log prior of a row that only gathers others
         layer = [n for n, value in self.prior.by_node.items() if value > group]
         self.rows = np.flatnonzero(np.isin(self.disease, layer))
-        intake = Intake(self.graph, Linker.open(home / "linker"), Detector.open())
+        intake = Intake(self.graph, Linker.open(home / "linker"), Detector.open(), self.evidence.words)
         self.cases = list(text_cases(paths, intake, self.graph, self.disease))
         self.sources = list(dict.fromkeys(c.source for c in self.cases))
 

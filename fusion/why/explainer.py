@@ -330,7 +330,7 @@ class Explainer:
             found=found,
             calibration=calibration,
             scores=scores,
-            probabilities=calibration.probabilities(scores, workup.present),
+            probabilities=calibration.probabilities(scores, workup.present, workup.words),
             ranked=tuple(order),
         )
 
