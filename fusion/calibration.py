@@ -22,16 +22,24 @@ def softmax(scores: np.ndarray, temperature: float = 1.0) -> np.ndarray:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """How much is known of a patient: how many findings are ``present``, how many ``words`` of the note count, and the
+    best score that a disease ``elsewhere`` than in the chest reaches when it is thought as common as any."""
+
+    present: int = 0
+    words: int = 0
+    elsewhere: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Calibration:
     """How scores become probabilities over a shortlist: softmax((graph's score + gate × correction) / temperature). The
-    words of a note say things twice and tell of other things, the more so the longer it is: with ``length``, the
-    temperature of a note of n words that count is 1 + n / length times as high. A
-    conformal set holds every candidate with a probability of at least ``conformal_threshold`` (coverage 90 % on the
-    patients named by ``on``, ``n`` of them).
+    words of a note say things twice and tell of other things, the more so the longer it is: with ``length``, the scores
+    of a note of n words that count are first divided by 1 + n / length. A conformal set holds every candidate with a
+    probability of at least ``conformal_threshold`` (coverage 90 % on the patients named by ``on``, ``n`` of them).
 
     "None of these" is the last of the candidates and takes part in the softmax with a score of its own; or, with
-    ``none``, its probability is 1 / (1 + e^-(none · x)), x = (1, best score / 10, present findings / 10), and the
-    others share the rest: a patient none of whose findings any candidate explains well is probably ill elsewhere.
+    ``none``, its probability is 1 / (1 + e^-(none · x)), x as `none_evidence` has it, and the others share the rest.
     """
 
     gate: float = 1.0
@@ -42,19 +50,22 @@ class Calibration:
     on: str = ""
     n: int = 0
 
-    def probabilities(self, scores: np.ndarray, findings: int = 0, words: int = 0) -> np.ndarray:
-        """float64 (C,), of scores (C,) that the gate has passed, "none of these" last; ``findings``: how many are
-        present; ``words``: how many of the note count."""
-        temperature = self.temperature * (1 + words / self.length if self.length else 1)
+    def probabilities(self, scores: np.ndarray, known: Known = Known()) -> np.ndarray:
+        """float64 (C,), of scores (C,) that the gate has passed, "none of these" last."""
+        length = 1 + known.words / self.length if self.length else 1.0
         if not self.none or len(scores) < 2:
-            return softmax(scores, temperature)
-        none = _sigmoid(none_evidence(scores[:-1], findings) @ np.array(self.none))
-        return np.append(softmax(scores[:-1], temperature) * (1 - none), none)
+            return softmax(scores, self.temperature * length)
+        none = _sigmoid(none_evidence(scores[:-1], known, length) @ np.array(self.none))
+        return np.append(softmax(scores[:-1], self.temperature * length) * (1 - none), none)
 
 
-def none_evidence(scores: np.ndarray, findings: int) -> np.ndarray:
-    """float64 (3,): x of `Calibration`, of the diseases' scores."""
-    return np.array([1.0, float(np.max(scores)) / 10, findings / 10])
+def none_evidence(scores: np.ndarray, known: Known, length: float = 1.0) -> np.ndarray:
+    """float64 (5,): x of `Calibration`, of the diseases' scores: 1; the best score, its lead on their mean, and the
+    best score elsewhere, each divided by 10 × length; and the present findings / 10. A patient whom no candidate
+    explains well, or none better than the others, or a disease elsewhere better, is probably ill elsewhere."""
+    best = float(np.max(scores))
+    said = np.array([best, best - float(np.mean(scores)), known.elsewhere]) / length
+    return np.array([10.0, *said, known.present]) / 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -105,7 +105,7 @@ class Pipeline:
         """The candidates of a workup, scored and ranked."""
         scores = self.scorer.scores(questions(workup))
         calibration = self.calibrations.of(workup.case.worded)
-        probabilities = calibration.probabilities(scores, workup.present, workup.words)
+        probabilities = calibration.probabilities(scores, self.room.known(workup.case))
         ranked = sorted(range(len(scores) - 1), key=lambda i: (-scores[i], workup.candidates[i].curie))
         first = ranked[0] if ranked else None
         best = 0.0 if first is None else self.with_kinds(workup, probabilities, first) or float(probabilities[first])

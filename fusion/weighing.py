@@ -26,8 +26,8 @@ _MOST_WORDS = 5
 
 
 class Taken(NamedTuple):
-    """A piece that is taken out of the case itself: a finding (its CURIE), "age" or "sex" of the person, or the words of
-    a sentence."""
+    """A piece that is taken out of the case itself: a finding (its CURIE), "age" or "sex" of the person, or the words
+    of a sentence."""
 
     kind: Literal["finding", "person", "words"]
     reference: str

@@ -23,6 +23,7 @@ from fusion.branch import (
     order_mentions,
     path_branch,
 )
+from fusion.calibration import Known
 from fusion.prior import NORMAL, Persons
 from kg.graph import KnowledgeGraph
 from kg.likelihood import Observation
@@ -38,9 +39,7 @@ from retrieval.document import SearchHit
 # ranker its score alone; and for "no acute disease", once an image was looked at as a whole, ln of how that changed its
 # odds, and 1.
 FEATURES = (*PATIENT_FEATURES, "ranker", "unremarkable", "looked")
-PRIOR, WORDS, RANKER, UNREMARKABLE, LOOKED = map(
-    FEATURES.index, ("prior", "words", "ranker", "unremarkable", "looked")
-)
+PRIOR, WORDS, RANKER, UNREMARKABLE, LOOKED = map(FEATURES.index, ("prior", "words", "ranker", "unremarkable", "looked"))
 # Who writes of a patient chose one worth writing of, so that behind words the prior counts for a third; behind an image
 # alone it counts whole.
 PRIOR_OF_IMAGES = 1 / Settings().weights[PRIOR]
@@ -117,16 +116,6 @@ class Workup:
     information: float
     ranked: bool = False
 
-    @property
-    def present(self) -> int:
-        """How many findings are there, or likely."""
-        return sum(o.odds_ratio > 1 for o in observations(self.case))
-
-    @property
-    def words(self) -> int:
-        """How many different words of the note count."""
-        return len(self.case.stems)
-
 
 def observations(case: Case) -> tuple[Observation, ...]:
     """The findings as the likelihood takes them; what was not assessed says nothing, nor does an uncertain finding.
@@ -161,6 +150,7 @@ class WorkupRoom:
         self.evidence = judge if isinstance(judge, WeightOfEvidence) else None
         self.ranker = judge if isinstance(judge, Ranker) else None
         self.disease = judge.annotations.disease
+        self._elsewhere = np.array([], np.int64) if self.evidence is None else self.evidence.unlisted
 
     def patient(self, case: Case) -> Patient:
         graph = self.graph
@@ -225,6 +215,16 @@ class WorkupRoom:
                     1.0 if np.isinf(o.odds_ratio) else 1 - 1 / o.odds_ratio
                 )
         return total
+
+    def known(self, case: Case) -> Known:
+        """How much is known; of images alone nothing is said of diseases elsewhere."""
+        elsewhere = 0.0
+        if self.evidence is not None and case.worded and len(self._elsewhere):
+            features = self._weigh(case, self._elsewhere)
+            features[:, PRIOR] = 0.0
+            elsewhere = float(self.evidence.scores(features).max())
+        present = sum(o.odds_ratio > 1 for o in observations(case))
+        return Known(present=present, words=len(case.stems), elsewhere=elsewhere)
 
     def features(self, case: Case, diseases: Sequence[str]) -> np.ndarray:
         """float32 (len(diseases), F): FEATURES of some diseases (canonical CURIEs)."""

@@ -66,7 +66,8 @@ class NoteWords:
     def stems(self, text: str) -> dict[str, str]:
         """The words of a text that some name holds: stem → the word as it stands first, in the order of the text;
         empty when there is none."""
-        vocabulary, found = self._matrices()[2], {}
+        vocabulary = self._matrices()[2]
+        found: dict[str, str] = {}
         for word in self._tokenize.words(text):
             stem = self._tokenize.stem(word)
             if stem in vocabulary:

@@ -23,8 +23,8 @@ below another absent one is implied by it and not counted again.
 
 What a note says in words that are no name of a finding is weighed apart (`kg.note_words`).
 
-score(d) = weights · (present, absent, prior, person, words); all natural logarithms. Nothing is fitted here; the settings
-say where their values come from.
+score(d) = weights · (present, absent, prior, person, words); all natural logarithms. Nothing is fitted here; the
+settings say where their values come from.
 """
 
 from __future__ import annotations
@@ -82,6 +82,7 @@ class WeightOfEvidence:
             row = int(np.searchsorted(disease, node))
             if row < len(disease) and disease[row] == node:
                 self.prior[row], share[row] = value, np.exp(self.settings.gamma * value)
+        self.unlisted = np.flatnonzero(share == 0)  # rows of the diseases that ``prior`` does not list
         self._share = share / max(share.sum(), 1e-300)
         self.words = NoteWords(graph, self.annotations, self._share)
         self._excluded: dict[int, list[int]] = {}

@@ -199,7 +199,9 @@ def weight(value: float) -> str:
 def _evidence_text(evidence: Evidence) -> Text:
     text = Text(evidence.text)
     notes = (
-        [] if evidence.kind in ("kg_path", "person", "words") or evidence.reference in evidence.text else [evidence.reference]
+        []
+        if evidence.kind in ("kg_path", "person", "words") or evidence.reference in evidence.text
+        else [evidence.reference]
     )
     if evidence.path is not None:
         for triple in evidence.path.triples:

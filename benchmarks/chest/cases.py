@@ -143,7 +143,7 @@ def measure(pipeline: Pipeline, kind: str, cases: list[ChestCase]) -> dict[str, 
         workup, _ = pipeline.lay_out(gathered.case, gathered.embedding, leave_out=leave_out)
         scores = pipeline.scorer.scores(questions(workup))
         calibration = pipeline.calibrations.of(gathered.case.worded)
-        p = calibration.probabilities(scores, workup.present, workup.words)
+        p = calibration.probabilities(scores, pipeline.room.known(workup.case))
         order = np.argsort(-scores[:-1], kind="stable").tolist()
         listed = [workup.candidates[i].curie for i in order[:first]]
         members = int((p >= calibration.conformal_threshold).sum())

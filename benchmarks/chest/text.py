@@ -94,11 +94,10 @@ class Bench:
             s: self.figures(s, settings) | words_fit.believed(self._listed(s, settings), calibration)
             for s in self.sources
         }
-        present, absent, prior, person = settings.weights
+        left_out = {"findings": (0, 1), "absent findings": (1,), "prior": (2,), "age and sex": (3,), "words": (4,)}
         without = {
-            "absent findings": replace(settings, weights=(present, 0.0, prior, person)),
-            "prior": replace(settings, weights=(present, absent, 0.0, person)),
-            "age and sex": replace(settings, weights=(present, absent, prior, 0.0)),
+            name: replace(settings, weights=tuple(0.0 if i in gone else w for i, w in enumerate(settings.weights)))
+            for name, gone in left_out.items()
         }
         parts = {name: {s: self.figures(s, other) for s in self.sources} for name, other in without.items()}
         return {"settings": asdict(settings), "sources": full, "without": parts}

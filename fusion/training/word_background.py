@@ -24,10 +24,10 @@ LEAST = 3
 def shares(documents: Iterable[Document], words: NoteWords) -> dict[str, float]:
     """Stem → the share of the documents that hold it, of those that LEAST documents hold, sorted."""
     held: Counter[str] = Counter()
-    count = 0
-    for count, document in enumerate(documents, 1):
-        held.update(words.stems(f"{document.title} {document.text}").keys())
-    return {stem: held[stem] / count for stem in sorted(held) if held[stem] >= LEAST}
+    said = [words.stems(f"{document.title} {document.text}").keys() for document in documents]
+    for stems in said:
+        held.update(stems)
+    return {stem: held[stem] / len(said) for stem in sorted(held) if held[stem] >= LEAST}
 
 
 def main() -> None:

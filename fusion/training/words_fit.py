@@ -1,8 +1,8 @@
-"""Fitting how findings, prior and person are weighed, and how sure to be, on real patients in words.
+"""Fitting how findings, prior, person and words are weighed, and how sure to be, on real patients in words.
 
-Few parameters, so that they carry over: the settings of `kg.weight_of_evidence` from a grid, three weights beside that
-of present findings (which is 1), a temperature, and three numbers for "none of these". Families of sources count
-alike, and the patients of a family. What is claimed is measured on a source that took no part (`left_out`).
+Few parameters, so that they carry over: the settings of `kg.weight_of_evidence` from a grid, four weights beside that
+of present findings (which is 1), a temperature, and five numbers for "none of these". Families of sources count
+alike, and the patients of a family. What is claimed is measured on a source that took no part (`crossed`).
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import numpy as np
 
 from fusion.calibration import (
     Calibration,
+    Known,
     conformal_threshold,
     expected_calibration_error,
     none_evidence,
@@ -36,17 +37,21 @@ GRID: Mapping[str, Sequence[float]] = {
     "shared": (0.0, 0.5),
 }
 DEPTHS = (1, 3, 5, 10)
+# `Calibration.length`; the likelihood is as good from 20 to 40.
+LENGTH = 30.0
 _RIDGE = 1e-3
 
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What a case says of the candidates under some settings: ``features`` float64 (R, 4), ``right`` bool (R,)."""
+    """What a case says of the candidates under some settings: ``features`` float64 (R, 5), ``right`` bool (R,), and how
+    many words of its note count."""
 
     family: str
     source: str
     features: np.ndarray
     right: np.ndarray
+    words: int = 0
 
 
 def told(cases: Iterable[TextCase], evidence: WeightOfEvidence, persons: Persons, rows: np.ndarray) -> list[Told]:
@@ -56,30 +61,31 @@ def told(cases: Iterable[TextCase], evidence: WeightOfEvidence, persons: Persons
         if text.right[rows].any():
             case = text.case
             person = persons.ratio(case.age, case.sex, case.setting)
-            features = evidence.features(observations(case), rows, person)
-            found.append(Told(text.family, text.source, features, text.right[rows]))
+            features = evidence.features(observations(case), rows, person, case.stems)
+            found.append(Told(text.family, text.source, features, text.right[rows], len(case.stems)))
     return found
 
 
 def fit_weights(cases: Sequence[Told]) -> tuple[np.ndarray, float, float]:
-    """Weights float64 (4,) of the features, the first 1; the temperature; and the loss: the mean over families of the
+    """Weights float64 (5,) of the features, the first 1; the temperature; and the loss: the mean over families of the
     mean negative log likelihood of the right answers."""
     from scipy.optimize import minimize
 
     share = _shares(cases)
+    scaled = [c.features / (1 + c.words / LENGTH) for c in cases]
 
     def loss(x: np.ndarray) -> tuple[float, np.ndarray]:
         total, gradient = 0.0, np.zeros(len(x))
-        for case, own in zip(cases, share, strict=True):
-            p = softmax(case.features @ x)
+        for case, features, own in zip(cases, scaled, share, strict=True):
+            p = softmax(features @ x)
             kept = float(p[case.right].sum())
             posterior = np.where(case.right, p / max(kept, 1e-12), 0.0)
             total -= own * float(np.log(max(kept, 1e-12)))
-            gradient += own * ((p - posterior) @ case.features)
+            gradient += own * ((p - posterior) @ features)
         return total + _RIDGE * float(x @ x), gradient + 2 * _RIDGE * x
 
-    bounds = [(0.05, 4.0), (0.0, 4.0), (0.0, 4.0), (0.0, 4.0)]
-    found = minimize(loss, np.array([0.5, 0.25, 0.2, 0.5]), jac=True, method="L-BFGS-B", bounds=bounds)
+    bounds = [(0.05, 4.0)] + [(0.0, 4.0)] * (len(FEATURES) - 1)
+    found = minimize(loss, np.array([0.5, 0.25, 0.2, 0.5, 0.5]), jac=True, method="L-BFGS-B", bounds=bounds)
     return found.x / found.x[0], 1 / float(found.x[0]), float(found.fun)
 
 
@@ -137,8 +143,8 @@ def top(ranks: Sequence[int]) -> dict[str, float]:
 @dataclass(frozen=True, slots=True)
 class Listed:
     """A shortlist: ``base`` and ``correction`` float64 (K,), the graph's scores and the network's; ``right`` bool (K,);
-    ``kinds`` bool (K, K), row i the candidates that are the i-th or a kind of it; how many findings are present; and
-    whether the patient's disease is none of the chest."""
+    ``kinds`` bool (K, K), row i the candidates that are the i-th or a kind of it; how much is known; and whether the
+    patient's disease is none of the chest."""
 
     family: str
     source: str
@@ -146,7 +152,7 @@ class Listed:
     correction: np.ndarray
     right: np.ndarray
     kinds: np.ndarray
-    findings: int
+    known: Known
     outside: bool
 
     def scores(self, gate: float) -> np.ndarray:
@@ -179,7 +185,7 @@ def listed(
             correction,
             text.right[np.searchsorted(room.disease, [room.graph.node(n) for n in names])],
             np.array([[one in other for other in above] for one in names]),
-            workup.present,
+            room.known(text.case),
             text.outside,
         )
 
@@ -197,7 +203,7 @@ def fit_calibration(cases: Sequence[Listed], named: str) -> Calibration:
     share = _shares(found)
 
     def loss(x: np.ndarray) -> float:
-        kept = [float(softmax(c.scores(x[1]), np.exp(x[0]))[c.right].sum()) for c in found]
+        kept = [float(softmax(c.scores(x[1]), np.exp(x[0]) * _length(c))[c.right].sum()) for c in found]
         return float(-share @ np.log(np.maximum(kept, 1e-12)))
 
     asked = any(c.correction.any() for c in found)
@@ -206,7 +212,7 @@ def fit_calibration(cases: Sequence[Listed], named: str) -> Calibration:
     gate = round(float(gate), 3)
     every = _shares(cases)
     outside = np.array([c.outside for c in cases], float)
-    evidence = np.stack([none_evidence(c.scores(gate), c.findings) for c in cases])
+    evidence = np.stack([none_evidence(c.scores(gate), c.known, _length(c)) for c in cases])
 
     def doubt(b: np.ndarray) -> float:
         z = evidence @ b
@@ -214,7 +220,12 @@ def fit_calibration(cases: Sequence[Listed], named: str) -> Calibration:
 
     none = tuple(round(float(b), 4) for b in minimize(doubt, np.zeros(evidence.shape[1]), method="BFGS").x)
     fitted = Calibration(
-        gate=gate, none=none, temperature=round(float(np.exp(log_temperature)), 4), on=named, n=len(cases)
+        gate=gate,
+        none=none,
+        temperature=round(float(np.exp(log_temperature)), 4),
+        length=LENGTH,
+        on=named,
+        n=len(cases),
     )
     told = np.array([_probabilities(c, fitted)[:-1][c.right].max() for c in found])
     return replace(fitted, conformal_threshold=round(conformal_threshold(told, weight=share), 6))
@@ -230,9 +241,13 @@ def crossed(cases: Sequence[Listed]) -> dict[str, dict[str, float]]:
     return out
 
 
+def _length(case: Listed) -> float:
+    return 1 + case.known.words / LENGTH
+
+
 def _probabilities(case: Listed, calibration: Calibration) -> np.ndarray:
     scores = np.append(case.scores(calibration.gate), 0.0)
-    return calibration.probabilities(scores, case.findings)
+    return calibration.probabilities(scores, case.known)
 
 
 def believed(cases: Sequence[Listed], calibration: Calibration) -> dict[str, float]:

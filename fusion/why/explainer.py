@@ -330,7 +330,7 @@ class Explainer:
             found=found,
             calibration=calibration,
             scores=scores,
-            probabilities=calibration.probabilities(scores, workup.present, workup.words),
+            probabilities=calibration.probabilities(scores, self.pipeline.room.known(workup.case)),
             ranked=tuple(order),
         )
 

@@ -8,6 +8,7 @@ import pytest
 from errors import ArtifactError
 from fusion.calibration import (
     Calibration,
+    Known,
     ListCalibration,
     Remainder,
     conformal_threshold,
@@ -135,12 +136,22 @@ def test_groups_by_age_and_sex() -> None:
     assert patient_groups(65, "M")[1] == "65 and over"
 
 
+def test_the_scores_of_a_longer_note_count_for_less() -> None:
+    told = Calibration(temperature=1.5, length=30, none=(0.0, -1.0, 0.0, 0.0, 0.0))
+    scores = np.array([9.0, 6.0, 0.0])
+    long = told.probabilities(scores, Known(words=60))  # everything is said three times
+    np.testing.assert_allclose(long, told.probabilities(scores / 3))
+    assert told.probabilities(scores).max() > long.max()
+
+
 def test_none_of_these_has_a_probability_of_its_own() -> None:
-    told = Calibration(temperature=2.0, none=(0.5, -2.0, -1.0))
+    told = Calibration(temperature=2.0, none=(0.5, -2.0, -1.5, 1.0, -1.0))
     scores = np.array([8.0, 2.0, 123.0])  # the last is not looked at
-    p = told.probabilities(scores, findings=4)
-    none = 1 / (1 + np.exp(-(0.5 - 2.0 * 0.8 - 1.0 * 0.4)))
+    p = told.probabilities(scores, Known(present=4, elsewhere=6.0))
+    none = 1 / (1 + np.exp(-(0.5 - 2.0 * 0.8 - 1.5 * 0.3 + 1.0 * 0.6 - 1.0 * 0.4)))
     np.testing.assert_allclose(p, [*(softmax(scores[:2], 2.0) * (1 - none)), none])
     assert p.sum() == pytest.approx(1)
-    assert told.probabilities(scores, findings=9)[-1] < p[-1], "the more is known, the less is it none"
+    more = told.probabilities(scores, Known(present=9, elsewhere=6.0))
+    assert more[-1] < p[-1], "the more is known, the less is it none"
+    assert told.probabilities(scores, Known(present=4, elsewhere=9.0))[-1] > p[-1]
     np.testing.assert_allclose(Calibration(temperature=2.0).probabilities(scores), softmax(scores, 2.0))

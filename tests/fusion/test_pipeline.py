@@ -18,7 +18,8 @@ from fusion.scorer import Question, Scorer
 from fusion.training.curriculum import Curriculum, Drawn
 from fusion.training.imaged_cases import imaged_cases
 from fusion.weighing import LEAST_WEIGHT
-from fusion.workup import FEATURES, Workup
+from fusion.workup import FEATURES, PRIOR_OF_IMAGES, Workup
+from kg.weight_of_evidence import Settings
 from ontologies.chest import layer as chest
 from ontologies.linking.context.measurement import FINDINGS
 from vision import training_cases
@@ -69,12 +70,9 @@ def test_removing_one_kind_changes_only_what_it_supports(pipeline: Pipeline, wor
 
 def reports(pipeline: Pipeline) -> Iterator[tuple[Workup, DiagnosticReport]]:
     for note in ("65M fever and productive cough, no hemoptysis", "orthopnea and leg swelling, known smoker"):
-        findings = pipeline.intake.read_note(note)
-        from fusion.workup import Case
-
-        case = Case(observed=pipeline.intake.observed(findings, ()), note=note, age=65, sex="M")
-        workup, found = pipeline.lay_out(case)
-        yield workup, pipeline.report(workup, found, findings, 3)
+        gathered = pipeline.intake.gather(Patient(note=note, age=65, sex="M"))
+        workup, found = pipeline.lay_out(gathered.case)
+        yield workup, pipeline.report(workup, found, gathered.findings, 3)
 
 
 def test_every_weight_shown_is_what_removal_measures(pipeline: Pipeline) -> None:
@@ -95,6 +93,9 @@ def test_every_weight_shown_is_what_removal_measures(pipeline: Pipeline) -> None
                     similar = {candidate.curie: [b for b in rest if b.kind == "case"]}
                     without = pipeline.room.lay_out(case, [(candidate.curie, features)], papers=papers, cases=similar)
                     question = Question(workup=without, candidate=without.candidates[0])
+                elif piece.kind == "words":
+                    features = pipeline.room.features(workup.case.without(piece.reference), [candidate.curie])[0]
+                    question = Question(workup=workup, candidate=replace(candidate, features=features))
                 else:
                     kept = tuple(b for b in candidate.branches if b.reference != piece.reference)
                     features = candidate.features
@@ -107,8 +108,24 @@ def test_every_weight_shown_is_what_removal_measures(pipeline: Pipeline) -> None
                 assert piece.weight == pytest.approx(measured, abs=2 * CLOSE)
                 assert abs(piece.weight) >= LEAST_WEIGHT
                 assert piece.stance == ("supports" if measured > 0 else "contradicts")
-    assert {"finding", "person", "kg_path"} <= kinds
+    assert {"finding", "person", "words", "kg_path"} <= kinds
     assert ("literature" in kinds) == bool(pipeline.calibrations.words.gate), "papers speak through the network"
+
+
+def test_what_a_note_denies_or_doubts_lends_no_words(pipeline: Pipeline) -> None:
+    said = pipeline.intake.gather(Patient(note="Productive cough. No pleural effusion. Possible fever.")).case
+    assert next(p.reference for p in said.passages).startswith("note:0-")
+    assert "cough" in said.stems
+    assert not {"effus", "fever"} & set(said.stems)
+
+
+def test_images_alone_have_no_words_and_the_whole_prior(pipeline: Pipeline) -> None:
+    said = pipeline.intake.gather(Patient(present=("HP:0032177",))).case
+    assert said.passages == ()
+    worded, seen = (pipeline.room.features(replace(said, worded=w), ["MONDO:0005249"]) for w in (True, False))
+    prior = FEATURES.index("prior")
+    assert seen[0, prior] == pytest.approx(PRIOR_OF_IMAGES * worded[0, prior])
+    assert PRIOR_OF_IMAGES * Settings().weights[prior] == pytest.approx(1)
 
 
 def test_a_report_is_complete_and_repeatable(pipeline: Pipeline) -> None:

@@ -24,7 +24,7 @@ def evidence(graph: KnowledgeGraph, gamma: float = 1.0, shared: float = 1.0) -> 
         prior={graph.node(curie): value for curie, value in PRIOR.items()},
         default_prior=-9.0,
         settings=Settings(
-            noise=NOISE, decay=DECAY, gamma=gamma, rarest=1e-4, shared=shared, weights=(1.0, 0.5, 0.2, 1.0)
+            noise=NOISE, decay=DECAY, gamma=gamma, rarest=1e-4, shared=shared, weights=(1.0, 0.5, 0.2, 1.0, 1.0)
         ),
     )
 
@@ -104,7 +104,7 @@ def test_prior_and_person_are_features_of_their_own(model: WeightOfEvidence) -> 
     found = model.features([Observation(curie="HP:4")], person=person)
     np.testing.assert_allclose(found[:, 3], person)
     np.testing.assert_allclose(found[:, 2], [PRIOR["OMIM:1"], PRIOR["OMIM:2"], PRIOR["OMIM:3"]])
-    np.testing.assert_allclose(model.scores(found), found @ [1.0, 0.5, 0.2, 1.0])
+    np.testing.assert_allclose(model.scores(found), found @ [1.0, 0.5, 0.2, 1.0, 1.0])
 
 
 def test_order_repetition_and_a_choice_of_rows_change_nothing(model: WeightOfEvidence) -> None:

@@ -10,21 +10,24 @@ import numpy as np
 import pytest
 
 from errors import InputError
-from fusion.calibration import softmax
+from fusion.calibration import Known, softmax
 from fusion.intake import Gathered, Patient
 from fusion.training.text_cases import text_cases
 from fusion.training.words_fit import Listed, Told, believed, best_settings, fit_calibration, fit_weights, ranks, top
 from fusion.workup import Case, Observed, WorkupRoom
 from kg.weight_of_evidence import Settings
 
-WEIGHTS = np.array([1.0, 0.5, 0.3, 0.8])
+WEIGHTS = np.array([1.0, 0.5, 0.3, 0.8, 0.6])
+
+
+KNOWN = Known(present=5)
 
 
 def patients(count: int, temperature: float = 1.0, seed: int = 0) -> list[Told]:
     rng = np.random.default_rng(seed)
     found = []
     for i in range(count):
-        features = rng.normal(size=(12, 4)) * [3.0, 1.0, 3.0, 1.0]
+        features = rng.normal(size=(12, 5)) * [3.0, 1.0, 3.0, 1.0, 2.0]
         drawn = rng.choice(12, p=softmax(features @ WEIGHTS / temperature))
         found.append(Told("f", f"f/{i % 2}", features, np.arange(12) == drawn))
     return found
@@ -39,7 +42,7 @@ def listed(count: int, temperature: float, outside: bool = False, seed: int = 0)
         right = np.zeros(8, bool)
         if not outside:
             right[rng.choice(8, p=softmax(scores, temperature))] = True
-        found.append(Listed("ill", "ill/x", scores, np.zeros(8), right, np.eye(8, dtype=bool), 5, outside))
+        found.append(Listed("ill", "ill/x", scores, np.zeros(8), right, np.eye(8, dtype=bool), KNOWN, outside))
     return found
 
 
@@ -61,8 +64,10 @@ def test_the_settings_of_the_least_loss_are_chosen_without_the_source_left_out()
 
 
 def test_ranks_count_ties_against_the_right_answer() -> None:
-    case = Told("f", "s", np.array([[1.0, 0, 0, 0], [1.0, 0, 0, 0], [0.0, 0, 0, 0]]), np.array([True, False, False]))
-    assert ranks([case], (1.0, 0.0, 0.0, 0.0)) == [2]
+    case = Told(
+        "f", "s", np.array([[1.0, 0, 0, 0, 0], [1.0, 0, 0, 0, 0], [0.0, 0, 0, 0, 0]]), np.array([True, False, False])
+    )
+    assert ranks([case], (1.0, 0.0, 0.0, 0.0, 0.0)) == [2]
     assert top([1, 2, 6]) == {"top1": 0.333, "top3": 0.667, "top5": 0.667, "top10": 1.0}
     assert top([]) == {}
 
@@ -80,11 +85,35 @@ def test_a_calibration_says_what_it_was_fitted_on() -> None:
 
 def test_a_network_that_helps_is_let_through_and_one_that_does_not_is_not() -> None:
     cases = listed(600, 1.0)
-    helps = [Listed(c.family, c.source, c.base * 0.2, c.base * 0.8, c.right, c.kinds, 5, False) for c in cases]
+    helps = [Listed(c.family, c.source, c.base * 0.2, c.base * 0.8, c.right, c.kinds, KNOWN, False) for c in cases]
     assert fit_calibration(helps, "").gate > 0.3
     rng = np.random.default_rng(3)
-    babble = [Listed(c.family, c.source, c.base, rng.normal(size=8) * 4, c.right, c.kinds, 5, False) for c in cases]
+    babble = [Listed(c.family, c.source, c.base, rng.normal(size=8) * 4, c.right, c.kinds, KNOWN, False) for c in cases]
     assert fit_calibration(babble, "").gate < 0.1
+
+
+def test_longer_notes_are_believed_less() -> None:
+    """Scores of a note of 30 words say everything twice; the fit of both lengths together is that of the short ones."""
+    short = listed(900, 1.5)
+    long = [
+        Listed(c.family, c.source, 2 * c.base, c.correction, c.right, c.kinds, Known(present=5, words=30), False)
+        for c in listed(900, 1.5, seed=1)
+    ]
+    found = fit_calibration([*short, *long], "")
+    assert found.temperature == pytest.approx(1.5, rel=0.12)
+    assert believed(long, found)["ece"] < 0.06
+
+
+def test_a_patient_whom_a_disease_elsewhere_explains_better_is_probably_ill_elsewhere() -> None:
+    here = listed(500, 1.5)
+    there = [
+        Listed(
+            c.family, c.source, c.base, c.correction, np.zeros(8, bool), c.kinds, Known(present=5, elsewhere=15), True
+        )
+        for c in listed(500, 1.5, seed=1)
+    ]
+    found = fit_calibration([*here, *there], "")
+    assert believed(there, found)["none"] > 0.9 > 0.1 > believed(here, found)["none"]
 
 
 def test_families_count_alike() -> None:
@@ -95,7 +124,7 @@ def test_families_count_alike() -> None:
 
 
 def vars_of(case: Listed) -> tuple[Any, ...]:
-    return case.base, case.correction, case.right, case.kinds, case.findings, case.outside
+    return case.base, case.correction, case.right, case.kinds, case.known, case.outside
 
 
 class FakeIntake:
