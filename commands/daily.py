@@ -18,10 +18,12 @@ from commands.terminal import (
     HomeOption,
     OutputOption,
     Progress,
+    ReportFormatOption,
     progress,
     read_text,
     say,
     show,
+    show_report,
     write,
     write_parts,
 )
@@ -62,7 +64,7 @@ def diagnose(
         typer.Option("--setting", help="Where the patient is seen: it changes how common diseases are."),
     ] = "neutral",
     k: CountOption = 5,
-    layout: FormatOption = "table",
+    layout: ReportFormatOption = "table",
     output: OutputOption = None,
     device: DeviceOption = "cpu",
     home: HomeOption = None,
@@ -76,12 +78,10 @@ def diagnose(
         raise InputError("a finding cannot be present and absent", value=both[0], expected="--finding or --absent")
     for image in images or ():
         _readable(image)
-    from reports.table import render
-
     report = whydx.open(home, device=device).diagnose(
         images or (), note=text, present=finding or (), absent=absent or (), age=age, sex=sex, setting=setting, k=k
     )
-    show(report, render, layout, output)
+    show_report(report, layout, output)
 
 
 @app.command(rich_help_panel=_PANEL)

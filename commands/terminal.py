@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 Progress = Callable[[str, int, int], None]
 Layout = Literal["table", "json"]
+ReportLayout = Literal["table", "json", "html"]
 
 HomeOption = Annotated[
     Path | None,
@@ -33,6 +34,9 @@ OutputOption = Annotated[
     Path | None, typer.Option("-o", "--output", help="Write to this file instead of stdout.", show_default=False)
 ]
 FormatOption = Annotated[Layout, typer.Option("--format", help="For a reader, or for a program.")]
+ReportFormatOption = Annotated[
+    ReportLayout, typer.Option("--format", help="For a reader, for a program, or as a page.")
+]
 DeviceOption = Annotated[
     Literal["cpu", "cuda", "mps"], typer.Option("--device", help="Where the detector's networks run.")
 ]
@@ -104,6 +108,18 @@ def show(value: Any, draw: Callable[[Any, Console], None], layout: Layout, outpu
     if not console.is_terminal and "COLUMNS" not in os.environ:
         console.width = WIDTH
     draw(value, console)
+
+
+def show_report(report: Any, layout: ReportLayout, output: Path | None) -> None:
+    """``show`` for a diagnostic report, which has more formats."""
+    if layout in ("table", "json"):
+        from reports.table import render
+
+        show(report, render, "json" if layout == "json" else "table", output)
+        return
+    from reports.reporter import reporter
+
+    write(reporter(layout).render(report), output)
 
 
 def say(line: str) -> None:
