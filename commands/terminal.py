@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 Progress = Callable[[str, int, int], None]
 Layout = Literal["table", "json"]
-ReportLayout = Literal["table", "json", "html"]
+ReportLayout = Literal["table", "json", "html", "fhir"]
 
 HomeOption = Annotated[
     Path | None,
@@ -35,7 +35,7 @@ OutputOption = Annotated[
 ]
 FormatOption = Annotated[Layout, typer.Option("--format", help="For a reader, or for a program.")]
 ReportFormatOption = Annotated[
-    ReportLayout, typer.Option("--format", help="For a reader, for a program, or as a page.")
+    ReportLayout, typer.Option("--format", help="For a reader, for a program, or as a page or FHIR R4.")
 ]
 DeviceOption = Annotated[
     Literal["cpu", "cuda", "mps"], typer.Option("--device", help="Where the detector's networks run.")

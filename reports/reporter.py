@@ -6,7 +6,7 @@ from typing import Literal, Protocol, get_args
 
 from fusion.diagnosis import DiagnosticReport
 
-DocumentFormat = Literal["html"]
+DocumentFormat = Literal["html", "fhir"]
 FORMATS: tuple[str, ...] = get_args(DocumentFormat)
 
 
@@ -23,4 +23,8 @@ def reporter(name: str) -> Reporter:
         from reports.html import HtmlReporter
 
         return HtmlReporter()
+    if name == "fhir":
+        from reports.fhir import FhirReporter
+
+        return FhirReporter()
     raise KeyError(name)
