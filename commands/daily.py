@@ -81,7 +81,7 @@ def diagnose(
     report = whydx.open(home, device=device).diagnose(
         images or (), note=text, present=finding or (), absent=absent or (), age=age, sex=sex, setting=setting, k=k
     )
-    show_report(report, layout, output)
+    show_report(report, layout, output, home)
 
 
 @app.command(rich_help_panel=_PANEL)

@@ -28,12 +28,14 @@ Ask = Callable[..., tuple[Any, str]]
 
 
 @app.command(rich_help_panel="Every day")
-def report(case: CaseArgument, layout: ReportFormatOption = "table", output: OutputOption = None) -> None:
-    """Show a saved report again, or turn it into another format. Needs no home."""
+def report(
+    case: CaseArgument, layout: ReportFormatOption = "table", output: OutputOption = None, home: HomeOption = None
+) -> None:
+    """Show a saved report again, or turn it into another format. A home only adds names for the patient."""
     text = read_text("-" if case == "-" else f"@{case}", "report")
     from reports.json import loads
 
-    show_report(loads(text), layout, output)
+    show_report(loads(text), layout, output, home)
 
 
 def _verb(name: str) -> Callable[[Ask], Ask]:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 Progress = Callable[[str, int, int], None]
 Layout = Literal["table", "json"]
-ReportLayout = Literal["table", "json", "html", "fhir"]
+ReportLayout = Literal["table", "json", "html", "fhir", "plain"]
 
 HomeOption = Annotated[
     Path | None,
@@ -35,7 +35,7 @@ OutputOption = Annotated[
 ]
 FormatOption = Annotated[Layout, typer.Option("--format", help="For a reader, or for a program.")]
 ReportFormatOption = Annotated[
-    ReportLayout, typer.Option("--format", help="For a reader, for a program, or as a page or FHIR R4.")
+    ReportLayout, typer.Option("--format", help="For a reader, for a program, as a page, FHIR R4, or for the patient.")
 ]
 DeviceOption = Annotated[
     Literal["cpu", "cuda", "mps"], typer.Option("--device", help="Where the detector's networks run.")
@@ -110,8 +110,9 @@ def show(value: Any, draw: Callable[[Any, Console], None], layout: Layout, outpu
     draw(value, console)
 
 
-def show_report(report: Any, layout: ReportLayout, output: Path | None) -> None:
-    """``show`` for a diagnostic report, which has more formats."""
+def show_report(report: Any, layout: ReportLayout, output: Path | None, home: Path | None) -> None:
+    """``show`` for a diagnostic report, which has more formats. Names for the patient are those of the home's graph,
+    if there is one."""
     if layout in ("table", "json"):
         from reports.table import render
 
@@ -119,7 +120,13 @@ def show_report(report: Any, layout: ReportLayout, output: Path | None) -> None:
         return
     from reports.reporter import reporter
 
-    write(reporter(layout).render(report), output)
+    names = None
+    if layout == "plain":
+        from home import Part, home_folder, part_folder
+        from reports.plain import concepts_of, lay_names
+
+        names = lay_names(part_folder(home_folder(home), Part.graph) / "terms.parquet", concepts_of(report))
+    write(reporter(layout, names).render(report), output)
 
 
 def say(line: str) -> None:

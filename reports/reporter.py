@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal, Protocol, get_args
 
 from fusion.diagnosis import DiagnosticReport
 
-DocumentFormat = Literal["html", "fhir"]
+DocumentFormat = Literal["html", "fhir", "plain"]
 FORMATS: tuple[str, ...] = get_args(DocumentFormat)
 
 
@@ -17,8 +18,9 @@ class Reporter(Protocol):
         """The whole document as text. The same report gives the same text."""
 
 
-def reporter(name: str) -> Reporter:
-    """The reporter of a format; ``name`` is one of ``FORMATS``. Raises KeyError for any other."""
+def reporter(name: str, lay_names: Mapping[str, str] | None = None) -> Reporter:
+    """The reporter of a format; ``name`` is one of ``FORMATS``, ``lay_names`` (CURIE → a layperson's words) is for
+    "plain". Raises KeyError for any other name."""
     if name == "html":
         from reports.html import HtmlReporter
 
@@ -27,4 +29,8 @@ def reporter(name: str) -> Reporter:
         from reports.fhir import FhirReporter
 
         return FhirReporter()
+    if name == "plain":
+        from reports.plain import PlainReporter
+
+        return PlainReporter(lay_names)
     raise KeyError(name)
