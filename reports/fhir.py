@@ -9,6 +9,7 @@ from typing import Any
 
 from fusion.diagnosis import DiagnosticReport
 from ontologies.concept import Concept
+from reports.cleaning import without_controls
 from reports.json import dumps, plain
 from reports.table import DISCLAIMER, KINDS, percent, weight
 from vision.finding import Finding, in_words
@@ -51,7 +52,7 @@ class FhirReporter:
 
     def render(self, report: DiagnosticReport) -> str:
         """The bundle as JSON text with a newline at the end."""
-        return json.dumps(bundle(report), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+        return json.dumps(bundle(without_controls(report)), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def bundle(report: DiagnosticReport) -> Resource:

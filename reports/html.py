@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fusion.diagnosis import Diagnosis, DiagnosticReport, Evidence
+from reports.cleaning import without_controls
 from reports.drawing import BOX_WIDTH, drawing
 from reports.table import DISCLAIMER, KINDS, SIGNS, codes, percent, scores, short, weight
 from vision.finding import in_words
@@ -27,6 +28,7 @@ class HtmlReporter:
 
     def render(self, report: DiagnosticReport) -> str:
         """The page of ``report``; all that the report says is escaped, whatever it holds."""
+        report = without_controls(report)
         style = (_FOLDER / "report.css").read_text(encoding="utf-8")
         digest = base64.b64encode(hashlib.sha256(style.encode("utf-8")).digest()).decode("ascii")
         return _template().render(

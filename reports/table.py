@@ -12,6 +12,7 @@ from rich.text import Text
 
 from fusion.diagnosis import Diagnosis, DiagnosticReport, Evidence
 from ontologies.concept import Concept
+from reports.cleaning import without_controls
 from retrieval.document import SearchHit
 from vision.finding import Finding, in_words
 
@@ -40,6 +41,7 @@ SIGNS = {"present": ("+", "green"), "uncertain": ("?", "yellow"), "absent": ("âˆ
 
 def render(report: DiagnosticReport, console: Console) -> None:
     """Print ``report`` on ``console``; empty sections are left out, a missing answer is said in words."""
+    report = without_controls(report)
     console.print(Text(DISCLAIMER, style="dim"))
     for line in report.warnings:
         console.print(Text(f"! {line}", style="bold yellow"))
