@@ -120,7 +120,8 @@ def link(
 
     many = layout in ("jsonl", "pubtator")
     read = documents.read(sources, lines=lines or (many and list(sources) == ["-"]))
-    from reports.listing import matches, texts
+    from reports.listing import text as one_text
+    from reports.listing import texts
 
     dx = whydx.open(home)
     dx.linker  # noqa: B018 - what is missing is said before a text is read
@@ -139,10 +140,12 @@ def link(
             return
         rows = [{"id": text.identifier, **row} for text, row in found]
     reader: Any = layout  # table or json
-    if read.single and not similar:
-        show(rows[0]["matches"], matches, reader, output)
-    else:
+    if not read.single or similar:
         show(rows, texts, reader, output)
+    elif layout == "json":
+        show(rows[0]["matches"], one_text, reader, output)
+    else:
+        show(rows[0], one_text, reader, output)
 
 
 @app.command(rich_help_panel=_PANEL)
@@ -240,6 +243,7 @@ def _with_nil(link_all: Callable[..., Any], texts: Iterable[str]) -> Iterator[di
 def _read_all(ask: Ask, read: Texts, advance: Progress | None, note: bool) -> Iterator[tuple[Text, dict[str, Any]]]:
     """Each text with its matches, as they are read; of one that is not English, that is said."""
     from ontologies.linking.context.language import NAMES, language
+    from ontologies.linking.unread import understanding
 
     given, read_ahead = tee(read.texts)
     found = ask(text.text for text in read_ahead)
@@ -249,6 +253,12 @@ def _read_all(ask: Ask, read: Texts, advance: Progress | None, note: bool) -> It
         if note and (other := language(text.text)):
             say(f"not read: {text.identifier} seems to be in {NAMES[other]}, and only English is read")
             row["language"] = other
+        elif note:
+            read_so_far = understanding(text.text, row["matches"])
+            row["understood"] = read_so_far.share
+            row["unread"] = [
+                {"phrase": span.of(text.text), "start": span.start, "end": span.end} for span in read_so_far.unread
+            ]
         yield text, row
 
 
