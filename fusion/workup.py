@@ -41,7 +41,7 @@ from retrieval.document import SearchHit
 # odds, and 1.
 FEATURES = (*PATIENT_FEATURES, "ranker", "unremarkable", "looked")
 PRIOR, WORDS, RANKER, UNREMARKABLE, LOOKED = map(FEATURES.index, ("prior", "words", "ranker", "unremarkable", "looked"))
-# Who writes of a patient chose one worth writing of, so that behind words the prior counts for a third; behind an image
+# Who writes of a patient chose one worth writing of, so that behind words the prior counts for less; behind an image
 # alone it counts whole.
 PRIOR_OF_IMAGES = 1 / Settings().weights[PRIOR]
 # The odds of a stated "normal radiograph", and of the surest detector.

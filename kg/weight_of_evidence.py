@@ -56,7 +56,7 @@ class Settings:
     gamma: float = 0.3
     rarest: float = 0.003
     shared: float = 0.5
-    weights: tuple[float, ...] = (1.0, 0.35, 0.5, 2.5, 1.4)
+    weights: tuple[float, ...] = (1.0, 0.35, 0.8, 2.0, 1.0)
 
 
 class WeightOfEvidence:
