@@ -134,7 +134,7 @@ def link(
             ask: Ask = partial(_with_nil, partial(names.link_all, systems=systems, nested=all_spans, note=note))
         else:
             ask = partial(_matches, partial(dx.link_all, vocab=vocab, nested=all_spans, note=note))
-        found = _read_all(ask, read, advance, note)
+        found = _read_all(ask, read, advance, note, whole=vocab is None)
         if many:
             write_parts((_rendered(text, row, layout, vocab) for text, row in found), output)
             return
@@ -240,8 +240,11 @@ def _with_nil(link_all: Callable[..., Any], texts: Iterable[str]) -> Iterator[di
     return ({"matches": matches, "nil": nil} for matches, nil in link_all(texts))
 
 
-def _read_all(ask: Ask, read: Texts, advance: Progress | None, note: bool) -> Iterator[tuple[Text, dict[str, Any]]]:
-    """Each text with its matches, as they are read; of one that is not English, that is said."""
+def _read_all(
+    ask: Ask, read: Texts, advance: Progress | None, note: bool, *, whole: bool
+) -> Iterator[tuple[Text, dict[str, Any]]]:
+    """Each text with its matches, as they are read; of a note, what was not understood, where the ``whole`` vocabulary
+    was looked for; of one that is not English, that."""
     from ontologies.linking.context.language import NAMES, language
     from ontologies.linking.unread import understanding
 
@@ -253,11 +256,11 @@ def _read_all(ask: Ask, read: Texts, advance: Progress | None, note: bool) -> It
         if note and (other := language(text.text)):
             say(f"not read: {text.identifier} seems to be in {NAMES[other]}, and only English is read")
             row["language"] = other
-        elif note:
-            read_so_far = understanding(text.text, row["matches"])
-            row["understood"] = read_so_far.share
+        elif note and whole:
+            understood = understanding(text.text, row["matches"])
+            row["understood"] = understood.share
             row["unread"] = [
-                {"phrase": span.of(text.text), "start": span.start, "end": span.end} for span in read_so_far.unread
+                {"phrase": span.of(text.text), "start": span.start, "end": span.end} for span in understood.unread
             ]
         yield text, row
 
