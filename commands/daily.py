@@ -165,7 +165,7 @@ def paths(
     A file that ends in .png or .svg gets a picture.
     """
     from commands.ontology import rendered
-    from kg import picture, views
+    from kg.export import picture, views
     from reports.listing import walks
 
     dx = whydx.open(home)
