@@ -20,7 +20,8 @@ def without_controls(value: _Value) -> _Value:
 
 def _cleaned(value: Any) -> Any:
     if isinstance(value, str):
-        return value if value.isprintable() else value.translate(_REPLACED)
+        text = value if value.isprintable() else value.translate(_REPLACED)
+        return value if text == value else text
     if isinstance(value, tuple):
         items = tuple(map(_cleaned, value))
         return value if all(a is b for a, b in zip(items, value, strict=True)) else items

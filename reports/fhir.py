@@ -11,7 +11,7 @@ from fusion.diagnosis import DiagnosticReport
 from ontologies.concept import Concept
 from reports.cleaning import without_controls
 from reports.json import dumps, plain
-from reports.table import DISCLAIMER, KINDS, percent, weight
+from reports.table import DISCLAIMER, KINDS, percent, understanding, weight
 from vision.finding import Finding, in_words
 
 Resource = dict[str, Any]
@@ -189,8 +189,7 @@ def _conclusion(report: DiagnosticReport) -> str:
     abstained = [f"No diagnosis is named: {report.abstention}"] if report.abstention else []
     none = f"None of these ({percent(report.none_of_these)})"
     steps = [f"To consider: {step.text} [{step.disease}; {step.reference}]" for step in report.next_steps]
-    phrases = getattr(report, "not_understood", ())
-    unread = [f"Not understood: {phrase}" for phrase in phrases]
+    unread = filter(None, [understanding(report)])
     return "\n".join([*report.warnings, *abstained, *ranked, none, *steps, *unread, DISCLAIMER])
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from fusion.diagnosis import Diagnosis, DiagnosticReport, Evidence
 from reports.cleaning import without_controls
 from reports.drawing import BOX_WIDTH, drawing
-from reports.table import DISCLAIMER, KINDS, SIGNS, codes, percent, scores, short, weight
+from reports.table import DISCLAIMER, KINDS, SIGNS, codes, percent, scores, short, understanding, weight
 from vision.finding import in_words
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ class HtmlReporter:
             digest=digest,
             disclaimer=DISCLAIMER,
             findings=sorted(report.findings, key=lambda f: (f.origin != "image", -(f.probability or 0.0), f.label)),
-            not_understood=getattr(report, "not_understood", ()) or getattr(report, "unread", ()),
+            understanding=understanding(report),
             box_width=BOX_WIDTH,
         )
 

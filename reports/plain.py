@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 
 from fusion.diagnosis import Diagnosis, DiagnosticReport
-from reports.table import percent
+from reports.table import percent, understanding
 from vision.finding import Finding, in_words
 
 _INTRODUCTION = (
@@ -39,7 +39,7 @@ class PlainReporter:
             ("What we know about you", [*self._findings(report)]),
             ("What it could be", [*self._differential(report)]),
             ("What you can ask your doctor", [f"{s.text} [{s.disease}; {s.reference}]" for s in report.next_steps]),
-            ("What we did not understand", [str(phrase) for phrase in getattr(report, "not_understood", ())]),
+            ("What we did not understand", [f"{line}." for line in (understanding(report),) if line]),
         )
         sections = ("\n".join([f"# {title}", *map(printable, lines)]) for title, lines in parts if lines)
         return "\n\n".join(sections) + "\n"

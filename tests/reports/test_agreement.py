@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 import random
 import re
+from dataclasses import replace
 
 import pytest
 from lxml import html
 
 from fusion.diagnosis import Diagnosis, DiagnosticReport, Evidence, NextStep
 from ontologies.concept import Concept
+from ontologies.linking.unread import Span
 from reports.json import dumps
-from reports.reporter import reporter
+from reports.reporter import FORMATS, reporter
 from reports.table import percent, render
 from reports.text import as_text
 from retrieval.document import Document, SearchHit
@@ -160,11 +162,8 @@ def test_what_a_report_holds_is_text_in_every_format(payload: str) -> None:
         assert not re.search("[\0\x07\x1b\x9b\u202e]|u001b|u0007|u0000", written)
 
 
-def test_unread_phrases_are_shown_as_not_understood(report: DiagnosticReport) -> None:
-    class Later(DiagnosticReport):
-        not_understood = ("gronk of the left <b>flim</b>",)
-
-    later = Later(**{name: getattr(report, name) for name in DiagnosticReport.__dataclass_fields__})
-    assert "gronk of the left <b>flim</b>" in html.fromstring(reporter("html").render(later)).text_content()
-    assert "Not understood: gronk of the left" in json.dumps(json.loads(reporter("fhir").render(later)))
-    assert "gronk" in reporter("plain").render(later)
+def test_how_much_of_the_note_was_understood_is_said_without_its_words(report: DiagnosticReport) -> None:
+    partly = replace(report, understood=0.75, unread=(Span(start=3, end=9), Span(start=12, end=20)))
+    for name in FORMATS:
+        assert "75 % were understood; 2 phrases were not" in reporter(name).render(partly)
+        assert "understood" not in reporter(name).render(report).replace("What we did not understand", "")
