@@ -34,9 +34,7 @@ OutputOption = Annotated[
     Path | None, typer.Option("-o", "--output", help="Write to this file instead of stdout.", show_default=False)
 ]
 FormatOption = Annotated[Layout, typer.Option("--format", help="For a reader, or for a program.")]
-ReportFormatOption = Annotated[
-    ReportLayout, typer.Option("--format", help="For a reader, for a program, as a page, FHIR R4, or for the patient.")
-]
+ReportFormatOption = Annotated[ReportLayout, typer.Option("--format", help="For a reader, or for a program.")]
 DeviceOption = Annotated[
     Literal["cpu", "cuda", "mps"], typer.Option("--device", help="Where the detector's networks run.")
 ]
