@@ -83,10 +83,11 @@ class Dialogue:
         intent, slots = asked.intent, dict(asked.slots)
         if intent == "follow":
             intent, slots = self._followed(slots)
+        self._topic.forget()
         sentences = tuple(ANSWERS[intent](self._topic, slots, question))
         if not sentences:
             raise CannotAnswer("There is nothing to say about it.")
-        return intent, sentences
+        return intent, (*self._topic.readings, *sentences)
 
     def _followed(self, slots: Mapping[str, str]) -> tuple[str, dict[str, str]]:
         """What "and Y?" asks: the same as before of a disease, else why not; of a finding, what it weighs."""

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from errors import InputError
 from fusion.dialogue.answer import GRAPH, RANKING, REMOVED, RESCORED, Sentence
-from fusion.dialogue.names import Supposed
+from fusion.dialogue.names import Supposed, bare
 from fusion.dialogue.topic import CannotAnswer, Topic
 from fusion.diagnosis import Evidence
 from fusion.why.answer import Informative, WhatIf, Why
@@ -57,7 +57,9 @@ def why(topic: Topic, slots: Slots, _: str) -> Iterable[Sentence]:
     yield from _pieces(answer, supports=False, most=2)
     for e in [e for e in answer.diagnosis.evidence if e.kind == "kg_path"][:1]:
         yield Sentence(text=f"The heaviest path of the graph: {e.text} ({weight(e.weight)}).", rests_on=_sources(e))
-    for pair in answer.interactions[:1]:
+    # A finding and its own path say one thing (docs/clinician.md); that is no news.
+    paths = {e.text for e in answer.diagnosis.evidence if e.kind == "kg_path"}
+    for pair in [i for i in answer.interactions if not {i.first, i.second} & paths][:1]:
         more = "more" if abs(pair.together) > abs(pair.apart) else "less"
         said = f"{pair.first} and {pair.second} together weigh {weight(pair.together)}, {more} than each alone in sum"
         yield Sentence(text=f"{said} ({weight(pair.apart)}).", rests_on=REMOVED)
@@ -76,12 +78,12 @@ def against(topic: Topic, slots: Slots, _: str) -> Iterable[Sentence]:
 
 def why_not(topic: Topic, slots: Slots, _: str) -> Iterable[Sentence]:
     words = slots.get("disease", "")
-    curie = topic.names.disease(words)
+    curie = topic.find(words)
     if curie is not None and topic.explainer.standings.get(curie, (None, 0.0))[0] == 1:
         yield Sentence(text=f"{topic.explainer.graph.concept(curie).name} is the first diagnosis.", rests_on=RANKING)
         yield from why(topic, {"disease": curie}, "")
         return
-    answer = topic.explainer.why_not(curie or words)
+    answer = topic.explainer.why_not(curie or bare(words))
     name = answer.disease.name if answer.disease else answer.asked
     first = answer.first.name if answer.first else "none"
     if answer.status in ("not in the graph", "not annotated"):
@@ -155,12 +157,14 @@ def weightiest(topic: Topic, slots: Slots, _: str) -> Iterable[Sentence]:
     disease = topic.disease(slots.get("disease"), kinds=True)
     answer = _why(topic, disease)
     pieces = [e for e in answer.diagnosis.evidence if e.kind in _STATES]
+    # Asked for a finding, a sentence's words come after what they name.
+    pieces.sort(key=lambda e: (e.kind == "words", -abs(e.weight)))
     if not pieces:
         yield Sentence(text=f"No single finding moves {disease.name}.", rests_on=REMOVED)
         return
     best, *rest = pieces
-    others = f" Then: {_listed(rest[:_MOST])}." if rest else ""
-    yield Sentence(text=f"For {disease.name} {best.text} matters most ({weight(best.weight)}).{others}", rests_on=REMOVED)
+    others = f" Then: {_listed(rest[: 2 * _MOST])}." if rest else ""
+    yield Sentence(text=f"For {disease.name}, {best.text} matters most ({weight(best.weight)}).{others}", rests_on=REMOVED)
 
 
 def weigh(topic: Topic, slots: Slots, _: str) -> Iterable[Sentence]:
@@ -179,7 +183,7 @@ def weigh(topic: Topic, slots: Slots, _: str) -> Iterable[Sentence]:
 
 
 def apart(topic: Topic, slots: Slots, _: str) -> Iterable[Sentence]:
-    one, other = topic.disease(slots.get("disease"), kinds=True), topic.disease(slots.get("other"), kinds=True)
+    one, other = topic.disease(slots.get("disease")), topic.disease(slots.get("other"))
     if one == other:
         raise CannotAnswer(f"Both are {one.name}.")
     try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -52,11 +52,13 @@ class Supposed:
 
 
 class Names:
-    """Reads names over the case of one explainer. ``last`` is the disease spoken of last (canonical CURIE)."""
+    """Reads names over the case of one explainer. ``last`` is the disease spoken of last (canonical CURIE); ``read_as``:
+    the one that was named and its kind that was taken for it, where it is no candidate itself."""
 
     def __init__(self, explainer: Explainer, linker: Linker, listed: Sequence[str]) -> None:
         self.explainer, self.graph, self.linker, self.listed = explainer, explainer.graph, linker, tuple(listed)
         self.last: str | None = None
+        self.read_as: tuple[str, str] | None = None
 
     @cached_property
     def _stem(self) -> Stemmer:
@@ -68,12 +70,21 @@ class Names:
         found = self._named_disease(words)
         if found is None:
             return None
-        ranked = self.explainer.standings
+        ranked, asked = self.explainer.standings, found
         if found not in ranked and (kinds or not self.explainer.annotated(found)):
             below = [c for c in ranked if found in self.graph.ancestors(c)]
             found = min(below, key=lambda c: ranked[c][0] or 0, default=found)
+        if not self.explainer.annotated(found):
+            found = self._likeliest_kind(found) or found
+        self.read_as = (asked, found) if asked != found else None
         self.last = found
         return found
+
+    def _likeliest_kind(self, disease: str) -> str | None:
+        """The kind of a disease, itself no candidate, that fits the case best."""
+        room, node = self.explainer.pipeline.room, self.graph.node(disease)
+        ordered = room.disease[room.order(self.explainer.case)[0]]
+        return next((self.graph.curie(int(d)) for d in ordered if node in self.graph.ancestor_nodes(int(d))), None)
 
     def _named_disease(self, words: str | None) -> str | None:
         said = bare(words or "")
@@ -114,22 +125,35 @@ class Names:
     def finding(self, words: str) -> str | None:
         """The canonical CURIE of a finding: one of the case before any other, or None."""
         said = bare(words)
-        has = {o.curie for o in self.explainer.case.observed}
         found = list(self._concepts(said))
         for curie in found:
-            if curie in has:
+            if curie in self._case:
                 return curie
-            if below := [c for c in sorted(has) if curie in self.graph.ancestors(c)]:
+            if below := [c for c in sorted(self._case) if curie in self.graph.ancestors(c)]:
                 return below[0]
-        return self._alike(said) or next(iter(found), None)
+        return self._alike(said, self._case) or next(iter(found), None) or self._alike(said, self._shown)
 
-    def _alike(self, said: str) -> str | None:
-        """The one finding of the case that shares most word stems with ``said``, at least half of these."""
+    def _alike(self, said: str, pool: Iterable[str]) -> str | None:
+        """The one finding of a pool (CURIEs) that shares most word stems with ``said``, at least half of these, of
+        several the one with the shortest name."""
         wanted = self._stems(said)
-        shared = {o.curie: wanted & self._stems(self._name(o.curie)) for o in self.explainer.case.observed}
+        shared = {curie: wanted & self._stems(self._name(curie)) for curie in pool}
         best = max((len(s) for s in shared.values()), default=0)
-        fit = [c for c, s in shared.items() if len(s) == best]
-        return fit[0] if len(fit) == 1 and best and 2 * best >= len(wanted) else None
+        if not best or 2 * best < len(wanted):
+            return None
+        length = {c: len(self._stems(self._name(c))) for c, s in shared.items() if len(s) == best}
+        fit = [c for c in length if length[c] == min(length.values())]
+        return fit[0] if len(fit) == 1 else None
+
+    @cached_property
+    def _case(self) -> dict[str, Presence]:
+        return {o.curie: o.presence for o in self.explainer.case.observed}
+
+    @cached_property
+    def _shown(self) -> tuple[str, ...]:
+        """What the diseases of the shortlist are annotated with."""
+        graph = self.graph
+        return tuple(sorted({t.object for d in self.explainer.standings for t in graph.triples(d, "has_phenotype")}))
 
     def _stems(self, text: str) -> set[str]:
         words = [w for w in re.findall(r"[^\W\d_]+", text.lower()) if w not in _STOP]
@@ -155,7 +179,12 @@ class Names:
         for match in found:
             own: Presence = "absent" if match.presence == "absent" else "present"
             stated[self.graph.resolve(match.concept.curie)] = presence or own
-        if not stated:  # "the heart were not enlarged", "we did not know about the tachycardia"
+        if _GONE.search(clause) and not stated.keys() & self._case.keys():
+            # "The heart were not enlarged" is a normal heart; of a case with a large one it takes that away.
+            denied = {self.graph.resolve(m.concept.curie) for m in self._linked(_GONE.sub(" ", clause))}
+            if taken := denied & self._case.keys():
+                stated = dict.fromkeys(sorted(taken), presence or "absent")
+        if not stated:  # "he were exposed to silica", "we did not know about the tachycardia"
             words = " ".join(w for w in clause.split() if w.lower() not in _STOP)
             curie = self.finding(_UNKNOWN.sub(" ", words)) if words else None
             stated = {} if curie is None else {curie: presence or ("absent" if _GONE.search(clause) else "present")}
@@ -164,11 +193,11 @@ class Names:
     def _as_the_case_says(self, stated: Mapping[str, Presence]) -> dict[str, Presence]:
         """What is taken away is taken away as the case has it: the narrower findings that it holds, too."""
         out: dict[str, Presence] = {}
-        now = {o.curie: o.presence for o in self.explainer.case.observed}
+        now = self._case
         for curie, presence in stated.items():
             below = [c for c, p in now.items() if p == "present" and c != curie and curie in self.graph.ancestors(c)]
             if presence != "present" and curie not in now:
-                similar = below or [c for c in [self._alike(self._name(curie))] if c and now[c] == "present"]
+                similar = below or [c for c in [self._alike(self._name(curie), now)] if c and now[c] == "present"]
                 out |= {c: presence for c in similar or [curie]}
             else:
                 out[curie] = presence

@@ -75,9 +75,7 @@ def sure(topic: Topic, slots: Slots, _: str) -> Iterable[Sentence]:
     if words and bare(words).lower() in ("none of these", "none of them", "none", "something else", "another disease"):
         yield Sentence(text=f"None of these: {percent(report.none_of_these)}.", rests_on=on)
         return
-    curie = topic.names.disease(words, kinds=True) if words else topic.first.concept.curie
-    if curie is None:
-        raise CannotAnswer(f"The graph knows no disease called “{words}”.")
+    curie = topic.disease(words, kinds=True).curie if words else topic.first.concept.curie
     own = next((d for d in report.diagnoses if d.concept.curie == curie), None)
     if own is not None:
         kinds = "" if own.with_kinds is None else f"; with its kinds {percent(own.with_kinds)}"
@@ -160,7 +158,7 @@ def provenance(topic: Topic, _: Slots, __: str) -> Iterable[Sentence]:
 
 def _finding(finding: Finding) -> str:
     chance = "" if finding.probability is None else f" ({percent(finding.probability)})"
-    side = f", {finding.laterality}" if finding.laterality else ""
+    side = f" ({finding.laterality})" if finding.laterality else ""
     return f"{in_words(finding.label)}{side}{chance}"
 
 

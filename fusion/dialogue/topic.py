@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import cached_property
 
+from fusion.dialogue.answer import GRAPH, Sentence
 from fusion.dialogue.names import Names
 from fusion.diagnosis import Diagnosis, DiagnosticReport
 from fusion.why.explainer import Explainer
@@ -21,6 +22,16 @@ class Topic:
     def __init__(self, report: DiagnosticReport, explain: Callable[[], Explainer], note: str | None = None) -> None:
         self.report, self.note, self._explain = report, note, explain
         self.last_intent = ""
+        self._readings: dict[str, Sentence] = {}
+
+    @property
+    def readings(self) -> tuple[Sentence, ...]:
+        """Which names of the question were taken for a kind of what they name."""
+        return tuple(self._readings.values())
+
+    def forget(self) -> None:
+        """Begin a new answer."""
+        self._readings.clear()
 
     @cached_property
     def explainer(self) -> Explainer:
@@ -36,7 +47,19 @@ class Topic:
         found = self.names.disease(words, kinds=kinds)
         if found is None:
             raise CannotAnswer(f"The graph knows no disease called “{words}”." if words else "No diagnosis is named.")
-        return self.explainer.graph.concept(found)
+        return self.explainer.graph.concept(self._noted(found))
+
+    def find(self, words: str) -> str | None:
+        """``disease`` without an error: its canonical CURIE, or None."""
+        found = self.names.disease(words)
+        return None if found is None else self._noted(found)
+
+    def _noted(self, found: str) -> str:
+        if self.names.read_as is not None:
+            asked, kind = (self.explainer.graph.concept(c).name for c in self.names.read_as)
+            said = f"{asked} is no candidate itself, or not on the shortlist; taken for its likeliest kind here, {kind}."
+            self._readings[found] = Sentence(text=said, rests_on=GRAPH)
+        return found
 
     def finding(self, words: str) -> Concept:
         """The finding that is meant. Raises CannotAnswer when the words name none."""

@@ -160,7 +160,7 @@ class Explainer:
         """The disease (canonical CURIE) without several pieces of its evidence at once."""
         case = self.case
         for piece in pieces:
-            case = case.without(piece.reference) if piece.kind in ("finding", "person") else case
+            case = case.without(piece.reference) if piece.kind in ("finding", "person", "words") else case
         workup = self.lay_out(case, [disease])
         candidate = workup.candidates[0]
         gone = {(p.kind, p.reference) for p in pieces}
