@@ -29,6 +29,7 @@ STAGES: tuple[tuple[str, ...], ...] = (
     ("commands",),
     ("whydx",),
     ("reports", "home"),
+    ("records",),
     ("fusion",),
     ("vision", "retrieval", "kg"),
     ("ontologies", "indexes"),
@@ -37,7 +38,7 @@ STAGES: tuple[tuple[str, ...], ...] = (
 # Inside a stage, the same; the stage's own name stands for the files that are in no room of it.
 ROOMS: dict[str, tuple[tuple[str, ...], ...]] = {
     "kg": (("kg.export",), ("kg",)),
-    "fusion": (("fusion.training", "fusion.why"), ("fusion",)),
+    "fusion": (("fusion.dialogue",), ("fusion.training", "fusion.why"), ("fusion",)),
     "vision": (("vision.training",), ("vision.evaluate",), ("vision.datasets", "vision.phantom"), ("vision",)),
     "ontologies": (
         ("ontologies.linking", "ontologies.merging"),

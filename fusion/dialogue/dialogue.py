@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 
 from errors import InputError
+from fusion.diagnosis import DiagnosticReport
 from fusion.dialogue import explained, reported
 from fusion.dialogue.answer import Answer, Sentence
 from fusion.dialogue.intents import Asked, examples, matches
 from fusion.dialogue.topic import CannotAnswer, Topic
-from fusion.diagnosis import DiagnosticReport
 from fusion.why.explainer import Explainer
 
 Answering = Callable[[Topic, Mapping[str, str], str], Iterable[Sentence]]

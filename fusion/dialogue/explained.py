@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from errors import InputError
+from fusion.diagnosis import Evidence
 from fusion.dialogue.answer import GRAPH, RANKING, REMOVED, RESCORED, Sentence
 from fusion.dialogue.names import Supposed, bare
 from fusion.dialogue.topic import CannotAnswer, Topic
-from fusion.diagnosis import Evidence
 from fusion.why.answer import Informative, WhatIf, Why
 from fusion.why.counterfactual import smallest_change
 from fusion.why.figures import percent, weight
@@ -73,7 +73,9 @@ def against(topic: Topic, slots: Slots, _: str) -> Iterable[Sentence]:
         yield from _pieces(answer, supports=False)
     missing = topic.explainer.expected(disease.curie)
     if missing:
-        yield Sentence(text=f"Typical of {disease.name} and not in this case: {_often(missing)}.", rests_on=_of(missing))
+        yield Sentence(
+            text=f"Typical of {disease.name} and not in this case: {_often(missing)}.", rests_on=_of(missing)
+        )
 
 
 def why_not(topic: Topic, slots: Slots, _: str) -> Iterable[Sentence]:
@@ -87,12 +89,16 @@ def why_not(topic: Topic, slots: Slots, _: str) -> Iterable[Sentence]:
     name = answer.disease.name if answer.disease else answer.asked
     first = answer.first.name if answer.first else "none"
     if answer.status in ("not in the graph", "not annotated"):
-        lacks = "no concept of the graph is called so" if answer.disease is None else "no source says what it looks like"
+        lacks = (
+            "no concept of the graph is called so" if answer.disease is None else "no source says what it looks like"
+        )
         yield Sentence(text=f"{name}: {lacks}, so that it cannot be a candidate. The first is {first}.", rests_on=GRAPH)
         if answer.suggestions:
             yield Sentence(text=f"Names like it: {', '.join(answer.suggestions)}.", rests_on=GRAPH)
         return
-    place = "" if answer.status == "ranked" else f" (by the graph's score {answer.rank} of {answer.candidates} diseases)"
+    place = (
+        "" if answer.status == "ranked" else f" (by the graph's score {answer.rank} of {answer.candidates} diseases)"
+    )
     chance = percent(answer.probability or 0.0)
     said = f"{name} is rank {answer.shortlist_rank}{place}, at {chance}; {first} is {answer.score_gap or 0.0:.2f} above it in score."
     yield Sentence(text=said, rests_on=RANKING)
@@ -101,11 +107,14 @@ def why_not(topic: Topic, slots: Slots, _: str) -> Iterable[Sentence]:
     rows = [c for c in answer.comparisons if c.weight < c.weight_for_first][:_MOST]
     if rows:
         said = "; ".join(
-            f"{c.finding} ({c.presence}): {weight(c.weight)} here, {weight(c.weight_for_first)} for {first}" for c in rows
+            f"{c.finding} ({c.presence}): {weight(c.weight)} here, {weight(c.weight_for_first)} for {first}"
+            for c in rows
         )
         yield Sentence(text=f"What keeps it below {first}: {said}.", rests_on=REMOVED)
     if answer.expected:
-        yield Sentence(text=f"Typical of it and not in this case: {_often(answer.expected)}.", rests_on=_of(answer.expected))
+        yield Sentence(
+            text=f"Typical of it and not in this case: {_often(answer.expected)}.", rests_on=_of(answer.expected)
+        )
 
 
 def could_be(topic: Topic, slots: Slots, said: str) -> Iterable[Sentence]:
@@ -137,7 +146,9 @@ def suppose(topic: Topic, supposed: Supposed, clause: str) -> Iterable[Sentence]
         changes.append(f"sex {_sex(supposed.sex)} (it is {_sex(topic.report.sex)})")
     yield Sentence(text=f"If {' and '.join(changes)}: {_moved(answer)}.", rests_on=RESCORED)
     stays, was = answer.shifts[0].disease, next(s.disease for s in answer.shifts if s.rank_before == 1)
-    same = f"{stays.name} stays the first." if stays == was else f"{stays.name} would be the first instead of {was.name}."
+    same = (
+        f"{stays.name} stays the first." if stays == was else f"{stays.name} would be the first instead of {was.name}."
+    )
     none = f" None of these: {percent(answer.none_before)} → {percent(answer.none_after)}."
     yield Sentence(text=same + none, rests_on=RESCORED)
 
@@ -164,19 +175,27 @@ def weightiest(topic: Topic, slots: Slots, _: str) -> Iterable[Sentence]:
         return
     best, *rest = pieces
     others = f" Then: {_listed(rest[: 2 * _MOST])}." if rest else ""
-    yield Sentence(text=f"For {disease.name}, {best.text} matters most ({weight(best.weight)}).{others}", rests_on=REMOVED)
+    yield Sentence(
+        text=f"For {disease.name}, {best.text} matters most ({weight(best.weight)}).{others}", rests_on=REMOVED
+    )
 
 
 def weigh(topic: Topic, slots: Slots, _: str) -> Iterable[Sentence]:
     finding = topic.finding(slots["finding"])
     disease = topic.disease(slots.get("disease"), kinds=True)
     if finding.curie not in {o.curie for o in topic.explainer.case.observed}:
-        raise CannotAnswer(f"{finding.name} is not known in this case; ask: what if {finding.name.lower()} were present?")
+        raise CannotAnswer(
+            f"{finding.name} is not known in this case; ask: what if {finding.name.lower()} were present?"
+        )
     rows = topic.explainer.compared(disease.curie, topic.first.concept.curie)
     row = next((r for r in rows if r.finding == finding.name), None)
     if row is None:
         raise CannotAnswer(f"{finding.name} is uncertain in this case and weighs nothing.")
-    beside = "" if disease.curie == topic.first.concept.curie else f"; for {topic.first.concept.name} {weight(row.weight_for_first)}"
+    beside = (
+        ""
+        if disease.curie == topic.first.concept.curie
+        else f"; for {topic.first.concept.name} {weight(row.weight_for_first)}"
+    )
     stance = "for" if row.weight > 0 else "against"
     said = f"{finding.name} ({row.presence}) speaks {stance} {disease.name} with {weight(row.weight)}{beside}."
     yield Sentence(text=said, rests_on=REMOVED)
@@ -191,7 +210,10 @@ def apart(topic: Topic, slots: Slots, _: str) -> Iterable[Sentence]:
     except InputError as error:
         raise CannotAnswer(f"{str(error).capitalize()}.") from error
     ranked = topic.explainer.standings
-    stands = " and ".join(f"{d.name} ({percent(ranked[d.curie][1]) if d.curie in ranked else 'not on the shortlist'})" for d in (one, other))
+    stands = " and ".join(
+        f"{d.name} ({percent(ranked[d.curie][1]) if d.curie in ranked else 'not on the shortlist'})"
+        for d in (one, other)
+    )
     yield Sentence(text=f"Now: {stands}.", rests_on=RANKING)
     rows = topic.explainer.compared(one.curie, other.curie)
     told = [r for r in (*rows[:2], *rows[-2:]) if abs(r.weight - r.weight_for_first) >= 0.1]
@@ -203,7 +225,9 @@ def apart(topic: Topic, slots: Slots, _: str) -> Iterable[Sentence]:
         )
         yield Sentence(text=f"What is known already tells them apart: {said}.", rests_on=REMOVED)
     for i in found:
-        yield Sentence(text=f"{_look(i)}: it is seen more often in {_rarer(i)} ({i.gain:.2f} bits).", rests_on=_INFORMATION)
+        yield Sentence(
+            text=f"{_look(i)}: it is seen more often in {_rarer(i)} ({i.gain:.2f} bits).", rests_on=_INFORMATION
+        )
     if not found:
         yield Sentence(text="Nothing that is not known yet tells them apart by the graph.", rests_on=GRAPH)
 
@@ -282,7 +306,9 @@ def _of(triples: Iterable[Triple]) -> str:
 
 
 def _often(triples: Iterable[Triple]) -> str:
-    return ", ".join(t.object_name if t.frequency is None else f"{t.object_name} ({percent(t.frequency)})" for t in triples)
+    return ", ".join(
+        t.object_name if t.frequency is None else f"{t.object_name} ({percent(t.frequency)})" for t in triples
+    )
 
 
 def _moved(answer: WhatIf, most: int = 5) -> str:

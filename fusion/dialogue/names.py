@@ -15,14 +15,23 @@ from ontologies.concept import Presence
 from ontologies.linking.linker import ConceptMatch, Linker
 from ontologies.linking.unread import understanding
 
-_ARTICLE = re.compile(r"^(?:(?:an?|the|any|some|his|her|their|this|that|your|possibly|maybe|perhaps|really|of|rather)\s+)+", re.I)
+_ARTICLE = re.compile(
+    r"^(?:(?:an?|the|any|some|his|her|their|this|that|your|possibly|maybe|perhaps|really|of|rather)\s+)+", re.I
+)
 _CASE_OF = re.compile(r"^(?:(?:case|diagnosis|kind|form|possibility|evidence) of\s+)", re.I)
 _PLACES = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")
-_PLACE = re.compile(rf"(?:({'|'.join(_PLACES)})|(?:number|no\.?|rank|#)\s*(\d+))(?: (?:one|diagnosis|place|candidate|disease))?", re.I)
+_PLACE = re.compile(
+    rf"(?:({'|'.join(_PLACES)})|(?:number|no\.?|rank|#)\s*(\d+))(?: (?:one|diagnosis|place|candidate|disease))?", re.I
+)
 _FIRST = re.compile(r"(?:most likely|likeliest|leading|top|main)(?: (?:one|diagnosis|candidate|disease))?", re.I)
 _IT = re.compile(r"|it|this|that|so|one|him|her|diagnosis|disease|disease you name|ones?", re.I)
-_GONE = re.compile(r"\b(?:no|not|without|never|neither|nor|absent|gone|missing|negative|lacking|denied|denies|normal|resolved|free of)\b", re.I)
-_AFTER = re.compile(r"\b(?:absent|gone|missing|negative|not (?:there|present|seen|found|so)|no longer (?:there|present))$", re.I)
+_GONE = re.compile(
+    r"\b(?:no|not|without|never|neither|nor|absent|gone|missing|negative|lacking|denied|denies|normal|resolved|free of)\b",
+    re.I,
+)
+_AFTER = re.compile(
+    r"\b(?:absent|gone|missing|negative|not (?:there|present|seen|found|so)|no longer (?:there|present))$", re.I
+)
 _UNKNOWN = re.compile(
     r"\b(?:not (?:know|known|assess(?:ed)?|look(?:ed)?|ask(?:ed)?|mention(?:ed)?|test(?:ed)?|been (?:looked|asked|assessed))|unknown|"
     r"unclear|uncertain|ignor\w*|disregard\w*|le(?:ft|ave|aving) out|forg[eo]t\w*|tak\w+ away|remov\w+)\b",
@@ -34,8 +43,7 @@ _AGE = re.compile(
 )
 _SEX = re.compile(r"\b(?:(woman|female|girl|lady)|(man|male|boy|gentleman))\b", re.I)
 _STOP = frozenset(
-    "a an the of in on at to and or but if it he she they we you i is was were be been had has have did do does not no with "
-    "without also only there patient also would could his her their this that any some were being really absent present gone".split()
+    ["a", "an", "the", "of", "in", "on", "at", "to", "and", "or", "but", "if", "it", "he", "she", "they", "we", "you", "i", "is", "was", "were", "be", "been", "had", "has", "have", "did", "do", "does", "not", "no", "with", "without", "also", "only", "there", "patient", "also", "would", "could", "his", "her", "their", "this", "that", "any", "some", "were", "being", "really", "absent", "present", "gone"]
 )
 
 
@@ -104,7 +112,11 @@ class Names:
 
     def _is_disease(self, curie: str) -> bool:
         below = any(curie in self.graph.ancestors(c) for c in self.explainer.standings)
-        return self.explainer.annotated(curie) or below or "Disease or Syndrome" in self.graph.concept(curie).semantic_types
+        return (
+            self.explainer.annotated(curie)
+            or below
+            or "Disease or Syndrome" in self.graph.concept(curie).semantic_types
+        )
 
     def _concepts(self, said: str) -> Iterator[str]:
         """What the words may mean as a whole: by name, then as the linker reads them."""
@@ -198,11 +210,11 @@ class Names:
             below = [c for c, p in now.items() if p == "present" and c != curie and curie in self.graph.ancestors(c)]
             if presence != "present" and curie not in now:
                 similar = below or [c for c in [self._alike(self._name(curie), now)] if c and now[c] == "present"]
-                out |= {c: presence for c in similar or [curie]}
+                out |= dict.fromkeys(similar or [curie], presence)
             else:
                 out[curie] = presence
                 if presence != "present":
-                    out |= {c: presence for c in below}
+                    out |= dict.fromkeys(below, presence)
         return out
 
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
+from fusion import next_steps
+from fusion.diagnosis import Diagnosis
 from fusion.dialogue.answer import GRAPH, RANKING, REPORT, Sentence
 from fusion.dialogue.intents import examples
 from fusion.dialogue.names import bare
@@ -18,7 +21,10 @@ from vision.finding import NO_FINDING, Finding, in_words
 Slots = Mapping[str, str]
 _PAPERS = 5
 _ORIGINS = {"note": "the note", "image": "the image", "user": "what was stated"}
-_NOT_FITTED = "not fitted to this patient: allergies, pregnancy, kidney function and interactions are not looked at"
+_NOT_FITTED = (
+    "First treatments, left out where age or a finding of this case speaks against them; what the case does not say is not "
+    "fitted: ask for allergies, pregnancy, kidney function and other drugs."
+)
 
 
 def help(_: Topic, __: Slots, ___: str) -> Iterable[Sentence]:
@@ -28,17 +34,24 @@ def help(_: Topic, __: Slots, ___: str) -> Iterable[Sentence]:
 def unread(topic: Topic, _: Slots, __: str) -> Iterable[Sentence]:
     report = topic.report
     if report.understood is None:
-        yield Sentence(text="There was no note to read." if not _worded(report.findings) else "No note is recorded.", rests_on=REPORT)
+        yield Sentence(
+            text="There was no note to read." if not _worded(report.findings) else "No note is recorded.",
+            rests_on=REPORT,
+        )
         return
     share = percent(report.understood)
     if not report.unread:
-        yield Sentence(text=f"{share} of the note's words were understood: every phrase with a meaning.", rests_on=REPORT)
+        yield Sentence(
+            text=f"{share} of the note's words were understood: every phrase with a meaning.", rests_on=REPORT
+        )
     elif topic.note is None:
         said = f"{share} of the note's words were understood; {len(report.unread)} phrases were not."
         yield Sentence(text=f"{said} Give the note (--note) to see which.", rests_on=REPORT)
     else:
         phrases = ", ".join(f"“{span.of(topic.note)}”" for span in report.unread)
-        yield Sentence(text=f"{share} of the note's words were understood. Not understood: {phrases}.", rests_on="the note")
+        yield Sentence(
+            text=f"{share} of the note's words were understood. Not understood: {phrases}.", rests_on="the note"
+        )
 
 
 def read(topic: Topic, _: Slots, __: str) -> Iterable[Sentence]:
@@ -84,7 +97,11 @@ def sure(topic: Topic, slots: Slots, _: str) -> Iterable[Sentence]:
         yield Sentence(text=said, rests_on=on)
     else:
         name, place = topic.explainer.graph.concept(curie).name, topic.explainer.standings.get(curie)
-        said = f"{name}: {percent(place[1])}, rank {place[0]}." if place else f"{name} is not on the shortlist; ask: why not {name}?"
+        said = (
+            f"{name}: {percent(place[1])}, rank {place[0]}."
+            if place
+            else f"{name} is not on the shortlist; ask: why not {name}?"
+        )
         yield Sentence(text=said, rests_on=on)
     if report.abstention:
         yield Sentence(text=f"No diagnosis is named: {report.abstention}.", rests_on=RANKING)
@@ -99,23 +116,31 @@ def steps(topic: Topic, slots: Slots, _: str) -> Iterable[Sentence]:
 
 def treatment(topic: Topic, slots: Slots, _: str) -> Iterable[Sentence]:
     yield from _steps(topic, slots.get("disease"), ("treatment",))
-    yield Sentence(text=f"These are first treatments, {_NOT_FITTED}.", rests_on="the chest layer's next steps")
+    yield Sentence(text=_NOT_FITTED, rests_on="the chest layer's contraindications")
 
 
 def _steps(topic: Topic, words: str | None, kinds: Sequence[StepKind]) -> Iterable[Sentence]:
+    """The steps of the disease that is named, or of the first that cannot be ruled out, else of the first, fitted to the
+    patient as the report's are (`fusion.next_steps`)."""
     if words:
-        concepts = [topic.disease(words, kinds=True)]
+        named = topic.disease(words, kinds=True)
+        asked = [Diagnosis(concept=named, probability=0.0, rank=1, score=0.0, conformal_member=True)]
     else:
-        concepts = [d.concept for d in topic.report.diagnoses[:3] if d.conformal_member] or [topic.first.concept]
-    count = 0
-    for concept in concepts:
-        for step in chest.next_steps(_codes(concept)):
-            if step.kind in kinds:
-                count += 1
-                yield Sentence(text=f"{concept.name}, {step.kind}: {step.text}.", rests_on=chest.citation(step.reference))
-    if not count:
-        names = ", ".join(c.name for c in concepts)
+        open_ones = [d for d in topic.report.diagnoses[: next_steps.FIRST] if d.conformal_member]
+        asked = open_ones or [replace(topic.first, conformal_member=True)]
+    kind = {part: s.kind for d in asked for s in chest.next_steps(_codes(d.concept)) for part in s.text.split("; ")}
+    graph = topic.explainer.graph
+    steps, left_out = next_steps.fitted(asked, topic.report.findings, topic.report.age, graph)
+    steps = tuple(step for step in steps if kind[step.text.split("; ")[0]] in kinds)
+    left_out = tuple(left for left in left_out if kind[left.text] in kinds)
+    if not steps and not left_out:
+        names = ", ".join(d.concept.name for d in asked)
         raise CannotAnswer(f"The curated layer has no {' or '.join(kinds)} for {names}.")
+    for step in steps:
+        said = f"{step.disease}, {kind[step.text.split('; ')[0]]}: {step.text}."
+        yield Sentence(text=said, rests_on=step.reference)
+    for left in left_out:
+        yield Sentence(text=f"{left.disease}, left out: {left.objection}.", rests_on=left.reference)
 
 
 def _codes(concept: Concept) -> list[str]:
@@ -129,7 +154,9 @@ def papers(topic: Topic, slots: Slots, _: str) -> Iterable[Sentence]:
     else:
         linker = topic.explainer.pipeline.intake.linker
         named = {m.concept.curie for m in linker.link(about) if m.presence == "present"}
-        hits = topic.explainer.pipeline.search.literature.search(about, k=_PAPERS, concepts=sorted(named)) if named else ()
+        hits = (
+            topic.explainer.pipeline.search.literature.search(about, k=_PAPERS, concepts=sorted(named)) if named else ()
+        )
     if not hits:
         raise CannotAnswer(f"No paper of the index speaks of “{about or 'this case'}”.")
     for hit in hits[:_PAPERS]:
@@ -145,11 +172,15 @@ def cases(topic: Topic, _: Slots, __: str) -> Iterable[Sentence]:
         d = hit.document
         found = " ".join((d.metadata.get("impression") or d.text).split())[:160]
         parts = ", ".join(f"{name} {value:.2f}" for name, value in sorted(hit.explanation.items()))
-        yield Sentence(text=f"case {d.doc_id}, {d.title}: {found} ({parts})", rests_on=f"the case index: {d.source_curie}")
+        yield Sentence(
+            text=f"case {d.doc_id}, {d.title}: {found} ({parts})", rests_on=f"the case index: {d.source_curie}"
+        )
 
 
 def provenance(topic: Topic, _: Slots, __: str) -> Iterable[Sentence]:
-    yield Sentence(text="Decision support, not a medical device, and no language model: a physician decides.", rests_on=REPORT)
+    yield Sentence(
+        text="Decision support, not a medical device, and no language model: a physician decides.", rests_on=REPORT
+    )
     said = "; ".join(f"{name} {value[:16]}" for name, value in sorted(topic.report.provenance.items()))
     yield Sentence(text=f"Made with {said}.", rests_on=REPORT)
     if topic.report.provenance.get("graph"):

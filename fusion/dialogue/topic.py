@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import cached_property
 
+from fusion.diagnosis import Diagnosis, DiagnosticReport
 from fusion.dialogue.answer import GRAPH, Sentence
 from fusion.dialogue.names import Names
-from fusion.diagnosis import Diagnosis, DiagnosticReport
 from fusion.why.explainer import Explainer
 from ontologies.concept import Concept
 
@@ -57,7 +57,9 @@ class Topic:
     def _noted(self, found: str) -> str:
         if self.names.read_as is not None:
             asked, kind = (self.explainer.graph.concept(c).name for c in self.names.read_as)
-            said = f"{asked} is no candidate itself, or not on the shortlist; taken for its likeliest kind here, {kind}."
+            said = (
+                f"{asked} is no candidate itself, or not on the shortlist; taken for its likeliest kind here, {kind}."
+            )
             self._readings[found] = Sentence(text=said, rests_on=GRAPH)
         return found
 

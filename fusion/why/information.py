@@ -127,4 +127,3 @@ def finding_kinds(explainer: Explainer) -> Mapping[str, FindingKind]:
     """Canonical CURIE → how a finding of the chest layer comes to be known."""
     graph = explainer.graph
     return {graph.resolve(f.id): f.kind for f in chest.load().findings if f.kind and f.id in graph}
-

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fusion.dialogue.dialogue import Dialogue
 from fusion.diagnosis import DiagnosticReport
+from fusion.dialogue.dialogue import Dialogue
 from fusion.intake import Patient
 from fusion.pipeline import Pipeline
 from fusion.why.explainer import Explainer
