@@ -2,8 +2,8 @@
 kept what they promise.
 
 Agreement is the share of first diagnoses that were accepted, among those that were accepted or corrected, with Wilson's
-95 % interval (1927): (p + z²/2n ± z √(p(1-p)/n + z²/4n²)) / (1 + z²/n), z = 1.96. Who gives feedback chooses what to give
-it on: this is agreement among reports that somebody spoke of, not accuracy.
+95 % interval (1927): (p + z²/2n ± z √(p(1-p)/n + z²/4n²)) / (1 + z²/n), z = 1.96. Who gives feedback chooses what to
+give it on: this is agreement among reports that somebody spoke of, not accuracy.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ class Agreement:
 
 
 def agreement(entries: Sequence[Feedback]) -> Agreement:
-    """What the entries say together. Reports that abstained and those without a diagnosis count in none of the shares."""
+    """What the entries say together. Reports that abstained, or have no diagnosis, count in none of the shares."""
     judged = [e for e in entries if e.verdict != "none" and e.first is not None and not e.abstained]
     corrected = [e for e in judged if e.verdict == "corrected"]
     chances = np.array([e.probability or 0.0 for e in judged])

@@ -1,8 +1,9 @@
 """What clinicians said of reports, kept in the home: a line of JSON a report, without what identifies a patient.
 
-An entry holds the SHA-256 of the report, not the report: its first diagnosis and probability, what was right instead and
-where the report had it, findings that were confirmed or corrected, the versions, and the day. Text is kept only where the
-user gives it for that. ``id`` is the SHA-256 of the rest, so that the same feedback given or imported twice is one entry.
+An entry holds the SHA-256 of the report, not the report: its first diagnosis and probability, what was right instead
+and where the report had it, findings that were confirmed or corrected, the versions, and the day. Text is kept only
+where the user gives it for that. ``id`` is the SHA-256 of the rest, so that the same feedback given or imported twice
+is one entry.
 """
 
 from __future__ import annotations
@@ -130,7 +131,7 @@ def keep(home: Path, entries: Iterable[Feedback]) -> int:
 
 
 def kept(home: Path) -> tuple[Feedback, ...]:
-    """The entries of a home, in their order, each once; () when there are none. Raises InputError for a damaged line."""
+    """The entries of a home, in their order, each once; () without any. Raises InputError for a damaged line."""
     path = home / NAME
     return tuple(read(path)) if path.exists() else ()
 

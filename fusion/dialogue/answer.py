@@ -21,8 +21,8 @@ class Sentence:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """``intent`` is what the question was taken for, "unknown" when it could not be answered; ``pattern`` the row of the
-    table that matched it ("" for none). ``can_ask``: examples of what can be asked, of an answer that is none.
+    """``intent`` is what the question was taken for, "unknown" when it could not be answered; ``pattern`` the row of
+    the table that matched it ("" for none). ``can_ask``: examples of what can be asked, of an answer that is none.
     ``warnings`` are those of the explainer."""
 
     question: str

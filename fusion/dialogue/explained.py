@@ -100,7 +100,8 @@ def why_not(topic: Topic, slots: Slots, _: str) -> Iterable[Sentence]:
         "" if answer.status == "ranked" else f" (by the graph's score {answer.rank} of {answer.candidates} diseases)"
     )
     chance = percent(answer.probability or 0.0)
-    said = f"{name} is rank {answer.shortlist_rank}{place}, at {chance}; {first} is {answer.score_gap or 0.0:.2f} above it in score."
+    gap = f"{first} is {answer.score_gap or 0.0:.2f} above it in score"
+    said = f"{name} is rank {answer.shortlist_rank}{place}, at {chance}; {gap}."
     yield Sentence(text=said, rests_on=RANKING)
     for triple in answer.excluding[:2]:
         yield Sentence(text=f"{name} never shows {triple.object_name}, which this case has.", rests_on=_of([triple]))
@@ -156,8 +157,8 @@ def suppose(topic: Topic, supposed: Supposed, clause: str) -> Iterable[Sentence]
 def change(topic: Topic, _: Slots, __: str) -> Iterable[Sentence]:
     answer = smallest_change(topic.explainer)
     if not answer.flips:
-        said = f"{answer.first.name} stays the first whatever one or two findings are changed ({answer.tried} changes tried)."
-        yield Sentence(text=said, rests_on=RESCORED)
+        said = f"{answer.first.name} stays the first whatever one or two findings are changed"
+        yield Sentence(text=f"{said} ({answer.tried} changes tried).", rests_on=RESCORED)
     for flip in answer.flips:
         said = " and ".join(f"{c.finding.name} were {c.after} (it is {c.before})" for c in flip.changes)
         then = f"{flip.shifts[0].disease.name} would be the first, at {percent(flip.shifts[0].probability_after)}"
@@ -243,8 +244,9 @@ def following(topic: Topic, _: Slots, said: str) -> Iterable[Sentence]:
         seen = ", ".join(f"{percent(often)} of {name}" for name, often in i.frequency.items())
         said = f"{_look(i)}: {i.gain:.2f} bits; it would raise {i.raises.name} most (seen in {seen})."
         yield Sentence(text=said, rests_on=_INFORMATION)
-    for presence in ("present", "absent"):
-        answer = topic.explainer.what_if({best.finding.curie: presence})  # type: ignore[dict-item]
+    presences: tuple[Presence, ...] = ("present", "absent")
+    for presence in presences:
+        answer = topic.explainer.what_if({best.finding.curie: presence})
         yield Sentence(text=f"If {best.finding.name} were {presence}: {_moved(answer, 3)}.", rests_on=RESCORED)
 
 

@@ -29,7 +29,8 @@ _WRITTEN_OUT = (
     (re.compile(r"\b(\w+)'ll\b", re.I), r"\1 will"),
     (
         re.compile(
-            r"\b(is|are|was|were|do|does|did|could|can|would|should|have|has) not (it|this|that|he|she|you|we|the patient)\b",
+            r"\b(is|are|was|were|do|does|did|could|can|would|should|have|has) not "
+            r"(it|this|that|he|she|you|we|the patient)\b",
             re.I,
         ),
         r"\1 \2 not",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -26,24 +27,28 @@ _PLACE = re.compile(
 _FIRST = re.compile(r"(?:most likely|likeliest|leading|top|main)(?: (?:one|diagnosis|candidate|disease))?", re.I)
 _IT = re.compile(r"|it|this|that|so|one|him|her|diagnosis|disease|disease you name|ones?", re.I)
 _GONE = re.compile(
-    r"\b(?:no|not|without|never|neither|nor|absent|gone|missing|negative|lacking|denied|denies|normal|resolved|free of)\b",
+    r"\b(?:no|not|without|never|neither|nor|absent|gone|missing|negative|lacking|denied|denies|normal|resolved"
+    r"|free of)\b",
     re.I,
 )
 _AFTER = re.compile(
     r"\b(?:absent|gone|missing|negative|not (?:there|present|seen|found|so)|no longer (?:there|present))$", re.I
 )
 _UNKNOWN = re.compile(
-    r"\b(?:not (?:know|known|assess(?:ed)?|look(?:ed)?|ask(?:ed)?|mention(?:ed)?|test(?:ed)?|been (?:looked|asked|assessed))|unknown|"
-    r"unclear|uncertain|ignor\w*|disregard\w*|le(?:ft|ave|aving) out|forg[eo]t\w*|tak\w+ away|remov\w+)\b",
+    r"\b(?:not (?:know|known|assess(?:ed)?|look(?:ed)?|ask(?:ed)?|mention(?:ed)?|test(?:ed)?"
+    r"|been (?:looked|asked|assessed))"
+    r"|unknown|unclear|uncertain|ignor\w*|disregard\w*|le(?:ft|ave|aving) out|forg[eo]t\w*|tak\w+ away|remov\w+)\b",
     re.I,
 )
 _AGE = re.compile(
-    r"(?:were|was|is|be|had been|been|aged?|only)\s+(?:a\s+|an\s+)?(?:aged?\s+)?(\d{1,3})(?:[\s-]*(years?|y|yrs?|months?)(?:[\s-]*(?:old|of age))?)?\b",
+    r"(?:were|was|is|be|had been|been|aged?|only)\s+(?:a\s+|an\s+)?(?:aged?\s+)?(\d{1,3})"
+    r"(?:[\s-]*(years?|y|yrs?|months?)(?:[\s-]*(?:old|of age))?)?\b",
     re.I,
 )
 _SEX = re.compile(r"\b(?:(woman|female|girl|lady)|(man|male|boy|gentleman))\b", re.I)
-_STOP = frozenset(
-    ["a", "an", "the", "of", "in", "on", "at", "to", "and", "or", "but", "if", "it", "he", "she", "they", "we", "you", "i", "is", "was", "were", "be", "been", "had", "has", "have", "did", "do", "does", "not", "no", "with", "without", "also", "only", "there", "patient", "also", "would", "could", "his", "her", "their", "this", "that", "any", "some", "were", "being", "really", "absent", "present", "gone"]
+_STOP = (
+    "a an the of in on at to and or but if it he she they we you i is was were be been had has have did do does not no "
+    "with without also only there patient would could his her their this that any some being really absent present gone"
 )
 
 
@@ -60,8 +65,8 @@ class Supposed:
 
 
 class Names:
-    """Reads names over the case of one explainer. ``last`` is the disease spoken of last (canonical CURIE); ``read_as``:
-    the one that was named and its kind that was taken for it, where it is no candidate itself."""
+    """Reads names over the case of one explainer. ``last`` is the disease spoken of last (canonical CURIE);
+    ``read_as``: the one that was named and its kind that was taken for it, where it is no candidate itself."""
 
     def __init__(self, explainer: Explainer, linker: Linker, listed: Sequence[str]) -> None:
         self.explainer, self.graph, self.linker, self.listed = explainer, explainer.graph, linker, tuple(listed)
@@ -73,8 +78,8 @@ class Names:
         return Stemmer("english")
 
     def disease(self, words: str | None, *, kinds: bool = False) -> str | None:
-        """The canonical CURIE of the disease that is meant, or None. No words, or "it": the one spoken of last, else the
-        first. ``kinds``: of a disease that is not on the shortlist, the best kind of it that is."""
+        """The canonical CURIE of the disease that is meant, or None. No words, or "it": the one spoken of last, else
+        the first. ``kinds``: of a disease that is not on the shortlist, the best kind of it that is."""
         found = self._named_disease(words)
         if found is None:
             return None
@@ -120,10 +125,8 @@ class Names:
 
     def _concepts(self, said: str) -> Iterator[str]:
         """What the words may mean as a whole: by name, then as the linker reads them."""
-        try:
+        with contextlib.suppress(InputError):
             yield self.graph.find(said)
-        except InputError:
-            pass
         found = self._linked(said)
         if found and (understanding(said, found).share or 0.0) > 0.5:
             for match in sorted(found, key=lambda m: (m.start - m.end, m.start)):
@@ -168,15 +171,15 @@ class Names:
         return tuple(sorted({t.object for d in self.explainer.standings for t in graph.triples(d, "has_phenotype")}))
 
     def _stems(self, text: str) -> set[str]:
-        words = [w for w in re.findall(r"[^\W\d_]+", text.lower()) if w not in _STOP]
+        words = [w for w in re.findall(r"[^\W\d_]+", text.lower()) if w not in _STOP.split()]
         return set(self._stem.stemWords(words))
 
     def _name(self, curie: str) -> str:
         return self.graph.name(self.graph.node(curie))
 
     def supposed(self, clause: str, gone: Presence | None = None) -> Supposed:
-        """What a clause such as "he had fever but no cough" or "she were 30" supposes; ``gone`` when the words before it
-        say so already."""
+        """What a clause such as "he had fever but no cough" or "she were 30" supposes; ``gone`` when the words before
+        it say so already."""
         age, sex = _AGE.search(clause), _SEX.search(clause)
         if gone is None and age and int(age[1]) <= 130:
             years = int(age[1]) / (12 if (age[2] or "").startswith("month") else 1)
@@ -197,7 +200,7 @@ class Names:
             if taken := denied & self._case.keys():
                 stated = dict.fromkeys(sorted(taken), presence or "absent")
         if not stated:  # "he were exposed to silica", "we did not know about the tachycardia"
-            words = " ".join(w for w in clause.split() if w.lower() not in _STOP)
+            words = " ".join(w for w in clause.split() if w.lower() not in _STOP.split())
             curie = self.finding(_UNKNOWN.sub(" ", words)) if words else None
             stated = {} if curie is None else {curie: presence or ("absent" if _GONE.search(clause) else "present")}
         return Supposed(changes=self._as_the_case_says(stated))

@@ -22,8 +22,8 @@ Slots = Mapping[str, str]
 _PAPERS = 5
 _ORIGINS = {"note": "the note", "image": "the image", "user": "what was stated"}
 _NOT_FITTED = (
-    "First treatments, left out where age or a finding of this case speaks against them; what the case does not say is not "
-    "fitted: ask for allergies, pregnancy, kidney function and other drugs."
+    "First treatments, left out where age or a finding of this case speaks against them; what the case does not say "
+    "is not fitted: ask for allergies, pregnancy, kidney function and other drugs."
 )
 
 
@@ -120,8 +120,8 @@ def treatment(topic: Topic, slots: Slots, _: str) -> Iterable[Sentence]:
 
 
 def _steps(topic: Topic, words: str | None, kinds: Sequence[StepKind]) -> Iterable[Sentence]:
-    """The steps of the disease that is named, or of the first that cannot be ruled out, else of the first, fitted to the
-    patient as the report's are (`fusion.next_steps`)."""
+    """The steps of the disease that is named, or of the first that cannot be ruled out, else of the first, fitted to
+    the patient as the report's are (`fusion.next_steps`)."""
     if words:
         named = topic.disease(words, kinds=True)
         asked = [Diagnosis(concept=named, probability=0.0, rank=1, score=0.0, conformal_member=True)]

@@ -17,7 +17,7 @@ class CannotAnswer(Exception):
 
 
 class Topic:
-    """A report, its note where that is at hand, and the explainer of its case, which is made when it is first needed."""
+    """A report, its note where that is at hand, and the explainer of its case, made when it is first needed."""
 
     def __init__(self, report: DiagnosticReport, explain: Callable[[], Explainer], note: str | None = None) -> None:
         self.report, self.note, self._explain = report, note, explain

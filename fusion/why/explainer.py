@@ -104,8 +104,8 @@ class Explainer:
         return at < len(diseases) and int(diseases[at]) == node
 
     def compared(self, one: str, other: str) -> tuple[Comparison, ...]:
-        """What each finding of the case weighs for ``one`` and, as ``weight_for_first``, for ``other`` (canonical CURIEs
-        of annotated diseases), by falling difference: what speaks most for ``one`` comes first."""
+        """What each finding of the case weighs for ``one`` and, as ``weight_for_first``, for ``other`` (canonical
+        CURIEs of annotated diseases), by falling difference: what speaks most for ``one`` comes first."""
         names = list(dict.fromkeys([*self.standings, one, other]))
         found = self.pipeline.search.search(self.case, names, embedding=self.embedding)
         scored = self._scored(self.lay_out(self.case, names, found), found)
