@@ -6,12 +6,13 @@ question that no row matches, or whose names mean nothing, is said not to be ans
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from errors import InputError
 from fusion.diagnosis import DiagnosticReport
 from fusion.dialogue import explained, reported
 from fusion.dialogue.answer import Answer, Sentence
+from fusion.dialogue.cues import guesses
 from fusion.dialogue.intents import Asked, examples, matches
 from fusion.dialogue.topic import CannotAnswer, Topic
 from fusion.why.explainer import Explainer
@@ -59,7 +60,7 @@ class Dialogue:
         if not question.strip():
             raise InputError("the question is empty", expected="a question", run='whydx ask REPORT "What can I ask?"')
         reason = ""
-        for asked in matches(question):
+        for asked in self._readings(question):
             try:
                 intent, sentences = self._answered(asked, question)
             except (CannotAnswer, InputError) as error:
@@ -78,6 +79,11 @@ class Dialogue:
         said = f"I cannot answer that. {reason}".strip()
         nothing = Sentence(text=said, rests_on="the table of questions")
         return Answer(question=question, intent="unknown", answered=False, sentences=(nothing,), can_ask=examples())
+
+    def _readings(self, question: str) -> Iterator[Asked]:
+        """What the question may ask, the surest first."""
+        yield from matches(question)
+        yield from guesses(question, self._topic.names)
 
     def _answered(self, asked: Asked, question: str) -> tuple[str, tuple[Sentence, ...]]:
         intent, slots = asked.intent, dict(asked.slots)

@@ -119,7 +119,8 @@ def why_not(topic: Topic, slots: Slots, _: str) -> Iterable[Sentence]:
 
 
 def could_be(topic: Topic, slots: Slots, said: str) -> Iterable[Sentence]:
-    topic.disease(slots.get("disease"))
+    if not topic.names.known(slots["disease"]):
+        topic.disease(slots["disease"])
     return why_not(topic, slots, said)
 
 

@@ -110,7 +110,21 @@ class Names:
         for curie in self.listed:
             if self.graph.name(self.graph.node(curie)).casefold() == said.casefold():
                 return curie
-        return next((c for c in self._concepts(said) if self._is_disease(c)), None)
+        found = list(self._concepts(said))
+        named = next((c for c in found if self._is_disease(c)), None)
+        return named or next((c for c in found if c not in self._case and self._likeliest_kind(c)), None)
+
+    def known(self, words: str) -> bool:
+        """Whether the graph has anything of this name."""
+        return any(True for _ in self._concepts(bare(words)))
+
+    def mentioned(self, question: str) -> tuple[list[str], list[str]]:
+        """The diseases and the findings that a question names, in its words and order; a finding of the case is one."""
+        diseases, findings = [], []
+        for match in self._linked(question):
+            curie = self.graph.resolve(match.concept.curie)
+            (findings if curie in self._case or not self._is_disease(curie) else diseases).append(match.mention)
+        return diseases, findings
 
     def _place(self, rank: int) -> str | None:
         return self.listed[rank - 1] if 0 < rank <= len(self.listed) else None

@@ -40,7 +40,11 @@ def said(**given: object) -> Feedback:
 
 def test_an_entry_says_what_was_right_and_where_it_stood() -> None:
     entry = said(correct=EMBOLISM, findings=[(FEVER, "absent")])
-    assert (entry.verdict, entry.correct, entry.correct_rank) == ("corrected", Named(curie="X:2", name=EMBOLISM.name), 2)
+    assert (entry.verdict, entry.correct, entry.correct_rank) == (
+        "corrected",
+        Named(curie="X:2", name=EMBOLISM.name),
+        2,
+    )
     assert [(c.said, c.correct) for c in entry.findings] == [("present", "absent")]
     assert entry.versions == {"graph": "g"}
     assert entry.note is None
