@@ -111,6 +111,7 @@ def _questions(history: Path | None) -> Iterator[str]:
 def _writable(path: Path) -> bool:
     """Whether the history can be kept; a home that cannot be written to only forgets."""
     try:
+        path.touch(mode=0o600)
         with path.open("a", encoding="utf-8"):
             return True
     except OSError:

@@ -121,6 +121,7 @@ def of(
 def keep(home: Path, entries: Iterable[Feedback]) -> int:
     """Append the entries that the home does not have yet; returns how many those were. Raises OSError when the home
     cannot be written to, InputError when what it has is damaged."""
+    home.mkdir(parents=True, exist_ok=True)
     path = home / NAME
     with locked(path):
         known = {e.id for e in kept(home)}

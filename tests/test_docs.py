@@ -110,8 +110,12 @@ def test_command_runs(
     page: str,
     line: str,
 ) -> None:
-    if line.startswith(("whydx why", "whydx what-if", "whydx report")):
+    if line.startswith(("whydx why", "whydx what-if", "whydx report", "whydx ask", "whydx feedback")):
         (desk / "report.json").write_bytes(request.getfixturevalue("saved_report").read_bytes())
+    if line.startswith(("whydx feedback", "whydx audit")):  # written to, so not to the home that the tests share
+        (desk / "home").mkdir()
+        (desk / "home" / "graph").symlink_to(Path(os.environ["WHYDX_HOME"]) / "graph")
+        monkeypatch.setenv("WHYDX_HOME", str(desk / "home"))
     if line.startswith(("whydx ontology add", "whydx ontology list")):
         monkeypatch.setenv("WHYDX_HOME", str(desk / "home"))
     if line.startswith("whydx ") and "|" not in line:
@@ -122,9 +126,9 @@ def test_command_runs(
         shell = subprocess.run(["bash", "-c", line], capture_output=True, text=True, env=environment, check=False)
         status, out, err = shell.returncode, shell.stdout, shell.stderr
     assert status == 0, err
-    written = re.findall(r"(?:-o|--overlay) (\S+)", line)
+    written = re.findall(r"(?:-o|--overlay|--plot) (\S+)", line)
     assert all((desk / name).stat().st_size for name in written)
-    assert out or written or line.startswith("whydx ontology add")
+    assert out or written or line.startswith(("whydx ontology add", "whydx feedback"))
 
 
 @pytest.mark.slow

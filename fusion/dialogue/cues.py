@@ -1,7 +1,7 @@
 """What a question asks that no row of the table of intents answers: a cue in it, and what it names.
 
-The table of intents reads whole questions and is sure of them; ``data/cues.tsv`` looks for words in any wording, and comes
-second. The names are the linker's.
+The table of intents reads whole questions and is sure of them; ``data/cues.tsv`` looks for words in any wording, and
+comes second. The names are the linker's.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def table() -> tuple[Cue, ...]:
     """The rows, in order. Raises ArtifactError when the table is damaged."""
     header, *lines = [s for s in TABLE.read_text(encoding="utf-8").splitlines() if s and not s.startswith("#")]
     rows = [line.split("\t") for line in lines]
-    if tuple(header.split("\t")) != _COLUMNS or not all(len(r) == 3 and _NEEDS >= set(r[1].split()) for r in rows):
+    if tuple(header.split("\t")) != _COLUMNS or not all(len(r) == 3 and set(r[1].split()) <= _NEEDS for r in rows):
         raise ArtifactError("the table of cues is damaged", value=TABLE.name, expected=" ".join(_COLUMNS))
     return tuple(Cue(intent, tuple(needs.split()), re.compile(cue, re.I)) for intent, needs, cue in rows)
 
