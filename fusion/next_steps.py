@@ -8,6 +8,7 @@ from fusion.diagnosis import Diagnosis, LeftOut, NextStep
 from kg.graph import KnowledgeGraph
 from ontologies.chest import contraindication
 from ontologies.chest import layer as chest
+from ontologies.concept import Concept
 from vision.finding import Finding
 
 FIRST = 3
@@ -23,14 +24,15 @@ def fitted(
     `contraindication.objection` has one against it, by what the findings say is present (anything that it is a kind of
     counts as well) and by age (years). Both are empty when the layer has no step for any of the diagnoses.
     """
-    present = [f.concept.curie for f in findings if f.concept and f.presence == "present"]
-    facts = frozenset().union(*(graph.ancestors(curie) for curie in present if curie in graph), present)
+    present = {f.concept.curie for f in findings if f.concept and f.presence == "present"}
+    wider = {a for curie in present if curie in graph for a in graph.ancestors(curie)}
+    facts = {name for curie in wider for name in (curie, *_names(graph.concept(curie)))}
     steps, left_out = [], []
     for diagnosis in diagnoses[:FIRST]:
         if not diagnosis.conformal_member:
             continue
         concept = diagnosis.concept
-        names = [f"{system}:{code}" for system, codes in concept.codes.items() for code in codes]
+        names = _names(concept)
         for step in chest.next_steps(names):
             kept = []
             for part in step.text.split("; "):
@@ -53,6 +55,10 @@ def fitted(
                 text = "; ".join(kept)
                 steps.append(NextStep(disease=concept.name, text=text, reference=chest.citation(step.reference)))
     return tuple(steps), tuple(left_out)
+
+
+def _names(concept: Concept) -> list[str]:
+    return [f"{system}:{code}" for system, codes in concept.codes.items() for code in codes]
 
 
 def _years(age: float) -> str:
