@@ -279,8 +279,12 @@ class Whydx:
     # --- searching
 
     def search(self, query: str, *, k: int = 10) -> tuple[SearchHit, ...]:
-        """The papers that fit ``query`` best, by words, meaning and concepts."""
+        """The papers that fit ``query`` best, retracted ones last; a PMID finds its paper. Empty when nothing fits."""
         return tuple(self._literature.search(query, k, concepts=self._mentioned(query)))
+
+    def unknown_words(self, query: str) -> tuple[str, ...]:
+        """What of ``query`` no paper has: PMIDs of papers that are not here, then words."""
+        return self._literature.unknown(query)
 
     def cases(
         self, image: Path | str | None = None, *, text: str | None = None, where: str | None = None, k: int = 10

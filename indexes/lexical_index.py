@@ -116,6 +116,10 @@ class LexicalIndex:
         """The stems that the index sees in a text, in order."""
         return self._tokenize(text)
 
+    def __contains__(self, stem: object) -> bool:
+        """Whether any text has the stem."""
+        return stem in self._vocabulary
+
     def idf(self, stem: str) -> float:
         """ln(1 + (N − n + ½) / (n + ½)), where n of the N texts have the stem; n is taken as 1 when none has it."""
         n, count = 1, len(self.ids)

@@ -18,6 +18,7 @@ from indexes.lexical_index import LexicalIndex
 from indexes.manifest import Manifest, Verify, atomic_directory
 from indexes.ranking import best_rows, id_ranks
 from indexes.vector_index import VectorIndex
+from retrieval import relevance
 from retrieval.concept_index import Ancestors, ConceptIndex
 from retrieval.document import Document
 from retrieval.document_store import DocumentStore
@@ -157,8 +158,12 @@ class HybridIndex:
         among: np.ndarray | None = None,
         exclude: Collection[str] = (),
         weights: Mapping[str, float] = WEIGHTS,
+        floor: bool = False,
     ) -> tuple[Scored, ...]:
         """The ``k`` best documents, best first, ties by id; fewer, or none, when fewer have anything in common.
+
+        With ``floor`` nothing is found for a text that the collection says nothing about (`retrieval.relevance`),
+        unless a document shares a concept with the query.
 
         ``image`` is an embedding, float32 (d,). ``among`` (int64 rows) restricts the documents before anything is
         ranked, and ``exclude`` leaves out ids. The parts are those that the query has and the collection can answer;
@@ -196,14 +201,19 @@ class HybridIndex:
         if not len(chosen):
             return ()
         parts = {name: np.asarray(score(chosen)) for name, score in scorers.items()}
+        best = {name: float(values.max()) for name, values in parts.items()}
+        if floor and "bm25" in best and best.get("concepts", 0.0) <= 0:
+            assert text is not None
+            if not relevance.reached(text, self.lexical, best["bm25"], best["dense"]):
+                return ()
         # radiographs are all alike to a network: what tells them apart is how far they stand above the least alike
         fused = convex(parts | {"image": _above_least(parts["image"])} if "image" in parts else parts, weights)
-        best = best_rows(fused, self._ranks[chosen], k)
+        first = best_rows(fused, self._ranks[chosen], k)
         return tuple(
             Scored(
                 row=int(chosen[i]), score=float(fused[i]), parts={name: float(parts[name][i]) for name in sorted(parts)}
             )
-            for i in best
+            for i in first
         )
 
     def first(self, k: int, among: np.ndarray, exclude: Collection[str] = ()) -> tuple[Scored, ...]:
