@@ -163,7 +163,7 @@ class Whydx:
         return PathFinder(self.graph)
 
     @cached_property
-    def _literature(self) -> Literature:
+    def literature(self) -> Literature:
         from retrieval.literature import Literature
 
         return Literature.open(self.home)
@@ -280,11 +280,7 @@ class Whydx:
 
     def search(self, query: str, *, k: int = 10) -> tuple[SearchHit, ...]:
         """The papers that fit ``query`` best, retracted ones last; a PMID finds its paper. Empty when nothing fits."""
-        return tuple(self._literature.search(query, k, concepts=self._mentioned(query)))
-
-    def unknown_words(self, query: str) -> tuple[str, ...]:
-        """What of ``query`` no paper has: PMIDs of papers that are not here, then words."""
-        return self._literature.unknown(query)
+        return tuple(self.literature.search(query, k, concepts=self._mentioned(query)))
 
     def cases(
         self, image: Path | str | None = None, *, text: str | None = None, where: str | None = None, k: int = 10

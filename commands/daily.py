@@ -197,7 +197,7 @@ def search(
     show(found, hits, layout, output)
     if not found:
         say("nothing matched")
-    if unknown := opened.unknown_words(content):
+    if unknown := opened.literature.unknown(content):
         say(f"no paper has: {', '.join(unknown[:_MOST_UNKNOWN])}{', …' if len(unknown) > _MOST_UNKNOWN else ''}")
 
 

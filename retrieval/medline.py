@@ -97,7 +97,9 @@ def read(path: Path, *, deleted: set[str] | None = None) -> Iterator[Citation]:
 
     try:
         with cast("IO[bytes]", gzip.open(path) if path.suffix == ".gz" else path.open("rb")) as stream:
-            parser = etree.iterparse(stream, tag=("PubmedArticle", "DeleteCitation"), resolve_entities=False, no_network=True)
+            parser = etree.iterparse(
+                stream, tag=("PubmedArticle", "DeleteCitation"), resolve_entities=False, no_network=True
+            )
             for _, article in parser:
                 if article.tag == "DeleteCitation":
                     if deleted is not None:

@@ -7,8 +7,8 @@ Every text has a nearest neighbour, so the best hit of "the of and" looks like a
 * how near the nearest document is by meaning (cosine).
 
 A query of which the collection knows less than half, weighed the same way, is in another language, made up or about
-something else, and needs a nearer neighbour: the sentence encoder spells out unknown words and finds likeness in letters.
-The three limits were set by hand between queries that the papers answer and some that they do not; how many judged
+something else, and needs a nearer neighbour: the sentence encoder spells out unknown words and finds likeness in
+letters. The limits were set by hand between queries that the papers answer and some that they do not; how many judged
 questions they turn away is in docs/retrieval.md.
 """
 

@@ -82,7 +82,7 @@ def test_a_newer_version_replaces(built: Path) -> None:
 
 def test_words_meaning_and_concepts(built: Path) -> None:
     index = Literature.open(built)
-    assert index.search("collapsed lung in adolescents", k=1)[0].document.doc_id == "PMID:12"
+    assert index.search("collapsed lung in young people", k=1)[0].document.doc_id == "PMID:12"
     hits = index.search("", concepts=["T:pneumonia", "T:effusion"])
     assert [hit.document.doc_id for hit in hits] == ["PMID:13", "PMID:17", "PMID:11"]
     assert set(hits[0].explanation) == {"concepts"}
