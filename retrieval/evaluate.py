@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,7 @@ from indexes.lexical_index import LexicalIndex
 from indexes.ranking import best_rows, id_ranks
 from retrieval import beir
 from retrieval.encoder import Encoder
-from retrieval.feedback import moved
+from retrieval.feedback import DOCUMENTS, SHARE, moved
 from retrieval.hybrid import DEPTH
 from retrieval.literature import WEIGHTS
 from retrieval.metrics import averages
@@ -62,10 +63,13 @@ def evaluate_retrieve(
     runs: dict[str, dict[str, list[str]]] = {system: {} for system in SYSTEMS}
     lines: list[str] = []
     for number, (name, query) in enumerate(collection.queries.items()):
-        found = search({"bm25": lexical.scores(query), "grams": grams.scores(query)}, asked[number], vectors, ranks, k)
-        for system, (rows, _) in found.items():
-            runs[system][name] = [ids[row] for row in rows]
-        rows, scores = found["fused"]
+        words = {"bm25": lexical.scores(query), "grams": grams.scores(query)}
+        candidates = Candidates.of(words, asked[number], vectors, ranks, max(DEPTH, k))
+        for system, values in candidates.parts.items():
+            rows, scores = candidates.best(values, k)
+            runs[system][name] = [ids[row] for row, score in zip(rows, scores, strict=True) if score > 0]
+        rows, scores = candidates.best(candidates.fused(), k)
+        runs["fused"][name] = [ids[row] for row in rows]
         lines += [
             f"{name} Q0 {ids[row]} {rank} {score!r} {TAG}"
             for rank, (row, score) in enumerate(zip(rows, scores.tolist(), strict=True), 1)
@@ -83,35 +87,47 @@ def evaluate_retrieve(
     return "".join(f"{line}\n" for line in lines), metrics
 
 
-def search(
-    words: Mapping[str, np.ndarray],
-    query: np.ndarray,
-    vectors: np.ndarray,
-    ranks: np.ndarray,
-    k: int,
-    weights: Mapping[str, float] = WEIGHTS,
-) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """Rows and scores of each part and of "fused": the same candidates and fusion as `literature.Literature.search`.
+@dataclass(frozen=True, slots=True)
+class Candidates:
+    """What one query's search chooses from: ``rows`` (n,) of the collection, the score of each in every part (n,),
+    their vectors (n, d) and order among equals (n,); ``query`` (d,) is the query's vector."""
 
-    ``words`` are lexical scores of every document, float (n,); ``query`` (d,) and ``vectors`` (n, d) are of unit
-    length; ``ranks`` (n,) order equals.
-    """
-    import numpy as np
+    rows: np.ndarray
+    parts: Mapping[str, np.ndarray]
+    vectors: np.ndarray
+    ranks: np.ndarray
+    query: np.ndarray
 
-    parts = {**words, "dense": vectors @ query}
-    found: dict[str, tuple[np.ndarray, np.ndarray]] = {}
-    for name, scores in parts.items():
-        rows = np.arange(len(scores)) if name == "dense" else np.flatnonzero(scores > 0)
-        rows = rows[best_rows(scores[rows], ranks[rows], max(DEPTH, k))]
-        found[name] = rows, scores[rows]
-    chosen = np.unique(np.concatenate([rows for rows, _ in found.values()]))
-    candidates = {name: scores[chosen] for name, scores in parts.items()}
-    towards = moved(query, convex(candidates, weights), ranks[chosen], lambda some: vectors[chosen[some]])
-    candidates["dense"] = vectors[chosen] @ towards
-    fused = convex(candidates, weights)
-    best = best_rows(fused, ranks[chosen], k)
-    found["fused"] = chosen[best], fused[best]
-    return {name: (rows[:k], scores[:k]) for name, (rows, scores) in found.items()}
+    @classmethod
+    def of(
+        cls, words: Mapping[str, np.ndarray], query: np.ndarray, vectors: np.ndarray, ranks: np.ndarray, depth: int
+    ) -> Candidates:
+        """The ``depth`` best of each part. ``words`` are lexical scores of every document, zero where none matches."""
+        import numpy as np
+
+        parts = {**words, "dense": vectors @ query}
+        best = [best_rows(scores, ranks, depth) for scores in parts.values()]
+        kept = [
+            rows if name == "dense" else rows[parts[name][rows] > 0] for name, rows in zip(parts, best, strict=True)
+        ]
+        rows = np.unique(np.concatenate(kept))
+        chosen = {name: scores[rows] for name, scores in parts.items()}
+        return cls(rows, chosen, vectors[rows], ranks[rows], query)
+
+    def fused(
+        self, weights: Mapping[str, float] = WEIGHTS, *, documents: int = DOCUMENTS, share: float = SHARE
+    ) -> np.ndarray:
+        """The fused score of each candidate, float64 (n,), as `literature.Literature.search` has it for a text."""
+        fused = convex(self.parts, weights)
+        if not share:
+            return fused
+        query = moved(self.query, fused, self.ranks, self.vectors.__getitem__, documents=documents, share=share)
+        return convex({**self.parts, "dense": self.vectors @ query}, weights)
+
+    def best(self, scores: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+        """Rows and scores of the ``k`` best of the candidates by ``scores`` (n,), ties in the order of ``ranks``."""
+        best = best_rows(scores, self.ranks, k)
+        return self.rows[best], scores[best]
 
 
 def encoded(

@@ -15,7 +15,7 @@ from indexes.ranking import best_rows
 if TYPE_CHECKING:
     import numpy as np
 
-DOCUMENTS, SHARE = 3, 0.2
+DOCUMENTS, SHARE = 2, 0.4
 
 
 def moved(
