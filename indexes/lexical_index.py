@@ -149,6 +149,11 @@ class LexicalIndex:
         """The stems (or grams) that the index sees in a text, in order."""
         return self._tokenize(text)
 
+    @property
+    def vocabulary(self) -> int:
+        """How many stems (or grams) the texts have."""
+        return len(self._vocabulary)
+
     def __contains__(self, stem: object) -> bool:
         """Whether any text has the stem."""
         return stem in self._vocabulary

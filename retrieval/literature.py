@@ -10,9 +10,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from errors import InputError
+from errors import ArtifactError, InputError
 from indexes.lexical_index import Tokenizer
-from indexes.manifest import Verify, file_sha256
+from indexes.manifest import REBUILD, Verify, file_sha256
 from ontologies.sources.store import member_path
 from retrieval import medline, relevance
 from retrieval.concept_index import Ancestors
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["VERSION", "Literature", "build"]
 
 KIND = "literature index"
+CONTENTS = 2  # of what is built, beside the layout: higher builds anew (2: pieces of words, corrections)
 # chosen on collections of questions, the others left out in turn (docs/retrieval.md); concepts: set by hand
 WEIGHTS: Mapping[str, float] = {"bm25": 0.1, "grams": 0.3, "dense": 0.6, "concepts": 0.5}
 RETRACTED = "retracted"  # the status of a paper that nobody should rely on
@@ -152,8 +153,12 @@ class Literature:
 
     @classmethod
     def open(cls, home: Path, *, encoder: Encoder | None = None, verify: Verify = "open") -> Literature:
-        """Open. Raises ArtifactError when the index is missing, damaged, or built with another encoder."""
-        return cls(HybridIndex.open(folder(home), kind=KIND, encoder=encoder, verify=verify))
+        """Open. Raises ArtifactError when the index is missing, damaged, of an earlier version, or built with another
+        encoder."""
+        index = HybridIndex.open(folder(home), kind=KIND, encoder=encoder, verify=verify)
+        if index.grams is None:
+            raise ArtifactError("the literature index is of an earlier version", value=folder(home), run=REBUILD)
+        return cls(index)
 
     def __len__(self) -> int:
         return len(self.index)

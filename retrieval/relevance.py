@@ -8,8 +8,9 @@ Every text has a nearest neighbour, so the best hit of "the of and" looks like a
 
 A query of which the collection knows less than half, weighed the same way, is in another language, made up or about
 something else, and needs a nearer neighbour: the sentence encoder spells out unknown words and finds likeness in
-letters. The limits were set by hand between queries that the papers answer and some that they do not; how many judged
-questions they turn away is in docs/retrieval.md.
+letters. A collection of a few documents knows few words, so there this says nothing. The limits were set by hand between
+queries that the papers answer and some that they do not; how many judged questions they turn away is in
+docs/retrieval.md.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from indexes.lexical_index import LexicalIndex, Tokenizer
 KNOWN = 0.5
 WORDS = 0.5
 COSINE, COSINE_OF_UNKNOWN = 0.35, 0.5
+MANY_WORDS = 5000  # stems of a collection that should know the words of a question
 
 
 def reached(query: str, index: LexicalIndex, words: float, cosine: float) -> bool:
@@ -34,7 +36,7 @@ def reached(query: str, index: LexicalIndex, words: float, cosine: float) -> boo
     stems = index.tokens(query)
     most = math.fsum(index.idf(stem) for stem in stems)
     known = math.fsum(index.idf(stem) for stem in stems if stem in index)
-    if known < KNOWN * most:
+    if index.vocabulary >= MANY_WORDS and known < KNOWN * most:
         return cosine >= COSINE_OF_UNKNOWN
     return words >= WORDS * most or cosine >= COSINE
 
