@@ -35,6 +35,8 @@ DEPTH = 1000
 # since there is no judged collection of cases to tune them on
 WEIGHTS: Mapping[str, float] = {"bm25": 0.4, "dense": 0.6, "concepts": 0.5, "image": 1.0}
 
+TEXT_PARTS = frozenset({"bm25", "grams", "dense"})
+
 Progress = Callable[[str, int, int], None]
 
 
@@ -222,7 +224,7 @@ class HybridIndex:
             if floor and not named and not relevance.reached(text, self.lexical, best["bm25"], best["dense"]):
                 return ()
             if feedback:
-                said = {name: parts[name] for name in ("bm25", "grams", "dense") if name in parts}
+                said = {name: values for name, values in parts.items() if name in TEXT_PARTS}
                 vector = moved(
                     vector, convex(said, weights), self._ranks[chosen], lambda some: self.dense.vectors[chosen[some]]
                 )

@@ -92,9 +92,11 @@ def build(
             counts["citations"] += 1
             for pmid, correction in citation.corrects.items():
                 corrections.setdefault(f"PMID:{pmid}", []).append(correction)
-            if not citation.abstract or not citation.title or citation.is_notice:
+            if not citation.abstract or not citation.title:
                 continue
             counts["with_abstract"] += 1
+            if citation.is_notice:
+                continue
             in_title = bool(_asserted(linker.link(citation.title)) & chest_concepts)
             if not in_title and not worth_reading(citation.abstract):
                 continue
