@@ -21,8 +21,8 @@ import math
 from indexes.lexical_index import LexicalIndex, Tokenizer
 
 KNOWN = 0.5
-WORDS = 0.5
 COSINE, COSINE_OF_UNKNOWN = 0.35, 0.5
+BOTH = 0.65  # of the words' share and the cosine together
 MANY_WORDS = 5000  # stems of a collection that should know the words of a question
 
 
@@ -38,7 +38,7 @@ def reached(query: str, index: LexicalIndex, words: float, cosine: float) -> boo
     known = math.fsum(index.idf(stem) for stem in stems if stem in index)
     if index.vocabulary >= MANY_WORDS and known < KNOWN * most:
         return cosine >= COSINE_OF_UNKNOWN
-    return words >= WORDS * most or cosine >= COSINE
+    return cosine >= COSINE or words / most + cosine >= BOTH
 
 
 def unknown_words(query: str, index: LexicalIndex) -> tuple[str, ...]:
