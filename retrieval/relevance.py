@@ -8,8 +8,8 @@ Every text has a nearest neighbour, so the best hit of "the of and" looks like a
 
 A query of which the collection knows less than half, weighed the same way, is in another language, made up or about
 something else, and needs a nearer neighbour: the sentence encoder spells out unknown words and finds likeness in
-letters. A collection of a few documents knows few words, so there this says nothing. The limits were set by hand between
-queries that the papers answer and some that they do not; how many judged questions they turn away is in
+letters. A collection of a few documents knows few words, so there this says nothing. The limits were set by hand
+between queries that the papers answer and some that they do not; how many judged questions they turn away is in
 docs/retrieval.md.
 """
 
