@@ -179,7 +179,9 @@ def _digests(home: Path, parts: Sequence[str]) -> dict[Part, str]:
     documents = {"linker": linker, "encoder": PACKAGED_SHA256}
     digests = {Part.graph: graph, Part.linker: linker}
     if Part.literature in parts:
-        digests[Part.literature] = _digest({**documents, "layout": str(literature.VERSION)})
+        digests[Part.literature] = _digest(
+            {**documents, "layout": str(literature.VERSION), "contents": str(literature.CONTENTS)}
+        )
     if Part.cases in parts:
         digests[Part.cases] = _digest({**documents, "layout": str(cases.VERSION)})
     if Part.images in parts:
