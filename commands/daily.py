@@ -18,10 +18,12 @@ from commands.terminal import (
     HomeOption,
     OutputOption,
     Progress,
+    ReportFormatOption,
     progress,
     read_text,
     say,
     show,
+    show_report,
     write,
     write_parts,
 )
@@ -62,7 +64,7 @@ def diagnose(
         typer.Option("--setting", help="Where the patient is seen: it changes how common diseases are."),
     ] = "neutral",
     k: CountOption = 5,
-    layout: FormatOption = "table",
+    layout: ReportFormatOption = "table",
     output: OutputOption = None,
     device: DeviceOption = "cpu",
     home: HomeOption = None,
@@ -76,12 +78,10 @@ def diagnose(
         raise InputError("a finding cannot be present and absent", value=both[0], expected="--finding or --absent")
     for image in images or ():
         _readable(image)
-    from reports.table import render
-
     report = whydx.open(home, device=device).diagnose(
         images or (), note=text, present=finding or (), absent=absent or (), age=age, sex=sex, setting=setting, k=k
     )
-    show(report, render, layout, output)
+    show_report(report, layout, output, home)
 
 
 @app.command(rich_help_panel=_PANEL)
@@ -120,7 +120,8 @@ def link(
 
     many = layout in ("jsonl", "pubtator")
     read = documents.read(sources, lines=lines or (many and list(sources) == ["-"]))
-    from reports.listing import matches, texts
+    from reports.listing import text as one_text
+    from reports.listing import texts
 
     dx = whydx.open(home)
     dx.linker  # noqa: B018 - what is missing is said before a text is read
@@ -133,16 +134,18 @@ def link(
             ask: Ask = partial(_with_nil, partial(names.link_all, systems=systems, nested=all_spans, note=note))
         else:
             ask = partial(_matches, partial(dx.link_all, vocab=vocab, nested=all_spans, note=note))
-        found = _read_all(ask, read, advance, note)
+        found = _read_all(ask, read, advance, note, whole=vocab is None)
         if many:
             write_parts((_rendered(text, row, layout, vocab) for text, row in found), output)
             return
         rows = [{"id": text.identifier, **row} for text, row in found]
     reader: Any = layout  # table or json
-    if read.single and not similar:
-        show(rows[0]["matches"], matches, reader, output)
-    else:
+    if not read.single or similar:
         show(rows, texts, reader, output)
+    elif layout == "json":
+        show(rows[0]["matches"], one_text, reader, output)
+    else:
+        show(rows[0], one_text, reader, output)
 
 
 @app.command(rich_help_panel=_PANEL)
@@ -162,7 +165,7 @@ def paths(
     A file that ends in .png or .svg gets a picture.
     """
     from commands.ontology import rendered
-    from kg import picture, views
+    from kg.export import picture, views
     from reports.listing import walks
 
     dx = whydx.open(home)
@@ -237,9 +240,13 @@ def _with_nil(link_all: Callable[..., Any], texts: Iterable[str]) -> Iterator[di
     return ({"matches": matches, "nil": nil} for matches, nil in link_all(texts))
 
 
-def _read_all(ask: Ask, read: Texts, advance: Progress | None, note: bool) -> Iterator[tuple[Text, dict[str, Any]]]:
-    """Each text with its matches, as they are read; of one that is not English, that is said."""
+def _read_all(
+    ask: Ask, read: Texts, advance: Progress | None, note: bool, *, whole: bool
+) -> Iterator[tuple[Text, dict[str, Any]]]:
+    """Each text with its matches, as they are read; of a note, what was not understood, where the ``whole`` vocabulary
+    was looked for; of one that is not English, that."""
     from ontologies.linking.context.language import NAMES, language
+    from ontologies.linking.unread import understanding
 
     given, read_ahead = tee(read.texts)
     found = ask(text.text for text in read_ahead)
@@ -249,6 +256,12 @@ def _read_all(ask: Ask, read: Texts, advance: Progress | None, note: bool) -> It
         if note and (other := language(text.text)):
             say(f"not read: {text.identifier} seems to be in {NAMES[other]}, and only English is read")
             row["language"] = other
+        elif note and whole:
+            understood = understanding(text.text, row["matches"])
+            row["understood"] = understood.share
+            row["unread"] = [
+                {"phrase": span.of(text.text), "start": span.start, "end": span.end} for span in understood.unread
+            ]
         yield text, row
 
 

@@ -1,4 +1,4 @@
-"""The verbs that explain a saved report: why, why-not, what-if."""
+"""The verbs on a saved report: report, why, why-not, what-if."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 import whydx
-from commands.terminal import FormatOption, HomeOption, OutputOption, read_text, show
+from commands.terminal import FormatOption, HomeOption, OutputOption, ReportFormatOption, read_text, show, show_report
 
 app = typer.Typer()
 CaseArgument = Annotated[
@@ -25,6 +25,17 @@ NoteOption = Annotated[
 ]
 # Asks of a report, with what it was made from, and says which function of reports.explanation draws the answer.
 Ask = Callable[..., tuple[Any, str]]
+
+
+@app.command(rich_help_panel="Every day")
+def report(
+    case: CaseArgument, layout: ReportFormatOption = "table", output: OutputOption = None, home: HomeOption = None
+) -> None:
+    """Show a saved report again, or turn it into another format. A home only adds names for the patient."""
+    text = read_text("-" if case == "-" else f"@{case}", "report")
+    from reports.json import loads
+
+    show_report(loads(text), layout, output, home)
 
 
 def _verb(name: str) -> Callable[[Ask], Ask]:

@@ -176,7 +176,7 @@ def ontology_export(
     home: HomeOption = None,
 ) -> None:
     """Write concepts and what is around them, or the whole graph (as Turtle lines), for other tools."""
-    from kg import views
+    from kg.export import views
 
     graph = _graph(home)
     if concepts:
@@ -207,7 +207,7 @@ def ontology_query(
 ) -> None:
     """Ask the graph, or what is around some concepts, in SPARQL; the first question to the whole prepares its store."""
     content = read_text(text, "query")
-    from kg import sparql, views
+    from kg.export import sparql, views
     from reports.listing import answer
 
     graph = _graph(home)
@@ -254,7 +254,7 @@ def ontology_diff(
 
 def rendered(view: Any, layout: str) -> bytes | str:
     """A subgraph as Turtle, GraphML or JSON."""
-    from kg import views
+    from kg.export import views
     from reports.json import dumps
 
     if layout == "json":

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 Progress = Callable[[str, int, int], None]
 Layout = Literal["table", "json"]
+ReportLayout = Literal["table", "json", "html", "fhir", "plain"]
 
 HomeOption = Annotated[
     Path | None,
@@ -33,6 +34,7 @@ OutputOption = Annotated[
     Path | None, typer.Option("-o", "--output", help="Write to this file instead of stdout.", show_default=False)
 ]
 FormatOption = Annotated[Layout, typer.Option("--format", help="For a reader, or for a program.")]
+ReportFormatOption = Annotated[ReportLayout, typer.Option("--format", help="For a reader, or for a program.")]
 DeviceOption = Annotated[
     Literal["cpu", "cuda", "mps"], typer.Option("--device", help="Where the detector's networks run.")
 ]
@@ -104,6 +106,25 @@ def show(value: Any, draw: Callable[[Any, Console], None], layout: Layout, outpu
     if not console.is_terminal and "COLUMNS" not in os.environ:
         console.width = WIDTH
     draw(value, console)
+
+
+def show_report(report: Any, layout: ReportLayout, output: Path | None, home: Path | None) -> None:
+    """``show`` for a diagnostic report, which has more formats. Names for the patient are those of the home's graph,
+    if there is one."""
+    if layout in ("table", "json"):
+        from reports.table import render
+
+        show(report, render, "json" if layout == "json" else "table", output)
+        return
+    from reports.reporter import reporter
+
+    names = None
+    if layout == "plain":
+        from home import Part, home_folder, part_folder
+        from reports.plain import concepts_of, lay_names
+
+        names = lay_names(part_folder(home_folder(home), Part.graph) / "terms.parquet", concepts_of(report))
+    write(reporter(layout, names).render(report), output)
 
 
 def say(line: str) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 from errors import ArtifactError
 
 COVERAGE = 0.9
+NONE_INPUTS = 5
 _LOG_TEMPERATURE = (float(np.log(0.05)), float(np.log(20)))
 
 
@@ -40,6 +41,7 @@ class Calibration:
 
     "None of these" is the last of the candidates and takes part in the softmax with a score of its own; or, with
     ``none``, its probability is 1 / (1 + e^-(none · x)), x as `none_evidence` has it, and the others share the rest.
+    Raises ArtifactError when ``none`` has another number of weights than x.
     """
 
     gate: float = 1.0
@@ -49,6 +51,15 @@ class Calibration:
     conformal_threshold: float = 0.0
     on: str = ""
     n: int = 0
+
+    def __post_init__(self) -> None:
+        if len(self.none) not in (0, NONE_INPUTS):
+            raise ArtifactError(
+                "the probabilities were fitted for another version",
+                value=f"{len(self.none)} numbers for none of these",
+                expected=f"{NONE_INPUTS} or none",
+                run="whydx train reasoner",
+            )
 
     def probabilities(self, scores: np.ndarray, known: Known = Known()) -> np.ndarray:
         """float64 (C,), of scores (C,) that the gate has passed, "none of these" last."""
@@ -60,7 +71,7 @@ class Calibration:
 
 
 def none_evidence(scores: np.ndarray, known: Known, length: float = 1.0) -> np.ndarray:
-    """float64 (5,): x of `Calibration`, of the diseases' scores: 1; the best score, its lead on their mean, and the
+    """float64 (NONE_INPUTS,): x of `Calibration`, of the diseases' scores: 1; the best score, its lead on their mean, and the
     best score elsewhere, each divided by 10 × length; and the present findings / 10. A patient whom no candidate
     explains well, or none better than the others, or a disease elsewhere better, is probably ill elsewhere."""
     best = float(np.max(scores))

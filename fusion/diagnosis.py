@@ -8,6 +8,7 @@ from typing import Literal
 
 from kg.triple import KGPath
 from ontologies.concept import Concept
+from ontologies.linking.unread import Span
 from retrieval.document import SearchHit
 from vision.finding import Finding
 
@@ -69,13 +70,16 @@ class DiagnosticReport:
     models, graph and indexes that were used. ``warnings`` are lines for the reader (a phantom, a low resolution).
     ``age`` (years) and ``sex`` ("F" or "M") are what the diagnoses took into account, None when not known.
     ``set_size`` counts all candidates that cannot be ruled out at 90 % coverage, "none of these" among them; None in
-    reports of before 23 November 2026.
+    reports of before 23 November 2026. ``understood`` is the share of the note's words with a meaning that lie in
+    mentions, None without a note; ``unread`` are the places of the phrases that do not.
     """
 
     findings: tuple[Finding, ...]
     diagnoses: tuple[Diagnosis, ...]
     none_of_these: float
     set_size: int | None = None
+    understood: float | None = None
+    unread: tuple[Span, ...] = ()
     age: float | None = None
     sex: str | None = None
     literature: tuple[SearchHit, ...] = ()

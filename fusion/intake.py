@@ -23,6 +23,7 @@ from ontologies.linking.context.demographics import demographics
 from ontologies.linking.context.language import NAMES, language
 from ontologies.linking.context.sentences import sentences
 from ontologies.linking.linker import Linker
+from ontologies.linking.unread import Understanding, understanding
 from vision import training_cases
 from vision.detector import Detection, Detector
 from vision.finding import LABEL_CURIES, NO_FINDING, Finding
@@ -69,13 +70,14 @@ class Patient:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gathered:
-    """A patient's case with the findings it was made of, the first image's embedding (None without an image), and what
-    is to be said of the images."""
+    """A patient's case with the findings it was made of, the first image's embedding (None without an image), what is
+    to be said of the images, and how much of the note was understood (None without one)."""
 
     case: Case
     findings: tuple[Finding, ...]
     embedding: np.ndarray | None
     warnings: tuple[str, ...]
+    understanding: Understanding | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,6 +120,7 @@ class Intake:
             findings=tuple(findings),
             embedding=detections[0].embedding if detections else None,
             warnings=tuple(warnings),
+            understanding=understanding(patient.note, self._read(patient.note)) if patient.note else None,
         )
 
     def recall(self, report: DiagnosticReport, images: Sequence[Path] = (), note: str | None = None) -> Recalled:

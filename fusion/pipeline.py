@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -91,7 +91,10 @@ class Pipeline:
         """
         gathered = self.intake.gather(patient)
         workup, found = self.lay_out(gathered.case, gathered.embedding)
-        return self.report(workup, found, gathered.findings, k, gathered.warnings)
+        report = self.report(workup, found, gathered.findings, k, gathered.warnings)
+        if (read := gathered.understanding) is None:
+            return report
+        return replace(report, understood=read.share, unread=read.unread)
 
     def lay_out(
         self, case: Case, embedding: np.ndarray | None = None, *, leave_out: Sequence[str] = ()

@@ -23,7 +23,7 @@ SHARE = {"very common": 5e-2, "common": 1e-2, "uncommon": 1e-3, "rare": 1e-4, "g
 RARE_DISEASE_SHARE = 1e-6
 # In front of a patient it counts as rarer still: those annotations list whatever was ever seen with a syndrome, and
 # among twelve thousand of them some explain any patient by chance.
-OUTSIDE_THE_LAYER = math.exp(-20)
+OUTSIDE_THE_LAYER = math.exp(-40)
 # Most chest radiographs show nothing acute.
 NORMAL, NORMAL_SHARE = "CHEST:normal-chest-radiograph", 0.4
 

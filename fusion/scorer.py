@@ -11,7 +11,7 @@ import numpy as np
 from fusion.branch import BRANCH_KINDS, Candidate, Patient
 from fusion.calibration import Calibrations
 from fusion.visible_matrix import Batch, Encoded, Tokenize, Trunk, collate, encode, mask_branches, read_trunk
-from fusion.workup import Workup
+from fusion.workup import Case, Workup
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -68,7 +68,7 @@ class Scorer:
     def scores(self, questions: Sequence[Question]) -> np.ndarray:
         """float64 (Q,), in the order of the questions."""
         parts = self.parts(questions)
-        return parts.base + np.array([self._gate(q) for q in questions]) * parts.correction
+        return parts.base + np.array([self.gate(q.workup.case) for q in questions]) * parts.correction
 
     def parts(self, questions: Sequence[Question]) -> Parts:
         """The scores taken apart, in the order of the questions. The network is asked only where its gate lets it
@@ -76,15 +76,16 @@ class Scorer:
         base = np.array([self.reasoner.base(q.features, none_features(q)) for q in questions], np.float64)
         return Parts(base, self._corrections(questions))
 
-    def _gate(self, question: Question) -> float:
-        return self.calibrations.of(question.workup.case.worded).gate
+    def gate(self, case: Case) -> float:
+        """The share of the network's correction that counts; at 0 nothing but the candidates' features does."""
+        return self.calibrations.of(case.worded).gate
 
     def _corrections(self, questions: Sequence[Question]) -> np.ndarray:
         import torch
 
         by_patient: dict[Patient, list[int]] = {}
         for i, question in enumerate(questions):
-            if self._gate(question):
+            if self.gate(question.workup.case):
                 by_patient.setdefault(question.workup.patient, []).append(i)
         correction = np.zeros(len(questions))
         with torch.inference_mode():

@@ -86,10 +86,12 @@ class Scales:
         diseases = [workup.candidates[i].curie for i in chosen]
         for piece in self._pieces(workup.case):
             case = workup.case.without(piece.reference)
-            features = self.room.features(case, diseases)
-            without = self.room.lay_out(
-                case, list(zip(diseases, features, strict=True)), papers=found.paper_branches, cases=found.case_branches
-            )
+            listed = list(zip(diseases, self.room.features(case, diseases), strict=True))
+            if self.scorer.gate(case):
+                papers, similar = found.paper_branches, found.case_branches
+                without = self.room.lay_out(case, listed, papers=papers, cases=similar)
+            else:  # the branches are not looked at
+                without = self.room.bare(case, listed)
             for i, candidate in zip(chosen, without.candidates[:-1], strict=True):
                 yield i, piece, Question(workup=without, candidate=candidate)
 

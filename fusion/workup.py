@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache, partial
 
 import numpy as np
 
@@ -40,7 +41,7 @@ from retrieval.document import SearchHit
 # odds, and 1.
 FEATURES = (*PATIENT_FEATURES, "ranker", "unremarkable", "looked")
 PRIOR, WORDS, RANKER, UNREMARKABLE, LOOKED = map(FEATURES.index, ("prior", "words", "ranker", "unremarkable", "looked"))
-# Who writes of a patient chose one worth writing of, so that behind words the prior counts for a third; behind an image
+# Who writes of a patient chose one worth writing of, so that behind words the prior counts for less; behind an image
 # alone it counts whole.
 PRIOR_OF_IMAGES = 1 / Settings().weights[PRIOR]
 # The odds of a stated "normal radiograph", and of the surest detector.
@@ -150,6 +151,7 @@ class WorkupRoom:
         self.evidence = judge if isinstance(judge, WeightOfEvidence) else None
         self.ranker = judge if isinstance(judge, Ranker) else None
         self.disease = judge.annotations.disease
+        self._best_path = lru_cache(maxsize=1 << 14)(partial(self.paths.explain, k=1))  # a case is laid out many times
         self._elsewhere = np.array([], np.int64) if self.evidence is None else self.evidence.unlisted
 
     def patient(self, case: Case) -> Patient:
@@ -172,7 +174,7 @@ class WorkupRoom:
                 # That the candidate itself was seen or named is no path to it.
                 if mention.presence != presence or mention.curie == disease:
                     continue
-                paths = self.paths.explain(mention.curie, disease, 1)
+                paths = self._best_path(mention.curie, disease)
                 if paths and (presence == "present" or len(paths[0].triples) == 1):
                     best.append((-paths[0].score, mention.curie, paths[0]))
             best.sort(key=lambda b: b[:2])

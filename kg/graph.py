@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -66,6 +67,7 @@ class KnowledgeGraph:
         self._tables, self._arrays = tables, arrays
         self.information: np.ndarray = arrays["information"]
         self.predicates: tuple[str, ...] = tuple(tables["predicate"])  # names, by number
+        self._numbers = lru_cache(maxsize=1 << 16)(self._number)
 
     # --- building and opening
 
@@ -94,6 +96,9 @@ class KnowledgeGraph:
 
     def node(self, curie: str) -> int:
         """The number of the concept with this CURIE in any vocabulary. Raises InputError when there is none."""
+        return self._numbers(curie)
+
+    def _number(self, curie: str) -> int:
         parse_curie(curie)
         i = self._tables["alias"].find(curie)
         if i is None:

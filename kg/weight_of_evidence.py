@@ -49,15 +49,14 @@ class Settings:
     """``noise`` is η, ``decay`` δ and ``gamma`` the power of the prior in the background, in which no finding is rarer
     than ``rarest``; ``shared`` in [0, 1] is how much of what is said again is taken back; ``weights`` one a feature, in
     the order of FEATURES. Fitted on real notes of several sources by
-    ``python -m benchmarks.chest.text --fit``, but for absent findings, for which it found .04: authors list as absent
-    what the disease usually shows, and in front of a patient a denied hallmark must count (docs/reasoning.md)."""
+    ``python -m benchmarks.chest.text --fit``, and rounded (docs/reasoning.md)."""
 
     noise: float = 0.3
     decay: float = 1.5
     gamma: float = 0.3
     rarest: float = 0.003
     shared: float = 0.5
-    weights: tuple[float, ...] = (1.0, 0.3, 0.3, 1.8, 1.0)
+    weights: tuple[float, ...] = (1.0, 0.35, 0.8, 2.0, 1.0)
 
 
 class WeightOfEvidence:

@@ -95,13 +95,22 @@ def modifiers(match: ConceptMatch) -> str:
 
 
 def texts(rows: Sequence[Mapping[str, Any]], console: Console) -> None:
-    """The mentions of several texts: ``rows`` are {"id", "matches"} and, where it was asked, "nil"."""
+    """The mentions of several texts: ``rows`` are {"id", "matches"} and, where it was asked, "nil"; of a note also
+    "understood" and "unread"."""
     for row in rows:
         heading(row["id"], console)
-        matches(row["matches"], console)
-        for nil in row.get("nil", ()):
-            nearest = "" if nil.nearest is None else f": {nil.nearest} ({nil.similarity:.2f})"
-            console.print(Text(f"not linked: {nil.phrase} – {nil.reason}{nearest}", style="dim"))
+        text(row, console)
+
+
+def text(row: Mapping[str, Any], console: Console) -> None:
+    """The mentions of one text, as `texts` has them."""
+    matches(row["matches"], console)
+    for nil in row.get("nil", ()):
+        nearest = "" if nil.nearest is None else f": {nil.nearest} ({nil.similarity:.2f})"
+        console.print(Text(f"not linked: {nil.phrase} – {nil.reason}{nearest}", style="dim"))
+    if row.get("understood") is not None:
+        phrases = ", ".join(span["phrase"] for span in row["unread"]) or "nothing"
+        console.print(Text(f"understood: {percent(row['understood'])}; not understood: {phrases}", style="dim"))
 
 
 def walks(found: Sequence[KGPath], console: Console) -> None:

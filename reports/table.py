@@ -12,12 +12,15 @@ from rich.text import Text
 
 from fusion.diagnosis import Diagnosis, DiagnosticReport, Evidence
 from ontologies.concept import Concept
+from ontologies.linking.unread import Span
+from reports.cleaning import without_controls
 from retrieval.document import SearchHit
 from vision.finding import Finding, in_words
 
 DISCLAIMER = "Decision support, not a medical device: a physician decides."
 _BAR_WIDTH = 20
 _LONGEST_JOURNAL = 60
+UNREAD_SHOWN = 12
 _SYSTEMS = {
     "UMLS": "UMLS",
     "SNOMEDCT": "SNOMED CT",
@@ -40,10 +43,12 @@ SIGNS = {"present": ("+", "green"), "uncertain": ("?", "yellow"), "absent": ("âˆ
 
 def render(report: DiagnosticReport, console: Console) -> None:
     """Print ``report`` on ``console``; empty sections are left out, a missing answer is said in words."""
+    note, report = getattr(report, "note", None), without_controls(report)
     console.print(Text(DISCLAIMER, style="dim"))
     for line in report.warnings:
         console.print(Text(f"! {line}", style="bold yellow"))
     _findings(report.findings, console)
+    _unread(report, note, console)
     _differential(report, console)
     for diagnosis in report.diagnoses:
         evidence(diagnosis, console)
@@ -131,6 +136,31 @@ def _findings(findings: Sequence[Finding], console: Console) -> None:
         named = [(in_words(f.label), f.probability) for f in unseen]
         names = ", ".join(label if p is None else f"{label} {p:.2f}" for label, p in named)
         console.print(Text(f"Below the cut-off on the image: {names}", style="dim"))
+
+
+def _unread(report: DiagnosticReport, note: str | None, console: Console) -> None:
+    """What of the note was not understood: the phrases where the note is at hand, else how many there are."""
+    if line := understanding(report, note):
+        console.print(Text(without_controls(line), style="dim"))
+
+
+def understanding(report: DiagnosticReport, note: str | None = None) -> str:
+    """The same in words, "" where there was no note. Without ``note`` no word of the patient's is in it."""
+    if report.understood is None:
+        return ""
+    line = f"Of the note's words {percent(report.understood)} were understood"
+    if report.unread and note is None:
+        line += f"; {len(report.unread)} phrases were not"
+    elif report.unread:
+        line += f". Not understood: {not_understood(note or '', report.unread)}"
+    return line
+
+
+def not_understood(note: str, unread: Sequence[Span]) -> str:
+    """The phrases of a note in its order, at most UNREAD_SHOWN of them."""
+    more = len(unread) - UNREAD_SHOWN
+    shown = ", ".join(span.of(note) for span in unread[:UNREAD_SHOWN])
+    return f"{shown} â€¦ and {more} more" if more > 0 else shown
 
 
 def _differential(report: DiagnosticReport, console: Console) -> None:

@@ -110,7 +110,7 @@ def test_command_runs(
     page: str,
     line: str,
 ) -> None:
-    if line.startswith(("whydx why", "whydx what-if")):
+    if line.startswith(("whydx why", "whydx what-if", "whydx report")):
         (desk / "report.json").write_bytes(request.getfixturevalue("saved_report").read_bytes())
     if line.startswith(("whydx ontology add", "whydx ontology list")):
         monkeypatch.setenv("WHYDX_HOME", str(desk / "home"))

@@ -39,6 +39,7 @@ NOT_IMPORTED = {
     "langchain": "the chains that users build on retrieval/langchain.py",
     "pytest-timeout": "a plugin of pytest",
     "pytest-xdist": "a plugin of pytest",
+    "fhir-resources": "imported where it is installed, by pytest.importorskip",
     "hatchling": "what builds the wheel",
     "ruff": "a command",
     "mypy": "a command",

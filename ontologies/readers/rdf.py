@@ -328,7 +328,7 @@ class _Document:
                 yield Relation(subject=subject, predicate=predicate, object=other, source=self.source)
 
     def _predicate(self, property_: str) -> str:
-        if property_.startswith(_OWN):  # as ``kg.views`` writes them
+        if property_.startswith(_OWN):  # as ``kg.export.views`` writes them
             return unquote(property_.removeprefix(_OWN))
         name = self.labels.get(property_) or self.names.get(property_, ("",))[-1] or _CAMEL.sub("_", _local(property_))
         return re.sub(r"\W+", "_", name.lower()).strip("_") or "related_to"

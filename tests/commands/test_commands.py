@@ -57,6 +57,7 @@ def test_the_verbs_are_those_of_the_design() -> None:
         "ontology rivals",
         "ontology show",
         "paths",
+        "report",
         "search",
         "train detector",
         "train reasoner",

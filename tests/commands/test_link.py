@@ -49,6 +49,16 @@ def test_link_reads_the_values_of_a_note_when_asked(whydx: Whydx, home: Path) ->
     assert [m["mention"] for m in json.loads(only)] == ["WBC 14.2", "CRP 106 mg/L"]
 
 
+def test_link_says_what_of_a_note_it_did_not_understand(whydx: Whydx, home: Path) -> None:
+    note = "Fever and cough since he polished zirconium crowns."
+    (row,) = map(json.loads, whydx("link", note, "--note", "--format", "jsonl", "--home", home).out.splitlines())
+    assert row["unread"] == [{"phrase": "polished zirconium crowns", "start": 25, "end": 50}]
+    assert row["understood"] == pytest.approx(0.4)
+    table = whydx("link", note, "--note", "--home", home).out
+    assert "understood: 40 %; not understood: polished zirconium crowns" in table
+    assert "understood" not in whydx("link", note, "--home", home).out
+
+
 def test_link_a_folder(whydx: Whydx, home: Path, notes: Path) -> None:
     ran = whydx("link", notes, "--format", "jsonl", "--home", home)
     assert (ran.status, ran.err) == (0, "")

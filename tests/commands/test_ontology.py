@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from kg import views
+from kg.export import views
 
 Whydx = Callable[..., Any]
 

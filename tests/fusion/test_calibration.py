@@ -155,3 +155,8 @@ def test_none_of_these_has_a_probability_of_its_own() -> None:
     assert more[-1] < p[-1], "the more is known, the less is it none"
     assert told.probabilities(scores, Known(present=4, elsewhere=9.0))[-1] > p[-1]
     np.testing.assert_allclose(Calibration(temperature=2.0).probabilities(scores), softmax(scores, 2.0))
+
+
+def test_weights_of_another_version_are_refused() -> None:
+    with pytest.raises(ArtifactError, match="whydx train reasoner"):
+        Calibration(none=(1.0, 2.0))

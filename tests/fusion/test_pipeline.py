@@ -122,7 +122,7 @@ def test_what_a_note_denies_or_doubts_lends_no_words(pipeline: Pipeline) -> None
 def test_images_alone_have_no_words_and_the_whole_prior(pipeline: Pipeline) -> None:
     said = pipeline.intake.gather(Patient(present=("HP:0032177",))).case
     assert said.passages == ()
-    worded, seen = (pipeline.room.features(replace(said, worded=w), ["MONDO:0005249"]) for w in (True, False))
+    worded, seen = (pipeline.room.features(replace(said, worded=w), ["CHEST:lobar-pneumonia"]) for w in (True, False))
     prior = FEATURES.index("prior")
     assert seen[0, prior] == pytest.approx(PRIOR_OF_IMAGES * worded[0, prior])
     assert PRIOR_OF_IMAGES * Settings().weights[prior] == pytest.approx(1)

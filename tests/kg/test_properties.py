@@ -9,7 +9,7 @@ from pathlib import Path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kg import views
+from kg.export import views
 from kg.graph import KnowledgeGraph
 from kg.paths import PathFinder
 from ontologies.concept import DISEASE, FINDING, Concept, Relation, Statement, Term

@@ -12,6 +12,9 @@ import pytest
 from rich.console import Console
 
 from fusion.diagnosis import DiagnosticReport, Evidence
+from ontologies.linking.unread import Span
+from reports.json import dumps, loads
+from reports.report import Report
 from reports.table import bar, percent, render, short, weight
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -51,6 +54,19 @@ def test_abstention(report: DiagnosticReport) -> None:
         warnings=(),
     )
     check(drawn(report, 80), "abstention_80.txt")
+
+
+def test_what_was_not_understood_is_shown_where_the_note_is_at_hand(report: DiagnosticReport) -> None:
+    note = "fever since he polished crowns, hums while ironing"
+    spans = (Span(start=15, end=30), Span(start=32, end=50))
+    report = replace(report, understood=0.2, unread=spans)
+    saved, own = drawn(report, 110), drawn(Report.of(report, note=note), 110)
+    assert "Of the note's words 20 % were understood; 2 phrases were not" in saved
+    assert "Not understood: polished crowns, hums while ironing" in own
+    many = Report.of(replace(report, unread=spans * 10), note=note)
+    assert "… and 8 more" in " ".join(drawn(many, 110).split())
+    assert "polished" not in many.to_json(), "words of the note can identify a patient"
+    assert loads(report_json := dumps(report)).unread == spans, report_json
 
 
 def test_nothing_known() -> None:

@@ -68,6 +68,11 @@ _JOINT = re.compile(r",|\band\b")
 _LETTERS = re.compile(r"[a-z]+")
 
 
+def modifier_words() -> frozenset[str]:
+    """Every word that says a side, a place, an extent, a change or a size, or stands between such words."""
+    return _FILLERS
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Modifiers:
     """What is said of a finding. ``size_mm`` holds the measured diameters as written, in mm; () when none is given.

@@ -126,6 +126,12 @@ def _side(trigger: Trigger) -> str:
     return "after" if trigger.before else "before" if trigger.after else "none"
 
 
+def trigger_words() -> frozenset[str]:
+    """Every word of the trigger phrases."""
+    steps = (step for phrases in _TABLE.values() for phrase, _ in phrases for step, _ in phrase.steps)
+    return frozenset().union(*steps)
+
+
 def starts_phrase(word: str) -> bool:
     """Whether some phrase starts with this word."""
     return word in _TABLE

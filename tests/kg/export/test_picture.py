@@ -7,9 +7,9 @@ from itertools import combinations
 
 from lxml import etree
 
+from kg.export.picture import _places, draw
 from kg.graph import KnowledgeGraph
 from kg.paths import PathFinder
-from kg.picture import _places, draw
 
 ENDS = ("OMIM:1", "OMIM:2")
 

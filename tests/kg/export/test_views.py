@@ -10,10 +10,10 @@ import networkx
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kg import views
+from kg.export import views
+from kg.export.views import Subgraph
 from kg.graph import KnowledgeGraph
 from kg.triple import Triple
-from kg.views import Subgraph
 from ontologies.concept import Concept, Relation
 from ontologies.readers import rdf
 

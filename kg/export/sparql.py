@@ -1,7 +1,7 @@
 """SPARQL 1.1 over a subgraph, or over the whole graph, in Oxigraph; nothing is ever fetched.
 
 The whole graph is written once into an Oxigraph store beside the home's graph, named by the graph's hash, and opened
-read-only after that. The vocabulary is that of ``kg.views``.
+read-only after that. The vocabulary is that of ``kg.export.views``.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 from errors import InputError
 from indexes import manifest
-from kg import views
+from kg.export import views
+from kg.export.views import Subgraph
 from kg.graph import KnowledgeGraph
-from kg.views import Subgraph
 
 if TYPE_CHECKING:
     import pyoxigraph
@@ -59,8 +59,8 @@ def of_graph(graph: KnowledgeGraph, folder: Path, progress: Progress | None = No
 
 def query(store: pyoxigraph.Store, text: str) -> dict[str, Any]:
     """The answer to a query: {"rows": [{variable: value}]} of SELECT, {"answer": bool} of ASK, {"turtle": text} of
-    CONSTRUCT and DESCRIBE. IRIs of concepts come as CURIEs, numbers as numbers. The prefixes of ``kg.views`` need
-    not be declared. Raises InputError for what is no query, and for SERVICE, which would ask the network.
+    CONSTRUCT and DESCRIBE. IRIs of concepts come as CURIEs, numbers as numbers. The prefixes of ``kg.export.views``
+    need not be declared. Raises InputError for what is no query, and for SERVICE, which would ask the network.
     """
     import pyoxigraph
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from errors import InputError
-from kg import sparql, views
+from kg.export import sparql, views
 from kg.graph import KnowledgeGraph
 
 SHOWN = """

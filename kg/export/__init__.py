@@ -1,0 +1,1 @@
+"""A graph shown and handed on: subgraphs, SPARQL, pictures."""
