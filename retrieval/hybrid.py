@@ -112,10 +112,7 @@ class HybridIndex:
         ids = [document.doc_id for document in documents]
         texts = [searched_text(document) for document in documents]
         encoder = encoder or Encoder.load()
-        if vectors is None:
-            vectors = encoder.encode(texts, longest=longest, progress=progress)
-        else:
-            vectors = vectors[order]
+        vectors = encoder.encode(texts, longest=longest, progress=progress) if vectors is None else vectors[order]
         with atomic_directory(path) as folder:
             DocumentStore.build(documents, folder / "documents")
             LexicalIndex.build(texts, ids, folder / "bm25")
@@ -154,8 +151,9 @@ class HybridIndex:
     ) -> HybridIndex:
         """Open; the packaged encoder is loaded by the first query when ``encoder`` is None.
 
-        Raises ArtifactError, naming the command ``run`` that repairs it, when the folder is missing, damaged, of another kind, or built with another encoder than
-        ``encoder`` (the packaged one) or, when given, the image encoder with the fingerprint ``images``.
+        Raises ArtifactError, naming the command ``run`` that repairs it, when the folder is missing, damaged, of
+        another kind, or built with another encoder than ``encoder`` (the packaged one) or, when given, the image
+        encoder with the fingerprint ``images``.
         """
         stored = manifest.read(path, kind=kind, version=VERSION, verify=verify, run=run)
         wanted = {"encoder": encoder.fingerprint if encoder else PACKAGED_SHA256}
