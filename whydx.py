@@ -196,10 +196,10 @@ class Whydx:
         ("emergency", "ward", "clinic", "screening") changes how common diseases are. ``k``: how many are shown. Raises
         InputError when nothing is given, or what cannot be used (a refused image, an unknown finding).
         """
-        from fusion.intake import Patient, demographics
+        from fusion.intake import Patient, checked_demographics
         from reports.report import Report
 
-        paths, (age, sex), found, gone = _paths(images), demographics(age, sex), tuple(present), tuple(absent)
+        paths, (age, sex), found, gone = _paths(images), checked_demographics(age, sex), tuple(present), tuple(absent)
         patient = Patient(images=paths, note=note, present=found, absent=gone, age=age, sex=sex, setting=setting)
         return Report.of(self.pipeline.diagnose(patient, k), images=paths, note=note)
 
@@ -246,7 +246,7 @@ class Whydx:
     def explain(
         self, image: Path | str | ImageInstance, seen: Detection, method: Method = "patch"
     ) -> tuple[Explanation, ...]:
-        """Where each finding that is present comes from: a heat map, and how faithful it is; none of a refused image."""
+        """Where each finding that is present comes from: a heat map, how faithful it is; none if it is refused."""
         from vision.explanation import explain
 
         present = [finding.label for finding in seen.findings if finding.presence == "present"]
@@ -294,8 +294,8 @@ class Whydx:
         k: int = 10,
         collection: str | None = None,
     ) -> tuple[SearchHit, ...]:
-        """The cases most like an image, a text or both; ``where`` keeps only some ("age>60 and finding:effusion"). Raises
-        InputError when nothing is given, the image is refused, or the condition cannot be read."""
+        """The cases most like an image, a text or both; ``where`` keeps only some ("age>60 and finding:effusion").
+        Raises InputError when nothing is given, the image is refused, or the condition cannot be read."""
         if image is None and text is None and where is None:
             raise InputError("nothing to find cases by", expected="an image, a text or a condition")
         embedding = None
@@ -344,12 +344,11 @@ class Whydx:
         images: Images | None = None,
         note: str | None = None,
     ) -> WhatIf:
-        """The ranking if findings (by CURIE, name or a part of a name of the report) were present, absent or unknown, or
-        age or sex different; ``images`` and ``note`` as for ``why``. InputError when nothing would change or be left.
-        """
-        from fusion.intake import demographics
+        """The ranking if findings (by CURIE, name or part of a name) were present, absent or unknown, or age or sex
+        different; ``images`` and ``note`` as for ``why``. InputError when nothing would change or be left."""
+        from fusion.intake import checked_demographics
 
-        age, sex = demographics(age, sex)
+        age, sex = checked_demographics(age, sex)
         explainer = self._explainer(report, images, note)
         return explainer.what_if(explainer.changes(present, absent, unknown), age=age, sex=sex)
 

@@ -215,9 +215,7 @@ def _tell(name: str, built: Built, seconds: float) -> None:
         say(f"left out, as they can say who somebody is or as asked: {', '.join(sorted(notes.left_out))}")
     if notes.burned_in:
         some = ", ".join(sorted(notes.burned_in)[:3])
-        say(
-            f"warning: the pixels of {len(notes.burned_in):,} images show who the patient is, as their headers say: {some}"
-        )
+        say(f"warning: {len(notes.burned_in):,} images show who the patient is, as their headers say: {some}")
     for reason, count in built.refused.items():
         say(f"{count:,} images are found by text only: {reason}")
     if notes.repeated:

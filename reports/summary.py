@@ -28,10 +28,10 @@ _DECADE = 10
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Summary:
-    """``patients`` is None where no case says whose it is. ``ages`` counts by decade of life ("60-69"), ``sexes`` by F, M
-    and "not stated", ``findings`` by name (a case has any number of them; the commonest first), ``dates`` by year, or by
-    month when all are of two years. ``groups`` are rows of the columns asked for, with "cases" and "share" of all; a case
-    with several findings is in several groups."""
+    """``patients`` is None where no case says whose it is. ``ages`` counts by decade of life ("60-69"), ``sexes`` by
+    F, M and "not stated", ``findings`` by name (a case has any number of them; the commonest first), ``dates`` by year,
+    or by month when all are of two years. ``groups`` are rows of the columns asked for, with "cases" and "share" of
+    all; a case with several findings is in several groups."""
 
     cases: int
     patients: int | None
@@ -97,7 +97,7 @@ def draw(summary: Summary, console: Console) -> None:
 
 
 def plot(summary: Summary, layout: Literal["png", "svg"]) -> bytes:
-    """The summary as a picture of up to four panels: age, sex, findings, time. The same summary gives the same bytes."""
+    """The summary as a picture of up to four panels: age, sex, findings, time; deterministic."""
     import matplotlib
     from matplotlib.figure import Figure
 

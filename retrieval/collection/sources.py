@@ -83,8 +83,10 @@ def kind_of(roots: Sequence[Path]) -> Kind:
 def read(
     sources: Sources, *, salt: bytes, collection: str, progress: Progress | None = None
 ) -> tuple[list[Record], Notes]:
-    """The records, sorted by id, each id once, and what there is to say. The same files give the same. Raises InputError for what cannot be read, and when two cases, or two papers without a PMID or DOI, have one
-    id."""
+    """The records, sorted by id, each id once, and what there is to say. The same files give the same.
+
+    Raises InputError for what cannot be read, and when two cases, or two papers without a PMID or DOI, have one id.
+    """
     notes = Notes()
     found: dict[str, tuple[str, Record]] = {}
     given = _all(sources, salt, collection, notes)
