@@ -20,7 +20,7 @@ from retrieval.where import FINDINGS_SEPARATOR
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-PICTURES = ("png", "svg")
+PICTURES: tuple[Literal["png"], Literal["svg"]] = ("png", "svg")
 NOT_STATED = "not stated"
 _MOST_FINDINGS, _MOST_GROUPS, _BAR = 20, 100, 24
 _DECADE = 10
@@ -177,11 +177,14 @@ def _rows(axes: Axes, title: str, counts: Mapping[str, int]) -> None:
     axes.barh([name if len(name) <= 40 else f"{name[:39]}…" for name in counts], list(counts.values()), color="#4a6fa5")
     axes.invert_yaxis()
     axes.tick_params(axis="y", labelsize=7)
-    _labelled(axes, title, counts)
+    _labelled(axes, title, counts, lying=True)
 
 
-def _labelled(axes: Axes, title: str, counts: Mapping[str, int]) -> None:
+def _labelled(axes: Axes, title: str, counts: Mapping[str, int], *, lying: bool = False) -> None:
+    from matplotlib.ticker import MaxNLocator
+
     axes.set_title(title)
+    (axes.xaxis if lying else axes.yaxis).set_major_locator(MaxNLocator(integer=True))
     if not counts:
         axes.text(0.5, 0.5, NOT_STATED, ha="center", va="center", transform=axes.transAxes)
         axes.set_axis_off()

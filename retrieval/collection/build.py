@@ -175,13 +175,14 @@ def _before(path: Path, kind: str, origin: Mapping[str, str], eyes: str | None) 
         for key, document in zip(keys, index.documents, strict=True)
         if same["linker"] and (seen or "image" not in document.metadata)
     }
+    # copies, since vectors are a view of the memory of an index, which goes away with it
+    vectors = index.dense.vectors.copy() if same["encoder"] else ()
+    images = index.images.vectors.copy() if index.images is not None and seen else ()
     return _Before(
         keys=dict(zip(index.lexical.ids, keys, strict=True)),
         documents=documents,
-        vectors=dict(zip(keys, index.dense.vectors, strict=True)) if same["encoder"] else {},
-        images={keys[row]: index.images.vectors[at] for at, row in enumerate(index.pictured.tolist())}
-        if index.images is not None and seen
-        else {},
+        vectors=dict(zip(keys, vectors, strict=False)),
+        images=dict(zip([keys[row] for row in index.pictured.tolist()], images, strict=False)),
     )
 
 
@@ -218,7 +219,10 @@ def _documents(
 
 def _document(record: Record, present: Mapping[str, str], look: str) -> Document:
     case = "collection" in record.metadata
-    known = {"findings": FINDINGS_SEPARATOR.join(sorted(set(present.values()))), "image": look} if case else {}
+    names = FINDINGS_SEPARATOR.join(sorted(set(present.values())))
+    known = {"findings": names, "image": look} if case else {}
+    if case and names and not record.stated.strip():  # what a reader sees of a case without a report
+        known["impression"] = f"on the image: {names}"
     return Document(
         doc_id=record.doc_id,
         kind="case" if case else "literature",
