@@ -43,7 +43,9 @@ _IDENTIFIERS = (
 
 
 def is_dicom(path: Path) -> bool:
-    """Whether a file is DICOM, by its preamble, or its name where it has none."""
+    """Whether a file is DICOM, by its preamble, or its name where it has none; a DICOMDIR only lists others."""
+    if path.name.upper() == "DICOMDIR":
+        return False
     try:
         with path.open("rb") as stream:
             return stream.read(132)[128:] == b"DICM" or path.suffix.lower() == ".dcm"
@@ -96,9 +98,12 @@ def _header(path: Path) -> Dataset:
     from pydicom.errors import InvalidDicomError
 
     try:
-        return pydicom.dcmread(path, stop_before_pixels=True, force=path.suffix.lower() == ".dcm")
+        header = pydicom.dcmread(path, stop_before_pixels=True, force=path.suffix.lower() == ".dcm")
+        if not len(header):
+            raise InvalidDicomError("no elements")
     except (InvalidDicomError, OSError, EOFError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError("the DICOM file cannot be read", value=path, expected="a whole DICOM file") from error
+    return header
 
 
 def _known(header: Dataset, salt: bytes) -> dict[str, str]:

@@ -54,7 +54,7 @@ def test_no_byte_of_a_collection_says_who_somebody_is(tmp_path: Path, add: Add) 
     (tmp_path / "cases.csv").write_text(CSV, encoding="utf-8")
     add("ours", tmp_path / "cases.csv", columns={"report": "Befund"})
     held = b"".join(p.read_bytes() for p in (tmp_path / "home").rglob("*") if p.is_file()).lower()
-    for word in (b"miller", b"anna", b"jones", b"4711", b"0815", b"99887", b"1960", b"s1\""):
+    for word in (b"miller", b"anna", b"jones", b"4711", b"0815", b"99887", b"1960", b's1"'):
         assert word not in held
 
 
@@ -123,7 +123,7 @@ def test_an_unknown_part(tmp_path: Path, add: Add) -> None:
      "StudyInstanceUID", "Accession Number", "phone_home"],
 )  # fmt: skip
 def test_columns_that_name_somebody(header: str) -> None:
-    assert is_naming(column_name(header)) or column_name(header) in ("date_of_birth",) and is_naming("birth_date")
+    assert is_naming(column_name(header))
 
 
 @pytest.mark.parametrize("header", ["age", "Scanner", "patient_weight", "site", "report", "kVp", "Date"])
@@ -133,7 +133,8 @@ def test_columns_that_do_not(header: str) -> None:
 
 def test_names_in_a_text() -> None:
     text = "MILLER, Anna (b. 2/1/1960). Millers are bakers; Annapurna."
-    assert without(text, ["Miller^Anna", "19600102"]) == "[removed], [removed] (b. [removed]). Millers are bakers; Annapurna."
+    expected = "[removed], [removed] (b. [removed]). Millers are bakers; Annapurna."
+    assert without(text, ["Miller^Anna", "19600102"]) == expected
     assert without("Li-Fraumeni", ["Li^"]) == "Li-Fraumeni"
     assert hashed("P1", b"a") == hashed(" P1 ", b"a") != hashed("P1", b"b")
 
