@@ -93,7 +93,7 @@ def test_a_copy_is_one_case_and_another_image_of_its_name_is_not(tmp_path: Path,
     built = add("ours", tmp_path / "films")
     assert (built.documents, built.notes.repeated) == (1, 1)
     write(tmp_path / "films" / "more" / "a.dcm", ViewPosition="LL")  # the UID of a.dcm
-    with pytest.raises(InputError, match="two cases have one id: 'copy.dcm and a.dcm'"):
+    with pytest.raises(InputError, match=r"two cases have one id: 'copy\.dcm and a\.dcm'"):
         add("ours")
 
 
