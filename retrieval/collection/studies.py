@@ -71,7 +71,7 @@ def read(
             continue
         if _said(header, "BurnedInAnnotation").upper() == "YES":
             warned.add(path.name)
-        written = texts.pop(path.with_suffix(""), None)
+        written = texts.pop(path, None) or texts.pop(path.with_suffix(""), None)  # files are also called by a UID
         said = {"report": " ".join(text_of(written, LARGEST_TEXT).split())} if written else {}
         said = said or structured.get(_said(header, "StudyInstanceUID"), {})
         naming = [part for name in _IDENTIFIERS.split() for part in _values(header, name)]

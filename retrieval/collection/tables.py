@@ -39,6 +39,7 @@ ROLES: Mapping[str, tuple[str, ...]] = {
 # What a user's column may not be called among the fields, since it means something else there.
 _TAKEN = frozenset({"collection", "title", "licence", "finding", "findings", "mesh", *ROLES})
 _SEXES = {"f": "F", "female": "F", "w": "F", "woman": "F", "m": "M", "male": "M", "man": "M"}
+_LONG_ID = 5  # letters of an id that is taken out of a text, too: "12" also counts and measures
 _AGE = re.compile(r"(\d{1,3}(?:\.\d+)?)([YMWD]?)", re.IGNORECASE)
 _UNITS = {"": 1.0, "Y": 1.0, "M": 12.0, "W": 52.1775, "D": 365.25}
 _DAY = re.compile(r"(\d{4})[-/.]?(\d\d)[-/.]?(\d\d)(?:[T ].*)?")
@@ -95,6 +96,8 @@ def _case(row: Mapping[str, str], columns: Columns, path: Path, where: str, salt
         return row.get(columns.role.get(role, ""), "").strip()
 
     identifiers = [row.get(name, "") for name in (*columns.naming, columns.role.get("patient", ""))]
+    if len(part("id")) >= _LONG_ID:
+        identifiers.append(part("id"))
     texts = {role: without(part(role), identifiers) for role in ("report", "indication", "findings", "impression")}
     image = None
     if part("image"):

@@ -113,9 +113,7 @@ def test_papers_are_not_cases(whydx: Whydx, own: Path) -> None:
     assert "the collection holds papers: 'reading'; expected cases; run: whydx search QUERY" in ran.err
 
 
-@pytest.mark.parametrize(
-    ("memory", "kind"), [("4GB", "hnsw"), ("500 MB", "ivf-sq8"), ("100MB", "ivf-pq")]
-)
+@pytest.mark.parametrize(("memory", "kind"), [("4GB", "hnsw"), ("500 MB", "ivf-sq8"), ("100MB", "ivf-pq")])
 def test_a_plan(whydx: Whydx, memory: str, kind: str) -> None:
     row = json.loads(whydx("index", "plan", "1000000", "384", "--memory", memory, "--format", "json").out)
     assert row["index"] == kind
