@@ -11,7 +11,7 @@ import json
 import re
 import secrets
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -176,8 +176,8 @@ def _before(path: Path, kind: str, origin: Mapping[str, str], eyes: str | None) 
         if same["linker"] and (seen or "image" not in document.metadata)
     }
     # copies, since vectors are a view of the memory of an index, which goes away with it
-    vectors = index.dense.vectors.copy() if same["encoder"] else ()
-    images = index.images.vectors.copy() if index.images is not None and seen else ()
+    vectors: Iterable[np.ndarray] = index.dense.vectors.copy() if same["encoder"] else ()
+    images: Iterable[np.ndarray] = index.images.vectors.copy() if index.images is not None and seen else ()
     return _Before(
         keys=dict(zip(index.lexical.ids, keys, strict=True)),
         documents=documents,
