@@ -94,7 +94,7 @@ def test_a_table_that_cannot_be_used(whydx: Whydx, own: Path, content: str, said
         (("cases", "--summary", "--plot", "c.pdf"), "no picture of this kind"),
         (("cases", "--summary", "--by", "ward"), "no column to group by: 'ward'"),
     ],
-    ids=" ".join,
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
 )
 def test_one_line_and_exit_1(whydx: Whydx, own: Path, arguments: tuple[str, ...], said: str) -> None:
     ran = whydx(*arguments)
