@@ -39,6 +39,7 @@ ROOMS: dict[str, tuple[tuple[str, ...], ...]] = {
     "kg": (("kg.export",), ("kg",)),
     "fusion": (("fusion.training", "fusion.why"), ("fusion",)),
     "vision": (("vision.training",), ("vision.evaluate",), ("vision.datasets", "vision.phantom"), ("vision",)),
+    "retrieval": (("retrieval.collection",), ("retrieval",)),
     "ontologies": (
         ("ontologies.linking", "ontologies.merging"),
         ("ontologies.linking.context",),

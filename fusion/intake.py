@@ -323,3 +323,12 @@ def worded(findings: Iterable[Finding]) -> bool:
 
 def image_warnings(image: ImageInstance) -> tuple[str, ...]:
     return ("PHANTOM: a computed image, not a patient",) if image.is_phantom else ()
+
+
+def checked_demographics(age: float | None, sex: str | None) -> tuple[float | None, str | None]:
+    """Age in years and sex ("F", "M") as given. Raises InputError for what is neither."""
+    if age is not None and not 0 <= age <= 130:
+        raise InputError("not an age", value=age, expected="years, from 0 to 130")
+    if sex not in (None, "F", "M"):
+        raise InputError("not a sex", value=sex, expected="F or M")
+    return None if age is None else float(age), sex
