@@ -13,9 +13,11 @@ import typer
 import whydx
 from commands.terminal import (
     CountOption,
+    DateOption,
     DeviceOption,
     FormatOption,
     HomeOption,
+    IdentifiedOption,
     OutputOption,
     Progress,
     ReportFormatOption,
@@ -65,6 +67,8 @@ def diagnose(
     ] = "neutral",
     k: CountOption = 5,
     layout: ReportFormatOption = "table",
+    identified: IdentifiedOption = False,
+    day: DateOption = None,
     output: OutputOption = None,
     device: DeviceOption = "cpu",
     home: HomeOption = None,
@@ -81,7 +85,7 @@ def diagnose(
     report = whydx.open(home, device=device).diagnose(
         images or (), note=text, present=finding or (), absent=absent or (), age=age, sex=sex, setting=setting, k=k
     )
-    show_report(report, layout, output, home)
+    show_report(report, layout, output, home, images=images or (), day=day, identified=identified)
 
 
 @app.command(rich_help_panel=_PANEL)

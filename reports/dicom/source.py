@@ -70,6 +70,7 @@ def read_source(path: Path, *, identified: bool = False) -> Source:
             setattr(header, name, known[name])
         moment = _moment(dataset)
         header.StudyDate, header.StudyTime = _when(dataset, "Study") or ("", "")
+        header.PatientSex = ""  # the report's is put there
         _describe(header, dataset)
     try:
         for name in _WHO:

@@ -28,7 +28,7 @@ from reports.plain import printable
 from reports.table import DISCLAIMER, understanding
 
 if TYPE_CHECKING:
-    from highdicom.sr import Comprehensive3DSR, MeasurementReport
+    from highdicom.sr import Comprehensive3DSR, ContainerContentItem, MeasurementReport
 
 # Raised whenever the same report gives another document, so that two documents never share a UID.
 _LAYOUT = "1"
@@ -58,7 +58,8 @@ class DicomSrReporter:
 
     def document(self, report: DiagnosticReport) -> Comprehensive3DSR:
         """The same as highdicom's object. Raises InputError as ``render`` does."""
-        from highdicom.sr import CodingSchemeIdentificationItem, Comprehensive3DSR
+        from highdicom.coding_schemes import CodingSchemeIdentificationItem
+        from highdicom.sr import Comprehensive3DSR
 
         report = without_controls(report)
         check(report, self._images)
@@ -90,12 +91,16 @@ class DicomSrReporter:
             series_time=time,
         )
         document.InstanceCreationDate, document.InstanceCreationTime = day, time
+        for equipment in document.ContributingEquipmentSequence:  # highdicom itself, which writes the clock's time
+            equipment.ContributionDateTime = day + time
         document.PatientSex = report.sex or ""
         if age := _age(report.age, self._identified):
             document.PatientAge = age
         if self._day:
             document.StudyDate = document.StudyTime = ""
         if not self._identified:
+            # Archives tell patients apart by this; one made from a UID that the document holds anyway tells nothing.
+            document.PatientID = f"WHYDX-{uuid.uuid5(_SPACE, str(document.StudyInstanceUID)).hex[:16].upper()}"
             document.PatientIdentityRemoved = "YES"
             document.DeidentificationMethod = "whydx: only UIDs of study, series and images are kept"
         return document
@@ -111,7 +116,7 @@ class DicomSrReporter:
     def _space(self, report: DiagnosticReport, day: str) -> uuid.UUID:
         """What UIDs are made in: another for everything that goes into the document."""
         headers = [image.header.to_json(suppress_invalid_tags=True) for image in self._images]
-        parts = (_LAYOUT, dumps(report), day, str(bool(self._day)), str(self._identified), *headers)
+        parts = (_LAYOUT, version("highdicom"), dumps(report), day, str(bool(self._day)), str(self._identified), *headers)
         return uuid.uuid5(_SPACE, hashlib.sha256("\0".join(parts).encode("utf-8")).hexdigest())
 
     def _content(self, report: DiagnosticReport, space: uuid.UUID, made_by: str) -> MeasurementReport:
@@ -144,7 +149,7 @@ class DicomSrReporter:
         return content
 
 
-def _evaluations(report: DiagnosticReport) -> Dataset:
+def _evaluations(report: DiagnosticReport) -> ContainerContentItem:
     """TID 1500's container of evaluations that belong to no group, which highdicom does not write: what the report says
     as a whole."""
     from highdicom.sr import ContainerContentItem, ContentSequence, RelationshipTypeValues
