@@ -47,8 +47,8 @@ def report(
     output: OutputOption = None,
     home: HomeOption = None,
 ) -> None:
-    """Show a saved report again, or turn it into another format. dicom-sr needs the image, and lies in its study; a home
-    only adds names for the patient."""
+    """Show a saved report again, or turn it into another format. dicom-sr needs the image, in whose study it lies; a
+    home only adds names for the patient."""
     text = read_text("-" if case == "-" else f"@{case}", "report")
     from reports.json import loads
 

@@ -17,10 +17,10 @@ _LONGEST_MEANING = 64  # the VR LO
 Named = tuple[str, str, str]  # code, scheme, meaning
 
 PRESENCE: Named = ("705057003", "SCT", "Presence")
-PRESENCES: dict[str, Named] = {  # CID 240 "Present-Absent" and its neighbours in PS3.16 Annex D
+PRESENCES: dict[str, Named] = {  # CID 240 "Undetermined Present Absent"; the last is of PS3.16 Annex D
     "present": ("52101004", "SCT", "Present"),
     "absent": ("272519000", "SCT", "Absent"),
-    "uncertain": ("82334004", "SCT", "Indeterminate"),
+    "uncertain": ("373068000", "SCT", "Undetermined"),
     "not assessed": ("373121007", "SCT", "Not Evaluated"),
 }
 LATERALITY: Named = ("272741003", "SCT", "Laterality")
@@ -47,14 +47,12 @@ PROBABILITY: Named = ("122157", "DCM", "Probability")
 COMMENT: Named = ("121106", "DCM", "Comment")
 RECOMMENDATION: Named = ("121075", "DCM", "Recommendation")
 EVALUATIONS: Named = ("C0034375", "UMLS", "Qualitative Evaluations")
-CHEST_RADIOGRAPHY: Named = ("399208008", "SCT", "Plain chest X-ray")
-IMAGING: Named = ("363679005", "SCT", "Imaging procedure")
+IMAGING: Named = ("363679005", "SCT", "Imaging procedure")  # CID 100 has no chest radiograph
 # What no public scheme says, or not as exactly.
 CUT_OFF: Named = ("cut-off", SCHEME, "Cut-off of the probability")
 EVIDENCE: Named = ("evidence", SCHEME, "Evidence and what it adds to the score")
 IN_SET: Named = ("in-set-90", SCHEME, "Cannot be ruled out at 90 % coverage")
 NONE_OF_THESE: Named = ("none-of-these", SCHEME, "None of these")
-NOTHING_FOUND: Named = ("nothing-found", SCHEME, "Nothing was found")
 ORIGIN: Named = ("origin", SCHEME, "Origin")
 ORIGINS: dict[str, Named] = {
     "image": ("image", SCHEME, "Image"),

@@ -99,7 +99,9 @@ def check(report: DiagnosticReport, sources: Sequence[Source]) -> None:
     for finding in report.findings:
         header = given[finding.sop_instance_uid or next(iter(given))]
         box = finding.box
-        if box and (min(box.x, box.y) < -1 or box.x + box.width > header.Columns + 1 or box.y + box.height > header.Rows + 1):
+        if box and (
+            min(box.x, box.y) < -1 or box.x + box.width > header.Columns + 1 or box.y + box.height > header.Rows + 1
+        ):
             size = f"{header.Columns} × {header.Rows}"
             raise InputError("a box lies outside the image: it is another one", value=size, expected=_EXPECTED)
 

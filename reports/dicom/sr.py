@@ -116,7 +116,15 @@ class DicomSrReporter:
     def _space(self, report: DiagnosticReport, day: str) -> uuid.UUID:
         """What UIDs are made in: another for everything that goes into the document."""
         headers = [image.header.to_json(suppress_invalid_tags=True) for image in self._images]
-        parts = (_LAYOUT, version("highdicom"), dumps(report), day, str(bool(self._day)), str(self._identified), *headers)
+        parts = (
+            _LAYOUT,
+            version("highdicom"),
+            dumps(report),
+            day,
+            str(bool(self._day)),
+            str(self._identified),
+            *headers,
+        )
         return uuid.uuid5(_SPACE, hashlib.sha256("\0".join(parts).encode("utf-8")).hexdigest())
 
     def _content(self, report: DiagnosticReport, space: uuid.UUID, made_by: str) -> MeasurementReport:
@@ -132,12 +140,11 @@ class DicomSrReporter:
             uid=uid(_SPACE, f"device {made_by}"), name=NAME, manufacturer_name=NAME, model_name=NAME
         )
         observer = ObserverContext(observer_type=codes.DCM.Device, observer_identifying_attributes=device)
-        radiograph = all(image.header.Modality != "OT" for image in self._images)
         images = {image.uid: image for image in self._images}
         try:
             content = MeasurementReport(
                 observation_context=ObservationContext(observer_device_context=observer),
-                procedure_reported=coded(coding.CHEST_RADIOGRAPHY if radiograph else coding.IMAGING),
+                procedure_reported=coded(coding.IMAGING),
                 imaging_measurements=Groups(space, made_by, report.provenance, images).of(report),
                 title=codes.DCM.ImagingMeasurementReport,
                 referenced_images=[image.header for image in self._images],
