@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 # PS3.16 8.2: designators that begin with 99 are private; the document identifies what they stand for (0008,0110).
 SCHEME = "99WHYDX"
 _LONGEST_MEANING = 64  # the VR LO
+_CUT = "…"
 Named = tuple[str, str, str]  # code, scheme, meaning
 
 PRESENCE: Named = ("705057003", "SCT", "Presence")
@@ -97,7 +98,10 @@ def site_of(finding: Finding) -> Named | None:
 
 
 def one_line(text: str) -> str:
-    """``text`` as a value of the VR LO or SH can hold it (PS3.5 6.2): one line of at most 64 characters without the
-    backslash, which would split it into two values."""
+    """``text`` as a value of the VR LO can hold it (PS3.5 6.2): one line without the backslash, which would split it in
+    two, of at most 64 characters; bytes here, since readers count those."""
     line = " ".join(printable(text.replace("\\", "/")).split())
-    return line if len(line) <= _LONGEST_MEANING else line[: _LONGEST_MEANING - 1].rstrip() + "…"
+    data = line.encode("utf-8")
+    if len(data) <= _LONGEST_MEANING:
+        return line
+    return data[: _LONGEST_MEANING - len(_CUT.encode("utf-8"))].decode("utf-8", errors="ignore").rstrip() + _CUT
