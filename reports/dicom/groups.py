@@ -12,7 +12,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fusion.diagnosis import Diagnosis, DiagnosticReport
 from reports.dicom import coding
@@ -121,7 +121,7 @@ class Groups:
             TrackingIdentifier,
         )
 
-        common = {
+        common: dict[str, Any] = {
             "tracking_identifier": TrackingIdentifier(uid=uid(self.space, name), identifier=name),
             "finding_category": coded(category),
             "finding_type": coded(finding),

@@ -29,6 +29,7 @@ from reports.table import DISCLAIMER, understanding
 
 if TYPE_CHECKING:
     from highdicom.sr import Comprehensive3DSR, ContainerContentItem, MeasurementReport
+    from pydicom import Dataset
 
 # Raised whenever the same report gives another document, so that two documents never share a UID.
 _LAYOUT = "1"
@@ -90,20 +91,23 @@ class DicomSrReporter:
             series_date=day,
             series_time=time,
         )
-        document.InstanceCreationDate, document.InstanceCreationTime = day, time
-        for equipment in document.ContributingEquipmentSequence:  # highdicom itself, which writes the clock's time
-            equipment.ContributionDateTime = day + time
-        document.PatientSex = report.sex or ""
+        self._overwrite(document, report, day, time)
+        return document
+
+    def _overwrite(self, document: Comprehensive3DSR, report: DiagnosticReport, day: str, time: str) -> None:
+        """What highdicom takes from the clock or from the images."""
+        _put(document, InstanceCreationDate=day, InstanceCreationTime=time, PatientSex=report.sex or "")
+        for equipment in document.ContributingEquipmentSequence:  # highdicom itself
+            _put(equipment, ContributionDateTime=day + time)
         if age := _age(report.age, self._identified):
-            document.PatientAge = age
+            _put(document, PatientAge=age)
         if self._day:
-            document.StudyDate = document.StudyTime = ""
+            _put(document, StudyDate="", StudyTime="")
         if not self._identified:
             # Archives tell patients apart by this; one made from a UID that the document holds anyway tells nothing.
-            document.PatientID = f"WHYDX-{uuid.uuid5(_SPACE, str(document.StudyInstanceUID)).hex[:16].upper()}"
-            document.PatientIdentityRemoved = "YES"
-            document.DeidentificationMethod = "whydx: only UIDs of study, series and images are kept"
-        return document
+            pseudonym = uuid.uuid5(_SPACE, str(document.StudyInstanceUID)).hex[:16].upper()
+            how = "whydx: only UIDs of study, series and images are kept"
+            _put(document, PatientID=f"WHYDX-{pseudonym}", PatientIdentityRemoved="YES", DeidentificationMethod=how)
 
     def _moment(self) -> tuple[str, str]:
         if self._day:
@@ -162,7 +166,7 @@ def _evaluations(report: DiagnosticReport) -> ContainerContentItem:
     from highdicom.sr import ContainerContentItem, ContentSequence, RelationshipTypeValues
 
     container = ContainerContentItem(coded(coding.EVALUATIONS), relationship_type=RelationshipTypeValues.CONTAINS)
-    container.ContentSequence = ContentSequence(said(_remarks(report)))
+    container.ContentSequence = ContentSequence([*said(_remarks(report))])
     return container
 
 
@@ -182,6 +186,11 @@ def _age(years: float | None, identified: bool) -> str:
     if years is None or (years > _OLDEST and not identified):
         return ""
     return f"{int(years):03}Y" if years >= 2 else f"{int(years * 12):03}M"
+
+
+def _put(dataset: Dataset, **values: str) -> None:
+    for name, value in values.items():
+        setattr(dataset, name, value)
 
 
 def _written(document: Comprehensive3DSR) -> bytes:
