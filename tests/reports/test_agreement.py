@@ -57,7 +57,7 @@ def structured_report(report: DiagnosticReport, image: Path) -> Any:
 
 
 def in_dicom(report: DiagnosticReport, image: Path) -> list[tuple[int, str, str, float, bool]]:
-    """Rank, name, code, probability and membership of each diagnosis as a DICOM SR has them, but for "none of these"."""
+    """Rank, name, code, probability and membership of each diagnosis as a DICOM SR has them."""
     found = []
     for group in structured_report(report, image).content.get_image_measurement_groups():
         values = {
