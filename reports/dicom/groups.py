@@ -12,6 +12,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from fusion.diagnosis import Diagnosis, DiagnosticReport
@@ -132,7 +133,8 @@ class Groups:
         group: Group
         if image and box and box.box:
             measured = [
-                Measurement(name=coded(n), value=plain(100 * value), unit=coded(coding.PERCENT)) for n, value in numbers
+                Measurement(name=coded(n), value=float(in_percent(value)), unit=coded(coding.PERCENT))
+                for n, value in numbers
             ]
             group = PlanarROIMeasurementsAndQualitativeEvaluations(
                 referenced_region=_region(box, image), measurements=measured or None, **common
@@ -157,9 +159,14 @@ def uid(space: uuid.UUID, name: str) -> str:
     return f"2.25.{uuid.uuid5(space, name).int}"
 
 
+def in_percent(share: float) -> Decimal:
+    """100 × ``share`` with the digits that the JSON has of it, exactly: 0.8123456789 is 81.2346."""
+    return (100 * Decimal(str(plain(share)))).normalize()
+
+
 def percentage(share: float) -> str:
-    """ "81.2346 %" of 0.8123456: the digits of the JSON."""
-    return f"{plain(100 * share):g} %"
+    """The same as text, "81.2346 %", never with an exponent."""
+    return f"{in_percent(share):f} %"
 
 
 def said(texts: Iterable[tuple[Named, str]]) -> Iterator[ContentItem]:
