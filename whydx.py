@@ -163,7 +163,7 @@ class Whydx:
         return PathFinder(self.graph)
 
     @cached_property
-    def _literature(self) -> Literature:
+    def literature(self) -> Literature:
         from retrieval.literature import Literature
 
         return Literature.open(self.home)
@@ -279,8 +279,8 @@ class Whydx:
     # --- searching
 
     def search(self, query: str, *, k: int = 10) -> tuple[SearchHit, ...]:
-        """The papers that fit ``query`` best, by words, meaning and concepts."""
-        return tuple(self._literature.search(query, k, concepts=self._mentioned(query)))
+        """The papers that fit ``query`` best, retracted ones last; a PMID finds its paper. Empty when nothing fits."""
+        return tuple(self.literature.search(query, k, concepts=self._mentioned(query)))
 
     def cases(
         self, image: Path | str | None = None, *, text: str | None = None, where: str | None = None, k: int = 10

@@ -38,6 +38,7 @@ Ask = Callable[[Iterable[str]], Iterator[dict[str, Any]]]
 
 app = typer.Typer()
 _PANEL = "Every day"
+_MOST_UNKNOWN = 10  # words that are named when a search does not know them
 
 
 @app.command(rich_help_panel=_PANEL)
@@ -195,7 +196,13 @@ def search(
     content = read_text(query, "query")
     from reports.listing import hits
 
-    show(whydx.open(home).search(content, k=k), hits, layout, output)
+    opened = whydx.open(home)
+    found = opened.search(content, k=k)
+    show(found, hits, layout, output)
+    if not found:
+        say("nothing matched")
+    if unknown := opened.literature.unknown(content):
+        say(f"no paper has: {', '.join(unknown[:_MOST_UNKNOWN])}{', …' if len(unknown) > _MOST_UNKNOWN else ''}")
 
 
 @app.command(rich_help_panel=_PANEL)

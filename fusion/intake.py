@@ -71,13 +71,15 @@ class Patient:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gathered:
     """A patient's case with the findings it was made of, the first image's embedding (None without an image), what is
-    to be said of the images, and how much of the note was understood (None without one)."""
+    to be said of the images, how much of the note was understood (None without one), and what it says the patient once
+    had (CURIEs, sorted)."""
 
     case: Case
     findings: tuple[Finding, ...]
     embedding: np.ndarray | None
     warnings: tuple[str, ...]
     understanding: Understanding | None = None
+    past: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,6 +123,7 @@ class Intake:
             embedding=detections[0].embedding if detections else None,
             warnings=tuple(warnings),
             understanding=understanding(patient.note, self._read(patient.note)) if patient.note else None,
+            past=self._past(patient.note) if patient.note else (),
         )
 
     def recall(self, report: DiagnosticReport, images: Sequence[Path] = (), note: str | None = None) -> Recalled:
@@ -212,6 +215,10 @@ class Intake:
     def link_label(self, finding: Finding) -> Finding:
         curie = NORMAL if finding.label == NO_FINDING else LABEL_CURIES[finding.label]
         return replace(finding, concept=self.graph.concept(curie))
+
+    def _past(self, note: str) -> tuple[str, ...]:
+        once = {m.concept.curie for m in self._read(note) if m.context == "history" and m.presence == "not assessed"}
+        return tuple(sorted(self.graph.resolve(curie) for curie in once if curie in self.graph))
 
     def read_note(self, note: str, age: float | None = None) -> list[Finding]:
         """The concepts a note mentions, one finding each; a note that names none is no error. Measured values of

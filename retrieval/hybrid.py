@@ -18,10 +18,12 @@ from indexes.lexical_index import LexicalIndex
 from indexes.manifest import Manifest, Verify, atomic_directory
 from indexes.ranking import best_rows, id_ranks
 from indexes.vector_index import VectorIndex
+from retrieval import relevance
 from retrieval.concept_index import Ancestors, ConceptIndex
 from retrieval.document import Document
 from retrieval.document_store import DocumentStore
 from retrieval.encoder import PACKAGED_SHA256, Encoder
+from retrieval.feedback import moved
 from retrieval.rank_fusion import convex
 
 if TYPE_CHECKING:
@@ -32,6 +34,8 @@ DEPTH = 1000
 # bm25 and dense: tuned on the training part of two question sets (docs/retrieval.md); concepts and image: set by hand,
 # since there is no judged collection of cases to tune them on
 WEIGHTS: Mapping[str, float] = {"bm25": 0.4, "dense": 0.6, "concepts": 0.5, "image": 1.0}
+
+TEXT_PARTS = frozenset({"bm25", "grams", "dense"})
 
 Progress = Callable[[str, int, int], None]
 
@@ -56,12 +60,14 @@ class HybridIndex:
         # the manifest of the whole has just verified every file of the parts
         self.documents = DocumentStore.open(path / "documents", verify="size")
         self.lexical = LexicalIndex.open(path / "bm25", verify="size")
+        self.grams = LexicalIndex.open(path / "grams", verify="size") if stored.settings.get("grams") else None
         self.dense = VectorIndex.open(path / "dense", verify="size")
         self.concepts = ConceptIndex.open(path / "concepts", verify="size")
         self.images = VectorIndex.open(path / "images", verify="size") if "images" in stored.inputs else None
         self._ranks = id_ranks(self.lexical.ids)
         # one case asks the same words of the papers about each candidate
         self._words = functools.lru_cache(maxsize=8)(self.lexical.scores)
+        self._pieces = functools.lru_cache(maxsize=8)(self.grams.scores) if self.grams else None
 
     def __len__(self) -> int:
         return len(self.documents)
@@ -75,6 +81,7 @@ class HybridIndex:
         kind: str,
         encoder: Encoder | None = None,
         longest: int | None = None,
+        grams: bool = False,
         ancestors: Ancestors | None = None,
         known: Iterable[str] = (),
         images: tuple[np.ndarray, str] | None = None,
@@ -85,8 +92,9 @@ class HybridIndex:
         """Build in the folder ``path`` and open.
 
         ``documents`` are sorted by id, so that the same documents give the same bytes. ``longest`` is how many tokens
-        of a document the encoder reads. ``ancestors`` and ``known`` are for `ConceptIndex.build`. ``images`` are the
-        embeddings, float32 (n, d) in the order of ``documents``, and the fingerprint of the network they come from.
+        of a document the encoder reads. ``grams``: also indexed by pieces of words. ``ancestors`` and ``known`` are for
+        `ConceptIndex.build`. ``images`` are the embeddings, float32 (n, d) in the order of ``documents``, and the
+        fingerprint of the network they come from.
         ValueError when ids repeat or lengths differ.
         """
         import numpy as np
@@ -100,6 +108,8 @@ class HybridIndex:
         with atomic_directory(path) as folder:
             DocumentStore.build(documents, folder / "documents")
             LexicalIndex.build(texts, ids, folder / "bm25")
+            if grams:
+                LexicalIndex.build(texts, ids, folder / "grams", unit="grams")
             VectorIndex.build(vectors, ids, folder / "dense", encoder=encoder.fingerprint)
             ConceptIndex.build(
                 [document.concepts for document in documents], folder / "concepts", ancestors=ancestors, known=known
@@ -114,7 +124,9 @@ class HybridIndex:
                 kind=kind,
                 version=VERSION,
                 inputs=origin,
-                settings={"documents": len(documents), "encoder": encoder.name, "longest": longest, **(settings or {})},
+                settings={"documents": len(documents), "encoder": encoder.name, "longest": longest}
+                | ({"grams": True} if grams else {})
+                | dict(settings or {}),
             )
         return cls.open(path, kind=kind, encoder=encoder)
 
@@ -157,8 +169,14 @@ class HybridIndex:
         among: np.ndarray | None = None,
         exclude: Collection[str] = (),
         weights: Mapping[str, float] = WEIGHTS,
+        floor: bool = False,
+        feedback: bool = False,
     ) -> tuple[Scored, ...]:
         """The ``k`` best documents, best first, ties by id; fewer, or none, when fewer have anything in common.
+
+        With ``floor`` nothing is found for a text that the collection says nothing about (`retrieval.relevance`),
+        unless a document shares a concept with the query. With ``feedback`` the part "dense" is of the text's vector
+        moved towards the documents that are best by the text alone (`retrieval.feedback`).
 
         ``image`` is an embedding, float32 (d,). ``among`` (int64 rows) restricts the documents before anything is
         ranked, and ``exclude`` leaves out ids. The parts are those that the query has and the collection can answer;
@@ -180,6 +198,10 @@ class HybridIndex:
             words, vector = self._words(text), (self._encoder or Encoder.load()).query(text)
             candidates += [_positive(words, rows, self._ranks, depth), self.dense.rows(vector, depth, among=among)]
             scorers["bm25"] = words.__getitem__
+            if self._pieces is not None:
+                pieces = self._pieces(text)
+                candidates.append(_positive(pieces, rows, self._ranks, depth))
+                scorers["grams"] = pieces.__getitem__
             scorers["dense"] = lambda chosen: self.dense.scores(vector, chosen)
         wanted = sorted(set(concepts))
         if wanted:
@@ -196,14 +218,25 @@ class HybridIndex:
         if not len(chosen):
             return ()
         parts = {name: np.asarray(score(chosen)) for name, score in scorers.items()}
+        if text is not None and "dense" in parts:
+            best = {name: float(values.max()) for name, values in parts.items()}
+            named = best.get("concepts", 0.0) > 0
+            if floor and not named and not relevance.reached(text, self.lexical, best["bm25"], best["dense"]):
+                return ()
+            if feedback:
+                said = {name: values for name, values in parts.items() if name in TEXT_PARTS}
+                vector = moved(
+                    vector, convex(said, weights), self._ranks[chosen], lambda some: self.dense.vectors[chosen[some]]
+                )
+                parts["dense"] = self.dense.scores(vector, chosen)
         # radiographs are all alike to a network: what tells them apart is how far they stand above the least alike
         fused = convex(parts | {"image": _above_least(parts["image"])} if "image" in parts else parts, weights)
-        best = best_rows(fused, self._ranks[chosen], k)
+        first = best_rows(fused, self._ranks[chosen], k)
         return tuple(
             Scored(
                 row=int(chosen[i]), score=float(fused[i]), parts={name: float(parts[name][i]) for name in sorted(parts)}
             )
-            for i in best
+            for i in first
         )
 
     def first(self, k: int, among: np.ndarray, exclude: Collection[str] = ()) -> tuple[Scored, ...]:

@@ -179,6 +179,8 @@ def _remarks(report: DiagnosticReport) -> Iterable[tuple[Named, str]]:
     yield coding.COMMENT, understanding(report)
     for step in report.next_steps:
         yield coding.RECOMMENDATION, printable(f"{step.text} [{step.disease}; {step.reference}]")
+    for left in report.left_out:
+        yield coding.COMMENT, printable(f"Not suggested: {left.objection} [{left.disease}; {left.reference}]")
 
 
 def _age(years: float | None, identified: bool) -> str:

@@ -15,7 +15,7 @@ import highdicom
 import pytest
 from lxml import html
 
-from fusion.diagnosis import Diagnosis, DiagnosticReport, Evidence, NextStep
+from fusion.diagnosis import Diagnosis, DiagnosticReport, Evidence, LeftOut, NextStep
 from ontologies.concept import Concept
 from ontologies.linking.unread import Span
 from reports.dicom.source import read_source
@@ -66,7 +66,7 @@ def in_dicom(report: DiagnosticReport, image: Path) -> list[tuple[int, str, str,
             if item.ValueType in ("CODE", "TEXT")
         }
         if "Rank" in values:
-            share = round(float(values["Probability"].removesuffix(" %")) / 100, 9)
+            share = round(float(values["Probability"].removesuffix(" %")) / 100, 12)
             member = values["Cannot be ruled out at 90 % coverage"] == "Yes"
             code = group.finding_type
             assert code.scheme_designator == "SCT"
@@ -105,7 +105,7 @@ def test_all_formats_have_the_same_codes_ranks_and_probabilities(seed: int, dico
     ] == expected
 
     assert in_dicom(report, dicom_image()) == [
-        (d.rank, d.concept.name, d.concept.code("SNOMEDCT"), round(plain(d.probability), 9), d.conformal_member)
+        (d.rank, d.concept.name, d.concept.code("SNOMEDCT"), round(plain(d.probability), 12), d.conformal_member)
         for d in report.diagnoses
     ]
 
@@ -163,6 +163,7 @@ def poisoned(payload: str) -> DiagnosticReport:
         literature=hits,
         cases=hits,
         next_steps=(NextStep(disease=payload, text=payload, reference=payload),),
+        left_out=(LeftOut(disease=payload, text=payload, treatment=payload, because=payload, reference=payload),),
         abstention=payload,
         warnings=(payload,),
         provenance={payload: payload},
