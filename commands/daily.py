@@ -14,9 +14,11 @@ import whydx
 from commands.terminal import (
     CollectionOption,
     CountOption,
+    DateOption,
     DeviceOption,
     FormatOption,
     HomeOption,
+    IdentifiedOption,
     OutputOption,
     Progress,
     ReportFormatOption,
@@ -67,6 +69,8 @@ def diagnose(
     ] = "neutral",
     k: CountOption = 5,
     layout: ReportFormatOption = "table",
+    identified: IdentifiedOption = False,
+    day: DateOption = None,
     output: OutputOption = None,
     device: DeviceOption = "cpu",
     home: HomeOption = None,
@@ -83,7 +87,7 @@ def diagnose(
     report = whydx.open(home, device=device).diagnose(
         images or (), note=text, present=finding or (), absent=absent or (), age=age, sex=sex, setting=setting, k=k
     )
-    show_report(report, layout, output, home)
+    show_report(report, layout, output, home, images=images or (), day=day, identified=identified)
 
 
 @app.command(rich_help_panel=_PANEL)

