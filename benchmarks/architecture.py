@@ -38,7 +38,14 @@ STAGES: tuple[tuple[str, ...], ...] = (
 ROOMS: dict[str, tuple[tuple[str, ...], ...]] = {
     "kg": (("kg.export",), ("kg",)),
     "fusion": (("fusion.training", "fusion.why"), ("fusion",)),
-    "vision": (("vision.training",), ("vision.evaluate",), ("vision.datasets", "vision.phantom"), ("vision",)),
+    "vision": (
+        ("vision.training",),
+        ("vision.evaluate",),
+        ("vision.datasets", "vision.phantom"),
+        ("vision",),
+        ("vision.anatomy",),
+        ("vision.intake", "vision.intensity"),
+    ),
     "ontologies": (
         ("ontologies.linking", "ontologies.merging"),
         ("ontologies.linking.context",),

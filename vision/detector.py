@@ -42,10 +42,11 @@ class Detection:
     """What was seen on one image.
 
     ``findings`` are all 14 in LABELS order, or empty when ``refused`` holds a reason code (see quality.REFUSALS).
-    ``heatmaps`` {label: (h, w) float32 in [0, 1]} are the calibrated patch probabilities; ``peaks`` {label: (x, y)} and
-    ``boxes`` {label: ((box, score), …) best first} are in pixels of the input image. ``embedding`` (D,) float32 has
-    unit length, zeros when refused; ``region_embeddings`` {label: (D,)} are of the patches weighted by the label's odds
-    there. ``no_finding`` is the calibrated probability that none of the 14 is there.
+    ``heatmaps`` {label: (h, w) float32 in [0, 1]} are the calibrated patch probabilities; they, ``peaks`` {label: (x,
+    y)} and ``boxes`` {label: ((box, score), …) best first} lie as the input image is stored, the latter in
+    its pixels. ``embedding`` (D,) float32 has unit length, zeros when refused; ``region_embeddings`` {label: (D,)} are
+    of the patches weighted by the label's odds there. ``no_finding`` is the calibrated probability
+    that none of the 14 is there.
     """
 
     findings: tuple[Finding, ...]
@@ -157,7 +158,7 @@ class Detector:
         reasons = [refusal(image) for image in images]
         if self._frontal is not None:
             asked = [i for i, reason in enumerate(reasons) if reason is None]
-            for i, reason in zip(asked, self._frontal.reasons([images[i].pixels for i in asked]), strict=True):
+            for i, reason in zip(asked, self._frontal.reasons([images[i].upright for i in asked]), strict=True):
                 reasons[i] = reason
         good = [image for image, reason in zip(images, reasons, strict=True) if reason is None]
         raw = iter(self.raw(np.stack([self.prepare(i) for i in good])) if good else ())
@@ -167,8 +168,8 @@ class Detector:
         ]
 
     def prepare(self, image: ImageInstance) -> NDArray[np.float32]:
-        """The network's input (S, S) for one image."""
-        return standardise(resize(image.pixels, self.manifest["side"]))
+        """The network's input (S, S) for one image, upright."""
+        return standardise(resize(image.upright, self.manifest["side"]))
 
     def raw(self, inputs: NDArray[np.float32]) -> list[Raw]:
         """Run the judges on prepared inputs (n, S, S) and average. A few images at a time: more do not fit a
@@ -232,9 +233,10 @@ class Detector:
         findings, peaks, boxes, heatmaps = [], {}, {}, {}
         for i, label in enumerate(LABELS):
             p, threshold, presence = judged[i]
-            heatmaps[label] = maps[i]
-            peaks[label] = localisation.peak(maps[i], width, height)
-            boxes[label] = localisation.boxes(maps[i], self.manifest["box_cut"], width, height)
+            stored = np.ascontiguousarray(image.orientation.as_stored(maps[i]))
+            heatmaps[label] = stored
+            peaks[label] = localisation.peak(stored, width, height)
+            boxes[label] = localisation.boxes(stored, self.manifest["box_cut"], width, height)
             shown = presence != "absent"
             findings.append(
                 Finding(
