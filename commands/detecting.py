@@ -103,7 +103,7 @@ def _one(
 
         maps = {e.label: e.heatmap for e in explained if e.faithfulness.passes}
         shown = [finding for finding in row["findings"] if finding.label in maps]
-        write(draw(image.pixels, shown, maps), overlay)
+        write(draw(image.pixels, shown, maps, seen.outlines), overlay)
 
 
 def _explained(
@@ -122,6 +122,8 @@ def _row(path: Path, seen: Detection, explained: Sequence[Explanation]) -> dict[
         f"no map shown for {in_words(e.label)}: it does not beat chance" for e in explained if not e.faithfulness.passes
     )
     row |= {"warnings": (*seen.warnings, *hidden), "findings": seen.findings}
+    if not seen.refused:
+        row["measurements"] = [{**asdict(m), "usual": m.usual} for m in seen.measurements]
     if explained:
         row["explanations"] = [
             {"label": e.label, "method": e.method, **asdict(e.faithfulness), "shown": e.faithfulness.passes}

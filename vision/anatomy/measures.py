@@ -53,8 +53,8 @@ def largest_part(share: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def span(share: NDArray[np.float32], axis: int) -> tuple[float, float] | None:
-    """From where to where a map (S, S) reaches a half, along ``axis`` (0: from top to bottom, 1: from left to right), in
-    parts of the picture, between pixels by linear interpolation. None where it nowhere does.
+    """From where to where a map (S, S) reaches a half, along ``axis`` (0: downwards, 1: to the right), in parts of the
+    picture, between pixels by linear interpolation. None where it nowhere does.
     """
     profile = np.concatenate(([0.0], share.max(1 - axis), [0.0]))
     reached = np.flatnonzero(profile >= INSIDE)
@@ -96,8 +96,8 @@ def ratio_limit(view: str, age: float | None) -> tuple[float, str]:
 def measure(
     shares: NDArray[np.float32], limits: Mapping[str, Limits], *, view: str = "", age: float | None = None
 ) -> tuple[Measurement, ...]:
-    """What can be measured on maps (3, S, S): the ratio, and the left lung's part of both lungs' area, whose usual range
-    is of ``limits`` (from the outlined films without a large heart).
+    """What can be measured on maps (3, S, S): the ratio, and the left lung's part of both lungs' area, whose usual
+    range is of ``limits`` (from the outlined films without a large heart).
     """
     found = []
     value = ratio(shares)

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from errors import ArtifactError
-from vision.anatomy.measures import INSIDE, Measurement, largest_part, measure, ratio, span
+from vision.anatomy.measures import INSIDE, Measurement, largest_part, measure, span
 from vision.anatomy.organs import ORGANS, SIDE
 from vision.intensity import resize, standardise
 
@@ -48,7 +48,7 @@ class Outlines:
 
 
 class Anatomy:
-    """The members and their manifest, which holds the usual traits (mean, precision matrix in the weights) and ranges."""
+    """The members, the usual traits (``mean``, ``precision``), and the manifest, which holds limits and ranges."""
 
     def __init__(
         self, members: Sequence[Outliner], usual: Mapping[str, NDArray[np.float32]], manifest: Mapping[str, Any]
@@ -88,6 +88,12 @@ class Anatomy:
             found.append(Outlines(shares=shares, distance=distance / float(self.manifest["most_distance"])))
         return found
 
+    def reason(self, outlines: Outlines) -> str | None:
+        """The code of why a picture with these outlines is refused, or None: nothing that looks like two lungs and a
+        heart in their places.
+        """
+        return "not_a_chest_radiograph" if outlines.distance > float(self.manifest["refused_beyond"]) else None
+
     def measurements(self, outlines: Outlines, *, view: str = "", age: float | None = None) -> tuple[Measurement, ...]:
         """What is measured on trusted outlines; nothing on others."""
         limits = {name: (pair[0], pair[1]) for name, pair in self.manifest["usual"].items()}
@@ -109,9 +115,7 @@ def networks(tensors: Mapping[str, Any], count: int) -> list[Outliner]:
     return members
 
 
-def members_shares(
-    members: Sequence[Outliner], pictures: Sequence[NDArray[np.float32]]
-) -> list[NDArray[np.float32]]:
+def members_shares(members: Sequence[Outliner], pictures: Sequence[NDArray[np.float32]]) -> list[NDArray[np.float32]]:
     """For each picture the maps of each member, (members, 3, 128, 128) in [0, 1]."""
     import torch
 
@@ -127,7 +131,7 @@ def members_shares(
 
 def traits(each: NDArray[np.float32]) -> NDArray[np.float32]:
     """(TRAITS,) of one film's maps (members, 3, S, S): of each organ the size, place, spread and edges relative to the
-    lungs' box, the share of its largest part, its sharpness; and how far the members agree (Dice of each with the mean).
+    lungs' box, the share of its largest part, its sharpness; and how far the members agree (Dice with the mean).
     """
     shares = each.mean(0)
     lungs = shares[:2].max(0)
@@ -164,6 +168,3 @@ def dice(one: NDArray[np.bool_], other: NDArray[np.bool_]) -> float:
     """Twice what both have over the sum; 1 when both are empty."""
     total = int(one.sum()) + int(other.sum())
     return 2 * int((one & other).sum()) / total if total else 1.0
-
-
-__all__ = ["Anatomy", "Outlines", "dice", "members_shares", "networks", "ratio", "traits"]
