@@ -81,8 +81,8 @@ class Detector:
     fold, whose logits and maps are averaged, and a probe whose logits are added. Embeddings are the first network's.
     ``frontal`` tells what is no frontal chest radiograph; without it only headers and blank images are refused.
     ``anatomy`` outlines lungs and heart, and refuses what has none; without it nothing is measured.
-    ``fingerprint`` changes when any file but the anatomy's does. ``judges`` are the members that are asked for logits and maps (default:
-    all).
+    ``fingerprint`` changes when any file but the anatomy's does. ``judges`` are the members that are asked for logits
+    and maps (default: all).
     """
 
     def __init__(
