@@ -1,11 +1,12 @@
 """The outlines of lungs and heart, and what is measured: ``python -m benchmarks.anatomy [--data FOLDER] [--json]``.
 
 On the outlined films each patient by the member that was not fitted on him: Dice with a 95 % interval over patients,
-the error of the cardiothoracic ratio against the outlines' and its AUROC for a ratio above a half, by set. With ``--runs
-FOLDER`` also by networks fitted without one whole set (fitted there first: some minutes a set). On films of other
-hospitals: how many are refused or not measured, and so for lateral films, CT and what is no chest. On NIH films, where
-no member saw a patient and the detector's judge is the member that did not see him: AUROC for Cardiomegaly of the
-detector, of the ratio, and of both by a logistic regression fitted on the other folds; fold 0 chose nothing.
+the error of the cardiothoracic ratio against the outlines' and its AUROC for a ratio above a half, by set. With
+``--runs FOLDER`` also by networks fitted without one whole set (fitted there first: some minutes a set). On films of
+other hospitals: how many are refused or not measured, and so for lateral films, CT and what is no chest. With
+``--cardiomegaly``, on NIH films, where no member of the anatomy saw a patient and the detector's judge is the member
+that did not see him: AUROC for Cardiomegaly of the detector, of the ratio, and of both by a logistic regression fitted
+on the other folds.
 """
 
 from __future__ import annotations
