@@ -71,9 +71,10 @@ class Calibration:
 
 
 def none_evidence(scores: np.ndarray, known: Known, length: float = 1.0) -> np.ndarray:
-    """float64 (NONE_INPUTS,): x of `Calibration`, of the diseases' scores: 1; the best score, its lead on their mean, and the
-    best score elsewhere, each divided by 10 × length; and the present findings / 10. A patient whom no candidate
-    explains well, or none better than the others, or a disease elsewhere better, is probably ill elsewhere."""
+    """float64 (NONE_INPUTS,): x of `Calibration`, of the diseases' scores: 1; the best score, its lead on their mean,
+    and the best score elsewhere, each divided by 10 × length; and the present findings / 10. A patient whom no
+    candidate explains well, or none better than the others, or a disease elsewhere better, is probably ill elsewhere.
+    """
     best = float(np.max(scores))
     said = np.array([best, best - float(np.mean(scores)), known.elsewhere]) / length
     return np.array([10.0, *said, known.present]) / 10
