@@ -3,8 +3,8 @@
 On the outlined films each patient by the member that was not fitted on him: Dice with a 95 % interval over patients,
 the error of the cardiothoracic ratio against the outlines' and its AUROC for a ratio above a half, by set. With
 ``--runs FOLDER`` also by networks fitted without one whole set (fitted there first: some minutes a set). On films of
-other hospitals: how many are refused or not measured, and so for lateral films, CT and what is no chest. With
-``--cardiomegaly``, on NIH films, where no member of the anatomy saw a patient and the detector's judge is the member
+other hospitals: how many are refused or not measured, and so for lateral films, CT and what is no chest. On
+NIH films, where no member of the anatomy saw a patient and the detector's judge is the member
 that did not see him: AUROC for Cardiomegaly of the detector, of the ratio, and of both by a logistic regression fitted
 on the other folds.
 """
@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import hashlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,15 +23,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.machine import stamp
+from errors import InputError
+from vision import training_cases
 from vision.anatomy.measures import ratio
 from vision.anatomy.organs import ORGANS
 from vision.anatomy.outliner import Anatomy, dice, members_shares
 from vision.datasets import outlines
 from vision.datasets.folder import load_grey, read
 from vision.datasets.outlines import Outlined
-from vision.detector import Detector
 from vision.finding import LABELS
-from vision.image import load_image
 from vision.intensity import resize
 from vision.metrics import auroc
 
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
     from vision.anatomy.network import Outliner
 
 SETS = ("jsrt", "wingspan")
+NIH = ("nih_cxr", "nih_cxr_64px")
+PARTS = ("outlines", "refusals", "cardiomegaly")
 LARGE = 0.5
 DRAWS = 1000
 Number = NDArray[np.float64]
@@ -159,38 +162,40 @@ def _laterals(folder: Path) -> list[Path]:
         return [folder / row["image"] for row in csv.DictReader(stream) if row["view"] == "L"]
 
 
-def cardiomegaly(anatomy: Anatomy, data: Path, name: str) -> dict[str, Any]:
-    """AUROC of the detector's member, of the ratio and of both, with what the view adds to both kept apart."""
-    detector = Detector.open()
-    records = read(data / name)
-    truth = np.array(["Cardiomegaly" in r.labels for r in records])
-    folds, views = np.array([r.fold for r in records]), np.array([r.view or "" for r in records])
-    index = LABELS.index("Cardiomegaly")
-    logit, measured = np.zeros(len(records)), np.full(len(records), np.nan)
-    judges = {fold: detector.judged_by(detector.unseen_by(_someone(records, fold))) for fold in sorted(set(folds))}
-    for i, record in enumerate(records):
-        image = load_image(record.path)
-        logit[i] = judges[record.fold].raw(detector.prepare(image)[None])[0].logits[index]
-        outlined = anatomy.outline([image.upright])[0]
+def cardiomegaly(anatomy: Anatomy, data: Path) -> dict[str, Any]:
+    """By set: AUROC of the detector, of the ratio less what is usual for its view, and of both. The detector's logits
+    are those that its training left in ``cases.*``, whose rows are in the order of the images' hashes.
+    """
+    films = sorted((r for n in NIH for r in read(data / n)), key=lambda r: hashlib.sha256(r.image.encode()).hexdigest())
+    bank = training_cases.read()
+    if [(r.labels, r.fold) for r in films] != [(row.labels, row.fold) for row in bank.rows]:
+        raise InputError("these are not the films of the shipped cases", value=data, expected=", ".join(NIH))
+    logit = bank.logits[:, LABELS.index("Cardiomegaly")].astype(np.float64)
+    truth = np.array(["Cardiomegaly" in r.labels for r in films])
+    folds, views = np.array([r.fold for r in films]), np.array([r.view or "" for r in films])
+    sets = np.array([r.source for r in films])
+    measured = np.full(len(films), np.nan)
+    for i, film in enumerate(films):
+        outlined = anatomy.outline([load_grey(film.path).astype(np.float32) / 255])[0]
         value = ratio(outlined.shares) if outlined.trusted else None
         measured[i] = np.nan if value is None else value
     usual = {view: float(np.nanmedian(measured[views == view])) for view in set(views)}
     known = ~np.isnan(measured)
-    large = np.where(known, measured - [usual[v] for v in views], 0)  # unknown: as is usual for its view
-    both = np.zeros(len(records))
-    for fold in sorted(set(folds)):
-        fitted = folds != fold
-        x = np.stack((logit, large * 10), 1)
-        both[~fitted] = _regressed(x[fitted], truth[fitted], x[~fitted])
-    out: dict[str, Any] = {"films": len(records), "positive": int(truth.sum()), "not_measured": int((~known).sum())}
-    for group, chosen in (("all", np.ones(len(records), bool)), *((v, views == v) for v in ("PA", "AP"))):
-        scores = {"network": logit, "ratio": large, "both": both}
-        out[group] = {k: auroc_interval(truth[chosen], v[chosen]) for k, v in scores.items()}
-    return out
-
-
-def _someone(records: Sequence[Any], fold: int) -> str:
-    return str(next(r.patient_id for r in records if r.fold == fold))
+    large = np.where(known, measured - [usual[v] for v in views], 0)  # not measured: as is usual for its view
+    found: dict[str, Any] = {}
+    for name in NIH:
+        mine = sets == name
+        both = np.zeros(len(films))
+        for fold in sorted(set(folds)):
+            fitted, asked = mine & (folds != fold), mine & (folds == fold)
+            x = np.stack((logit, large), 1)
+            both[asked] = _regressed(x[fitted], truth[fitted], x[asked])
+        found[name] = {"films": int(mine.sum()), "positive": int(truth[mine].sum())}
+        found[name]["not_measured"] = int((~known & mine).sum())
+        for group, chosen in (("all", mine), *((v, mine & (views == v)) for v in ("PA", "AP"))):
+            scores = {"network": logit, "ratio": large, "both": both}
+            found[name][group] = {k: auroc_interval(truth[chosen], v[chosen]) for k, v in scores.items()}
+    return found
 
 
 def _regressed(x: Number, y: NDArray[np.bool_], asked: Number) -> Number:
@@ -209,17 +214,21 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--runs", type=Path, help="fit without each set here, and judge on it")
-    parser.add_argument("--cardiomegaly", action="store_true", help="also Cardiomegaly on the NIH films (minutes)")
+    parser.add_argument("--part", choices=PARTS, action="append", help="only this; may be repeated")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
-    films = [film for name in SETS for film in outlines.read(options.data / "cxr_other" / name)]
+    parts = options.part or PARTS
     anatomy = Anatomy.open()
-    out: dict[str, Any] = {"measured": stamp(), "out_of_fold": by_fold(anatomy, films)}
-    if options.runs is not None:
-        out["without_the_set"] = without_a_set(films, options.runs)
-    out["refusals"] = refusals(anatomy, options.data)
-    if options.cardiomegaly:
-        out["cardiomegaly"] = {n: cardiomegaly(anatomy, options.data, n) for n in ("nih_cxr", "nih_cxr_64px")}
+    out: dict[str, Any] = {"measured": stamp()}
+    if "outlines" in parts:
+        films = [film for name in SETS for film in outlines.read(options.data / "cxr_other" / name)]
+        out["out_of_fold"] = by_fold(anatomy, films)
+        if options.runs is not None:
+            out["without_the_set"] = without_a_set(films, options.runs)
+    if "refusals" in parts:
+        out["refusals"] = refusals(anatomy, options.data)
+    if "cardiomegaly" in parts:
+        out["cardiomegaly"] = cardiomegaly(anatomy, options.data)
     if options.json:
         print(json.dumps(out, indent=1))
         return
@@ -233,7 +242,7 @@ def main() -> None:
                 f"  ratio: mean error {error[0]:.4f} ({error[1]:.4f} to {error[2]:.4f}), bias {row['ratio_bias']:+.4f}"
             )
             print(f"  ratio above {LARGE}: AUROC {scores[0]:.3f} ({scores[1]:.3f} to {scores[2]:.3f})")
-    for name, row in out["refusals"].items():
+    for name, row in out.get("refusals", {}).items():
         print(f"{name:44} {row['n']:5} refused {row['refused']:6.1%}, not measured {row['not_measured']:6.1%}")
     for name, row in out.get("cardiomegaly", {}).items():
         print(f"Cardiomegaly, {name}: {json.dumps(row)}")
