@@ -151,8 +151,8 @@ def stale(home: Path, parts: Sequence[str] = PARTS) -> tuple[Part, ...]:
 
 
 def _graph_inputs(home: Path) -> dict[str, str]:
-    """Name → hash of everything the graph is made from: the pinned sources, the chest layer's tables, the user's own
-    ontologies. The linker's words are none of them."""
+    """Name → hash of everything the graph is made from: the pinned sources, the chest layer's tables of what
+    becomes nodes and edges, the user's own ontologies. The linker's words are none of them."""
     from indexes.manifest import file_sha256
     from kg.graph_writer import CONTENTS, VERSION
     from ontologies.chest import layer as chest
@@ -160,7 +160,7 @@ def _graph_inputs(home: Path) -> dict[str, str]:
     from ontologies.sources.pinned import SOURCES
 
     found = {source.name: source.sha256 for source in SOURCES}
-    found |= {f"chest:{path.name}": file_sha256(path) for path in sorted(chest.DATA.glob("*.tsv"))}
+    found |= {f"chest:{name}": file_sha256(chest.DATA / name) for name in chest.TABLES}
     found |= {f"user:{entry.name}": f"{entry.sha256} {registry.READERS}" for entry in registry.entries(home)}
     return found | {"layout": str(VERSION), "contents": str(CONTENTS)}
 

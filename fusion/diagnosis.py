@@ -63,6 +63,23 @@ class NextStep:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LeftOut:
+    """A step of the layer that is not suggested to this patient: which ``treatment`` in its ``text`` is against what is
+    known of him, ``because`` of what, and who says so."""
+
+    disease: str
+    text: str
+    treatment: str
+    because: str
+    reference: str
+
+    @property
+    def objection(self) -> str:
+        """The step and what is against it, as a reader is told."""
+        return f"{self.text} ({self.treatment}: {self.because})"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DiagnosticReport:
     """Everything one ``diagnose`` call found. Tuples are in order of rank; empty when nothing was found.
 
@@ -71,7 +88,8 @@ class DiagnosticReport:
     ``age`` (years) and ``sex`` ("F" or "M") are what the diagnoses took into account, None when not known.
     ``set_size`` counts all candidates that cannot be ruled out at 90 % coverage, "none of these" among them; None in
     reports of before 23 November 2026. ``understood`` is the share of the note's words with a meaning that lie in
-    mentions, None without a note; ``unread`` are the places of the phrases that do not.
+    mentions, None without a note; ``unread`` are the places of the phrases that do not. ``left_out`` are steps that the
+    patient's age or findings speak against.
     """
 
     findings: tuple[Finding, ...]
@@ -85,6 +103,7 @@ class DiagnosticReport:
     literature: tuple[SearchHit, ...] = ()
     cases: tuple[SearchHit, ...] = ()
     next_steps: tuple[NextStep, ...] = ()
+    left_out: tuple[LeftOut, ...] = ()
     abstention: str | None = None
     warnings: tuple[str, ...] = ()
     provenance: Mapping[str, str] = field(default_factory=dict)

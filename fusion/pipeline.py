@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from fusion import checkpoint as checkpoints
+from fusion import next_steps
 from fusion.calibration import Calibration
-from fusion.diagnosis import Diagnosis, DiagnosticReport, NextStep
+from fusion.diagnosis import Diagnosis, DiagnosticReport
 from fusion.evidence_search import EvidenceSearch, Retrieved
 from fusion.intake import Intake, Patient
 from fusion.prior import bedside
@@ -18,7 +19,6 @@ from fusion.scorer import Scorer, questions
 from fusion.weighing import Scales
 from fusion.workup import Case, Workup, WorkupRoom
 from kg.graph import KnowledgeGraph
-from ontologies.chest import layer as chest
 from ontologies.linking.linker import Linker
 from retrieval.cases import Cases
 from retrieval.literature import Literature
@@ -142,14 +142,7 @@ class Pipeline:
                 )
             )
         none = float(probabilities[-1])
-        steps = tuple(
-            NextStep(disease=d.concept.name, text=s.text, reference=chest.citation(s.reference))
-            for d in diagnoses[:3]
-            if d.conformal_member
-            for s in chest.next_steps(
-                [f"{system}:{code}" for system, codes in d.concept.codes.items() for code in codes]
-            )
-        )
+        steps, left_out = next_steps.fitted(diagnoses, findings, workup.case.age, self.graph)
         return DiagnosticReport(
             findings=tuple(findings),
             diagnoses=tuple(diagnoses),
@@ -160,6 +153,7 @@ class Pipeline:
             literature=self.search.papers(workup.case, [d.concept.curie for d in diagnoses[:3]], max(k, LEAST_HITS)),
             cases=found.cases[: max(k, LEAST_HITS)],
             next_steps=steps,
+            left_out=left_out,
             abstention=now.abstention,
             warnings=warnings,
             provenance=self.provenance(now.calibration, workup.case),

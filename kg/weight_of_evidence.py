@@ -146,23 +146,32 @@ class WeightOfEvidence:
             for a in self._above(node):
                 surest[a] = max(surest.get(a, 0.0), own)
         wider = {a for node in odds for a in self._above(node) if a != node}
+        narrowest = sorted(odds.keys() - wider)
         total = np.zeros(len(self.prior[chosen]))
-        for node in sorted(odds.keys() - wider):
+        for node in narrowest:
             total += self._weight(node, odds[node], chosen)
         if self.settings.shared:
-            for node, below in sorted(self._below(surest).items()):
+            for node, below in sorted(self._below(narrowest, surest.keys()).items()):
                 again = sum(self._weight(node, surest[child], chosen) for child in below)
                 total -= self.settings.shared * (again - self._weight(node, surest[node], chosen))
         return total
 
-    def _below(self, concepts: Collection[int]) -> dict[int, list[int]]:
-        """Each concept that is the narrowest one above several others of ``concepts``, with these."""
+    def _below(self, findings: Collection[int], concepts: Collection[int]) -> dict[int, list[int]]:
+        """Each of ``concepts`` to which several findings go up, from each concept to the narrowest one above it, with
+        the last concepts before it. A finding that has two parents says nothing twice, so it goes up once."""
         found: dict[int, list[int]] = {}
-        for node in sorted(concepts):
-            above = [a for a in self._above(node) if a != node]
-            if above:
-                found.setdefault(max(above, key=lambda a: (self._information[a], a)), []).append(node)
-        return {node: below for node, below in found.items() if len(below) > 1}
+        seen: set[int] = set()
+        for finding in findings:
+            node = finding
+            while node not in seen:
+                seen.add(node)
+                above = [a for a in self._above(node) if a != node and a in concepts]
+                if not above:
+                    break
+                wider = max(above, key=lambda a: (self._information[a], a))
+                found.setdefault(wider, []).append(node)
+                node = wider
+        return {node: sorted(below) for node, below in found.items() if len(below) > 1}
 
     def _weight(self, node: int, odds: float, chosen: slice | np.ndarray) -> np.ndarray:
         return _log_ratio(odds, self._shown(node)[chosen], self._background(node))

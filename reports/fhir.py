@@ -189,6 +189,7 @@ def _conclusion(report: DiagnosticReport) -> str:
     abstained = [f"No diagnosis is named: {report.abstention}"] if report.abstention else []
     none = f"None of these ({percent(report.none_of_these)})"
     steps = [f"To consider: {step.text} [{step.disease}; {step.reference}]" for step in report.next_steps]
+    steps += [f"Not suggested: {left.objection} [{left.disease}; {left.reference}]" for left in report.left_out]
     unread = filter(None, [understanding(report)])
     return "\n".join([*report.warnings, *abstained, *ranked, none, *steps, *unread, DISCLAIMER])
 

@@ -39,6 +39,10 @@ class PlainReporter:
             ("What we know about you", [*self._findings(report)]),
             ("What it could be", [*self._differential(report)]),
             ("What you can ask your doctor", [f"{s.text} [{s.disease}; {s.reference}]" for s in report.next_steps]),
+            (
+                "What is not right for you, as far as we know",
+                [f"{left.objection} [{left.disease}; {left.reference}]" for left in report.left_out],
+            ),
             ("What we did not understand", [f"{line}." for line in (understanding(report),) if line]),
         )
         sections = ("\n".join([f"# {title}", *map(printable, lines)]) for title, lines in parts if lines)

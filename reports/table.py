@@ -275,15 +275,22 @@ def _shorten(text: str, longest: int) -> str:
 
 
 def _next_steps(report: DiagnosticReport, console: Console) -> None:
-    if not report.next_steps:
-        return
-    heading("Next steps to consider", console)
-    table = grid(("", "left"), ("", "wrap"))
-    for step in report.next_steps:
-        text = Text(step.text)
-        text.append(f"  [{step.disease}; {step.reference}]", style="dim")
-        table.add_row("·", text)
-    console.print(table)
+    if report.next_steps:
+        heading("Next steps to consider", console)
+        table = grid(("", "left"), ("", "wrap"))
+        for step in report.next_steps:
+            text = Text(step.text)
+            text.append(f"  [{step.disease}; {step.reference}]", style="dim")
+            table.add_row("·", text)
+        console.print(table)
+    if report.left_out:
+        heading("Not suggested to this patient", console)
+        table = grid(("", "left"), ("", "wrap"))
+        for left in report.left_out:
+            text = Text(left.objection)
+            text.append(f"  [{left.disease}; {left.reference}]", style="dim")
+            table.add_row("·", text)
+        console.print(table)
 
 
 def _provenance(provenance: Mapping[str, str], console: Console) -> None:

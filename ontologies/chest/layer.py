@@ -29,6 +29,8 @@ from ontologies.readers.hpoa import COLUMNS, FREQUENCY_TERMS, parse_frequency
 VERSION = "2026.11"
 SOURCE = f"chest:{VERSION}"
 DATA = Path(__file__).parent / "data"
+# What the graph is made from; the other tables are read where they are used.
+TABLES = ("disease_findings.tsv", "diseases.tsv", "findings.tsv", "references.tsv")
 
 _FINDING_COLUMNS = [
     "id",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from fusion.diagnosis import Diagnosis, DiagnosticReport, Evidence, NextStep
+from fusion.diagnosis import Diagnosis, DiagnosticReport, Evidence, LeftOut, NextStep
 from kg.triple import KGPath, Triple
 from ontologies.concept import Concept
 from retrieval.document import Document, SearchHit
@@ -118,6 +118,15 @@ def report() -> DiagnosticReport:
         next_steps=(
             NextStep(
                 disease="Bacterial pneumonia", text="Sputum and blood cultures if severe", reference="ATS/IDSA 2019"
+            ),
+        ),
+        left_out=(
+            LeftOut(
+                disease="Bacterial pneumonia",
+                text="a respiratory fluoroquinolone alone",
+                treatment="fluoroquinolone",
+                because="younger than 18 years: damage to growing cartilage",
+                reference="BNF for Children 2024",
             ),
         ),
         warnings=("PHANTOM: a computed image, not a patient",),

@@ -10,7 +10,7 @@ from dataclasses import replace
 import pytest
 from lxml import html
 
-from fusion.diagnosis import Diagnosis, DiagnosticReport, Evidence, NextStep
+from fusion.diagnosis import Diagnosis, DiagnosticReport, Evidence, LeftOut, NextStep
 from ontologies.concept import Concept
 from ontologies.linking.unread import Span
 from reports.json import dumps
@@ -128,6 +128,7 @@ def poisoned(payload: str) -> DiagnosticReport:
         literature=hits,
         cases=hits,
         next_steps=(NextStep(disease=payload, text=payload, reference=payload),),
+        left_out=(LeftOut(disease=payload, text=payload, treatment=payload, because=payload, reference=payload),),
         abstention=payload,
         warnings=(payload,),
         provenance={payload: payload},
