@@ -43,7 +43,7 @@ ROOMS: dict[str, tuple[tuple[str, ...], ...]] = {
         ("vision.evaluate",),
         ("vision.datasets", "vision.phantom"),
         ("vision",),
-        ("vision.anatomy", "vision.nodule"),
+        ("vision.anatomy",),
         ("vision.intake", "vision.intensity"),
     ),
     "ontologies": (

@@ -201,22 +201,6 @@ def train_anatomy(
     say(f"wrote {output / 'anatomy.safetensors'}")
 
 
-@train.command("nodules")
-def train_nodules(
-    patches: Annotated[Path, typer.Option("--patches", metavar="FOLDER", help="train.npy and train.jsonl of LUNA16.")],
-    output: RunOption,
-    epochs: Annotated[int, typer.Option("--epochs", min=1, help="Passes over the patches.")] = 10,
-    seed: SeedOption = 0,
-) -> None:
-    """Fit what tells nodules from other candidates on CT patches."""
-    from vision.training.nodule_fit import Settings
-    from vision.training.nodule_fit import train_nodules as fit
-
-    with progress() as advance:
-        fit(patches, output, settings=Settings(epochs=epochs, seed=seed), progress=advance)
-    say(f"wrote {output / 'nodules.safetensors'}")
-
-
 @train.command("reasoner")
 def train_reasoner(
     output: RunOption,

@@ -120,7 +120,6 @@ def heavy_imports(source: str) -> set[str]:
 NETWORKS = {
     "vision/anatomy/network.py",
     "vision/backbone.py",
-    "vision/nodule/network.py",
     "vision/vit.py",
     "vision/stem.py",
     "fusion/bert.py",
