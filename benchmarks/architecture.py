@@ -39,7 +39,14 @@ ROOMS: dict[str, tuple[tuple[str, ...], ...]] = {
     "kg": (("kg.export",), ("kg",)),
     "reports": (("reports.dicom",), ("reports",)),
     "fusion": (("fusion.training", "fusion.why"), ("fusion",)),
-    "vision": (("vision.training",), ("vision.evaluate",), ("vision.datasets", "vision.phantom"), ("vision",)),
+    "vision": (
+        ("vision.training",),
+        ("vision.evaluate",),
+        ("vision.datasets", "vision.phantom"),
+        ("vision",),
+        ("vision.anatomy",),
+        ("vision.intake", "vision.intensity"),
+    ),
     "retrieval": (("retrieval.collection",), ("retrieval",)),
     "ontologies": (
         ("ontologies.linking", "ontologies.merging"),

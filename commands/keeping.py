@@ -119,6 +119,27 @@ def train_refusal(data: LabelledOption, output: RunOption, seed: SeedOption = 0)
     say(f"wrote {output / 'frontal.safetensors'}")
 
 
+@train.command("anatomy")
+def train_anatomy(
+    outlined: Annotated[
+        list[Path],
+        typer.Option("--outlined", metavar="FOLDER", help="Films with masks of the organs; may be repeated."),
+    ],
+    data: LabelledOption,
+    output: RunOption,
+    epochs: Annotated[int, typer.Option("--epochs", min=1, help="Passes over the outlined films.")] = 45,
+    threads: ThreadsOption = None,
+    seed: SeedOption = 0,
+) -> None:
+    """Fit what outlines lungs and heart on outlined films; frontal films (--data) say which outlines are usual."""
+    from vision.training.anatomy_fit import train_anatomy as fit
+    from vision.training.outlining_fit import Settings
+
+    with progress() as advance:
+        fit(outlined, data, output, settings=Settings(epochs=epochs, seed=seed), threads=threads, progress=advance)
+    say(f"wrote {output / 'anatomy.safetensors'}")
+
+
 @train.command("reasoner")
 def train_reasoner(
     output: RunOption,
