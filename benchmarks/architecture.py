@@ -38,8 +38,17 @@ STAGES: tuple[tuple[str, ...], ...] = (
 # Inside a stage, the same; the stage's own name stands for the files that are in no room of it.
 ROOMS: dict[str, tuple[tuple[str, ...], ...]] = {
     "kg": (("kg.export",), ("kg",)),
+    "reports": (("reports.dicom",), ("reports",)),
     "fusion": (("fusion.dialogue",), ("fusion.training", "fusion.why"), ("fusion",)),
-    "vision": (("vision.training",), ("vision.evaluate",), ("vision.datasets", "vision.phantom"), ("vision",)),
+    "vision": (
+        ("vision.training",),
+        ("vision.evaluate",),
+        ("vision.datasets", "vision.phantom"),
+        ("vision",),
+        ("vision.anatomy",),
+        ("vision.intake", "vision.intensity"),
+    ),
+    "retrieval": (("retrieval.collection",), ("retrieval",)),
     "ontologies": (
         ("ontologies.linking", "ontologies.merging"),
         ("ontologies.linking.context",),
