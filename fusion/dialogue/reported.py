@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
@@ -82,8 +83,10 @@ def listed(topic: Topic, _: Slots, __: str) -> Iterable[Sentence]:
     yield Sentence(text=f"{'; '.join(said)}.", rests_on=RANKING)
 
 
-def sure(topic: Topic, slots: Slots, _: str) -> Iterable[Sentence]:
+def sure(topic: Topic, slots: Slots, said: str) -> Iterable[Sentence]:
     report, words = topic.report, slots.get("disease")
+    if words is None and re.search(r"\b(?:it|this|that)\b", said, re.I):
+        words = "it"
     on = f"calibrated on {report.provenance.get('calibration', 'no patients that the report names')}"
     if words and bare(words).lower() in ("none of these", "none of them", "none", "something else", "another disease"):
         yield Sentence(text=f"None of these: {percent(report.none_of_these)}.", rests_on=on)
@@ -130,7 +133,7 @@ def _steps(topic: Topic, words: str | None, kinds: Sequence[StepKind]) -> Iterab
         asked = open_ones or [replace(topic.first, conformal_member=True)]
     kind = {part: s.kind for d in asked for s in chest.next_steps(_codes(d.concept)) for part in s.text.split("; ")}
     explainer, report = topic.explainer, topic.report
-    reported = {step.disease for step in (*report.next_steps, *report.left_out)}
+    reported = {s.disease for s in report.next_steps} | {left.disease for left in report.left_out}
     others = [d for d in asked if d.concept.name not in reported]
     names = {d.concept.name for d in asked}
     past = explainer.pipeline.intake.past(topic.note) if topic.note else ()
