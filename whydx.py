@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -124,6 +124,7 @@ class Whydx:
 
     def __init__(self, home: Path, *, device: str = "cpu") -> None:
         self.home, self.device = home, device
+        self.literature, self._cases = cache(self._open_papers), cache(self._open_cases)
 
     def __repr__(self) -> str:
         return f"<Whydx: {self.home}, {self.device}>"
@@ -162,17 +163,17 @@ class Whydx:
 
         return PathFinder(self.graph)
 
-    @cached_property
-    def _literature(self) -> Literature:
+    def _open_papers(self, collection: str | None) -> Literature:
+        from retrieval.collection import catalogue
         from retrieval.literature import Literature
 
-        return Literature.open(self.home)
+        return catalogue.papers(self.home, collection) if collection else Literature.open(self.home)
 
-    @cached_property
-    def _cases(self) -> Cases:
+    def _open_cases(self, collection: str | None, detector: str | None) -> Cases:
         from retrieval.cases import Cases
+        from retrieval.collection import catalogue
 
-        return Cases.open(self.home)
+        return catalogue.cases(self.home, collection, detector=detector) if collection else Cases.open(self.home)
 
     # --- diagnosing
 
@@ -195,10 +196,10 @@ class Whydx:
         ("emergency", "ward", "clinic", "screening") changes how common diseases are. ``k``: how many are shown. Raises
         InputError when nothing is given, or what cannot be used (a refused image, an unknown finding).
         """
-        from fusion.intake import Patient
+        from fusion.intake import Patient, checked_demographics
         from reports.report import Report
 
-        paths, (age, sex), found, gone = _paths(images), _demographics(age, sex), tuple(present), tuple(absent)
+        paths, (age, sex), found, gone = _paths(images), checked_demographics(age, sex), tuple(present), tuple(absent)
         patient = Patient(images=paths, note=note, present=found, absent=gone, age=age, sex=sex, setting=setting)
         return Report.of(self.pipeline.diagnose(patient, k), images=paths, note=note)
 
@@ -208,8 +209,7 @@ class Whydx:
         """What is seen on one image: the 14 ChestX-ray14 findings with probability, cut-off, side and box, and with
         their concepts where the home has a graph.
 
-        An image that is no frontal chest radiograph is ``refused``, with no findings. Raises InputError when the file
-        cannot be read.
+        An image that is no frontal chest radiograph is ``refused``, without findings. InputError when it is unreadable.
         """
         loaded = _image(image)  # what cannot be read is said before the detector is opened
         return self._linked(self.detector.detect(loaded))
@@ -246,8 +246,7 @@ class Whydx:
     def explain(
         self, image: Path | str | ImageInstance, seen: Detection, method: Method = "patch"
     ) -> tuple[Explanation, ...]:
-        """Where the findings that are present come from: a heat map each, with how faithful it is; none for a refused
-        image."""
+        """Where each finding that is present comes from: a heat map, how faithful it is; none if it is refused."""
         from vision.explanation import explain
 
         present = [finding.label for finding in seen.findings if finding.presence == "present"]
@@ -278,17 +277,26 @@ class Whydx:
 
     # --- searching
 
-    def search(self, query: str, *, k: int = 10) -> tuple[SearchHit, ...]:
-        """The papers that fit ``query`` best, by words, meaning and concepts."""
-        return tuple(self._literature.search(query, k, concepts=self._mentioned(query)))
+    def search(self, query: str, *, k: int = 10, collection: str | None = None) -> tuple[SearchHit, ...]:
+        """The papers of whydx, or of your own collection, that fit ``query`` best, retracted ones last; empty when
+        nothing does. A PMID finds its paper."""
+        return tuple(self.literature(collection).search(query, k, concepts=self._mentioned(query)))
+
+    def cohort(self, where: str | None = None, *, collection: str | None = None) -> Iterator[Document]:
+        """All cases that ``where`` lets through, not ranked."""
+        return self._cases(collection, None).matching(where)
 
     def cases(
-        self, image: Path | str | None = None, *, text: str | None = None, where: str | None = None, k: int = 10
+        self,
+        image: Path | str | None = None,
+        *,
+        text: str | None = None,
+        where: str | None = None,
+        k: int = 10,
+        collection: str | None = None,
     ) -> tuple[SearchHit, ...]:
         """The cases most like an image, a text or both; ``where`` keeps only some ("age>60 and finding:effusion").
-
-        Raises InputError when nothing is given, the image is refused, or the condition cannot be read.
-        """
+        Raises InputError when nothing is given, the image is refused, or the condition cannot be read."""
         if image is None and text is None and where is None:
             raise InputError("nothing to find cases by", expected="an image, a text or a condition")
         embedding = None
@@ -298,8 +306,8 @@ class Whydx:
                 raise refusal(Path(image), seen.refused)
             embedding = seen.embedding
         concepts = () if text is None else self._mentioned(text)
-        found = self._cases.search(text=text, image_embedding=embedding, concepts=concepts, k=k, where=where)
-        return tuple(found)
+        index = self._cases(collection, None if image is None else self.detector.fingerprint)
+        return index.search(text=text, image_embedding=embedding, concepts=concepts, k=k, where=where)
 
     # --- explaining
 
@@ -337,10 +345,11 @@ class Whydx:
         images: Images | None = None,
         note: str | None = None,
     ) -> WhatIf:
-        """The ranking if findings (by CURIE, name or a part of a name that the report has) were present, absent or not
-        assessed, or age or sex different; ``images`` and ``note`` as for ``why``. Raises InputError when nothing would
-        change or nothing would be left."""
-        age, sex = _demographics(age, sex)
+        """The ranking if findings (by CURIE, name or part of a name) were present, absent or unknown, or age or sex
+        different; ``images`` and ``note`` as for ``why``. InputError when nothing would change or be left."""
+        from fusion.intake import checked_demographics
+
+        age, sex = checked_demographics(age, sex)
         explainer = self._explainer(report, images, note)
         return explainer.what_if(explainer.changes(present, absent, unknown), age=age, sex=sex)
 
@@ -373,21 +382,12 @@ class Whydx:
 
     def _mentioned(self, text: str) -> tuple[str, ...]:
         """The CURIEs of the concepts that ``text`` states as present, sorted."""
-        present = {m.concept.curie for m in self.linker.link(text, note=True) if m.presence == "present"}
-        return tuple(sorted(present))
+        return tuple(sorted({m.concept.curie for m in self.linker.link(text, note=True) if m.presence == "present"}))
 
 
 def refusal(path: Path, reason: str) -> InputError:
     """What to say of an image that cannot be used."""
     return InputError(f"the image is refused ({reason})", value=path, expected="a frontal chest radiograph")
-
-
-def _demographics(age: float | None, sex: str | None) -> tuple[float | None, str | None]:
-    if age is not None and not 0 <= age <= 130:
-        raise InputError("not an age", value=age, expected="years, from 0 to 130")
-    if sex not in (None, "F", "M"):
-        raise InputError("not a sex", value=sex, expected="F or M")
-    return None if age is None else float(age), sex
 
 
 def _paths(images: Images) -> tuple[Path, ...]:

@@ -37,6 +37,7 @@ STAGES: tuple[tuple[str, ...], ...] = (
 # Inside a stage, the same; the stage's own name stands for the files that are in no room of it.
 ROOMS: dict[str, tuple[tuple[str, ...], ...]] = {
     "kg": (("kg.export",), ("kg",)),
+    "reports": (("reports.dicom",), ("reports",)),
     "fusion": (("fusion.training", "fusion.why"), ("fusion",)),
     "vision": (
         ("vision.training",),
@@ -46,6 +47,7 @@ ROOMS: dict[str, tuple[tuple[str, ...], ...]] = {
         ("vision.anatomy",),
         ("vision.intake", "vision.intensity"),
     ),
+    "retrieval": (("retrieval.collection",), ("retrieval",)),
     "ontologies": (
         ("ontologies.linking", "ontologies.merging"),
         ("ontologies.linking.context",),

@@ -12,10 +12,13 @@ import typer
 
 import whydx
 from commands.terminal import (
+    CollectionOption,
     CountOption,
+    DateOption,
     DeviceOption,
     FormatOption,
     HomeOption,
+    IdentifiedOption,
     OutputOption,
     Progress,
     ReportFormatOption,
@@ -36,6 +39,7 @@ Ask = Callable[[Iterable[str]], Iterator[dict[str, Any]]]
 
 app = typer.Typer()
 _PANEL = "Every day"
+_MOST_UNKNOWN = 10  # words that are named when a search does not know them
 
 
 @app.command(rich_help_panel=_PANEL)
@@ -65,6 +69,8 @@ def diagnose(
     ] = "neutral",
     k: CountOption = 5,
     layout: ReportFormatOption = "table",
+    identified: IdentifiedOption = False,
+    day: DateOption = None,
     output: OutputOption = None,
     device: DeviceOption = "cpu",
     home: HomeOption = None,
@@ -81,7 +87,7 @@ def diagnose(
     report = whydx.open(home, device=device).diagnose(
         images or (), note=text, present=finding or (), absent=absent or (), age=age, sex=sex, setting=setting, k=k
     )
-    show_report(report, layout, output, home)
+    show_report(report, layout, output, home, images=images or (), day=day, identified=identified)
 
 
 @app.command(rich_help_panel=_PANEL)
@@ -183,15 +189,22 @@ def paths(
 def search(
     query: Annotated[str, typer.Argument(metavar="QUERY|@FILE|-", help="What to read about.")],
     k: CountOption = 10,
+    collection: CollectionOption = None,
     layout: FormatOption = "table",
     output: OutputOption = None,
     home: HomeOption = None,
 ) -> None:
-    """Search the literature by words, meaning and concepts."""
+    """Search the literature, or your own papers, by words, meaning and concepts."""
     content = read_text(query, "query")
     from reports.listing import hits
 
-    show(whydx.open(home).search(content, k=k), hits, layout, output)
+    opened = whydx.open(home)
+    found = opened.search(content, k=k, collection=collection)
+    show(found, hits, layout, output)
+    if not found:
+        say("nothing matched")
+    if unknown := opened.literature(collection).unknown(content):
+        say(f"no paper has: {', '.join(unknown[:_MOST_UNKNOWN])}{', …' if len(unknown) > _MOST_UNKNOWN else ''}")
 
 
 @app.command(rich_help_panel=_PANEL)
@@ -209,27 +222,65 @@ def cases(
     export: Annotated[
         Literal["csv", "parquet"] | None, typer.Option("--export", help="Write the cases as a table file (with -o).")
     ] = None,
+    summary: Annotated[
+        bool, typer.Option("--summary", help="Count all cases that match: age, sex, findings, time, groups.")
+    ] = False,
+    by: Annotated[
+        str | None, typer.Option("--by", metavar="COLUMN,…", help="Group the summary, e.g. by finding,sex.")
+    ] = None,
+    plot: Annotated[
+        Path | None, typer.Option("--plot", metavar="FILE", help="Draw the summary, too: .png or .svg.")
+    ] = None,
     k: CountOption = 10,
+    collection: CollectionOption = None,
     layout: FormatOption = "table",
     output: OutputOption = None,
     device: DeviceOption = "cpu",
     home: HomeOption = None,
 ) -> None:
-    """Find similar cases by image, text and concepts, or a cohort by --where."""
+    """Find similar cases by image, text and concepts, or a cohort by --where, also among your own."""
+    if summary or by is not None or plot is not None:
+        if image is not None or text is not None or export is not None:
+            raise typer.BadParameter(
+                "a summary is of all cases, or of those that --where keeps", param_hint="--summary"
+            )
+        _summary(where, collection, [name.strip().lower() for name in (by or "").split(",") if name.strip()], plot,
+                 layout, output, home)  # fmt: skip
+        return
     if image is None and text is None and where is None:
-        raise typer.BadParameter("give an image, --text or --where", param_hint="[IMAGE]")
+        raise typer.BadParameter("give an image, --text, --where or --summary", param_hint="[IMAGE]")
     content = None if text is None else read_text(text, "text")
     if image is not None:
         _readable(image)
     from reports.listing import hits
 
-    found = whydx.open(home, device=device).cases(image, text=content, where=where, k=k)
+    found = whydx.open(home, device=device).cases(image, text=content, where=where, k=k, collection=collection)
     if export is None:
         show(found, hits, layout, output)
         return
     from reports.cohort import table_file
 
     write(table_file(found, export), output)
+
+
+def _summary(
+    where: str | None,
+    collection: str | None,
+    by: list[str],
+    plot: Path | None,
+    layout: Literal["table", "json"],
+    output: Path | None,
+    home: Path | None,
+) -> None:
+    from reports import summary
+
+    drawn = next((f for f in summary.PICTURES if plot is not None and plot.suffix.lower() == f".{f}"), None)
+    if plot is not None and drawn is None:
+        raise InputError("no picture of this kind", value=plot, expected="a file that ends in .png or .svg")
+    found = summary.summarise(whydx.open(home).cohort(where, collection=collection), by)
+    if plot is not None and drawn is not None:
+        write(summary.plot(found, drawn), plot)
+    show(found, summary.draw, layout, output)
 
 
 def _matches(link_all: Callable[..., Any], texts: Iterable[str]) -> Iterator[dict[str, Any]]:

@@ -11,7 +11,17 @@ from typing import Annotated, Any, Literal
 import typer
 
 import whydx
-from commands.terminal import FormatOption, HomeOption, OutputOption, ReportFormatOption, read_text, show, show_report
+from commands.terminal import (
+    DateOption,
+    FormatOption,
+    HomeOption,
+    IdentifiedOption,
+    OutputOption,
+    ReportFormatOption,
+    read_text,
+    show,
+    show_report,
+)
 
 app = typer.Typer()
 CaseArgument = Annotated[
@@ -29,13 +39,20 @@ Ask = Callable[..., tuple[Any, str]]
 
 @app.command(rich_help_panel="Every day")
 def report(
-    case: CaseArgument, layout: ReportFormatOption = "table", output: OutputOption = None, home: HomeOption = None
+    case: CaseArgument,
+    image: ImageOption = None,
+    layout: ReportFormatOption = "table",
+    identified: IdentifiedOption = False,
+    day: DateOption = None,
+    output: OutputOption = None,
+    home: HomeOption = None,
 ) -> None:
-    """Show a saved report again, or turn it into another format. A home only adds names for the patient."""
+    """Show a saved report again, or turn it into another format. dicom-sr needs the image, in whose study it lies; a
+    home only adds names for the patient."""
     text = read_text("-" if case == "-" else f"@{case}", "report")
     from reports.json import loads
 
-    show_report(loads(text), layout, output, home)
+    show_report(loads(text), layout, output, home, images=image or (), day=day, identified=identified)
 
 
 def _verb(name: str) -> Callable[[Ask], Ask]:

@@ -64,8 +64,8 @@ class NextStep:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LeftOut:
-    """A step of the layer that is not suggested to this patient: which ``treatment`` in its ``text`` is against what is
-    known of him, ``because`` of what, and who says so."""
+    """A step of the layer that is not suggested to this patient: which ``treatment`` in its ``text`` (several: with
+    commas) something known of him speaks against, ``because`` of what, and who says so."""
 
     disease: str
     text: str

@@ -69,7 +69,9 @@ class EvidenceSearch:
         case_branches: dict[str, list[Branch]] = {}
         for disease in diseases:
             name = self.graph.name(self.graph.node(disease))
-            about = self.literature.search(text or name, k=MAX_PAPERS, concepts=(disease, *present), about=disease)
+            about = self.literature.search(
+                text or name, k=MAX_PAPERS, concepts=(disease, *present), about=disease, retracted=False
+            )
             paper_branches[disease] = [
                 paper_branch(h, self.literature.best_sentence(h.document, f"{name}. {text}")) for h in about
             ]
@@ -81,7 +83,8 @@ class EvidenceSearch:
         names = [self.graph.name(self.graph.node(d)) for d in diseases]
         text = ". ".join(filter(None, (", ".join(names), self.query(case))))
         present = (o.curie for o in case.observed if o.presence == "present")
-        return self.literature.search(text, k=k, concepts=sorted({*diseases, *present})) if text else ()
+        wanted = sorted({*diseases, *present})
+        return self.literature.search(text, k=k, concepts=wanted, retracted=False) if text else ()
 
     def _kinds(self, hit: SearchHit) -> frozenset[str]:
         """The document's concepts with everything they are kinds of."""

@@ -71,13 +71,15 @@ class Patient:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gathered:
     """A patient's case with the findings it was made of, the first image's embedding (None without an image), what is
-    to be said of the images, and how much of the note was understood (None without one)."""
+    to be said of the images, how much of the note was understood (None without one), and what it says the patient once
+    had (CURIEs, sorted)."""
 
     case: Case
     findings: tuple[Finding, ...]
     embedding: np.ndarray | None
     warnings: tuple[str, ...]
     understanding: Understanding | None = None
+    past: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,6 +122,7 @@ class Intake:
             embedding=detections[0].embedding if detections else None,
             warnings=tuple(warnings),
             understanding=understanding(patient.note, self._read(patient.note)) if patient.note else None,
+            past=self._past(patient.note) if patient.note else (),
         )
 
     def recall(self, report: DiagnosticReport, images: Sequence[Path] = (), note: str | None = None) -> Recalled:
@@ -231,6 +234,10 @@ class Intake:
         curie = NORMAL if finding.label == NO_FINDING else LABEL_CURIES[finding.label]
         return replace(finding, concept=self.graph.concept(curie))
 
+    def _past(self, note: str) -> tuple[str, ...]:
+        once = {m.concept.curie for m in self._read(note) if m.context == "history" and m.presence == "not assessed"}
+        return tuple(sorted(self.graph.resolve(curie) for curie in once if curie in self.graph))
+
     def read_note(self, note: str, age: float | None = None) -> list[Finding]:
         """The concepts a note mentions, one finding each; a note that names none is no error. Measured values of
         a child are left out: the limits are an adult's."""
@@ -334,3 +341,12 @@ def worded(findings: Iterable[Finding]) -> bool:
 
 def image_warnings(image: ImageInstance) -> tuple[str, ...]:
     return ("PHANTOM: a computed image, not a patient",) if image.is_phantom else ()
+
+
+def checked_demographics(age: float | None, sex: str | None) -> tuple[float | None, str | None]:
+    """Age in years and sex ("F", "M") as given. Raises InputError for what is neither."""
+    if age is not None and not 0 <= age <= 130:
+        raise InputError("not an age", value=age, expected="years, from 0 to 130")
+    if sex not in (None, "F", "M"):
+        raise InputError("not a sex", value=sex, expected="F or M")
+    return None if age is None else float(age), sex

@@ -8,52 +8,70 @@ from fusion.diagnosis import Diagnosis, LeftOut, NextStep
 from kg.graph import KnowledgeGraph
 from ontologies.chest import contraindication
 from ontologies.chest import layer as chest
+from ontologies.chest.contraindication import Contraindication
+from ontologies.concept import Concept
 from vision.finding import Finding
 
 FIRST = 3
 
 
 def fitted(
-    diagnoses: Sequence[Diagnosis], findings: Iterable[Finding], age: float | None, graph: KnowledgeGraph
+    diagnoses: Sequence[Diagnosis],
+    findings: Iterable[Finding],
+    past: Iterable[str],
+    age: float | None,
+    graph: KnowledgeGraph,
 ) -> tuple[tuple[NextStep, ...], tuple[LeftOut, ...]]:
     """What to consider for those of the FIRST diagnoses that cannot be ruled out, in their order, investigations first;
     and what is left out of it, with why.
 
-    A step is a line of the curated layer; its parts between semicolons stand for themselves. A part goes out when
-    `contraindication.objection` has one against it, by what the findings say is present (anything that it is a kind of
-    counts as well) and by age (years). Both are empty when the layer has no step for any of the diagnoses.
+    A step is a line of the curated layer; its parts between semicolons stand for themselves. A part goes out when a row
+    of `ontologies.chest.contraindication` is against it, by what the findings say is present, what the note says was
+    there once (``past``, CURIEs of the graph), and age (years); anything that a finding is a kind of counts as well.
+    Both are empty when the layer has no step for any of the diagnoses.
     """
-    present = [f.concept.curie for f in findings if f.concept and f.presence == "present"]
-    facts = frozenset().union(*(graph.ancestors(curie) for curie in present if curie in graph), present)
+    present = _facts((f.concept.curie for f in findings if f.concept and f.presence == "present"), graph)
+    once = _facts(past, graph)
     steps, left_out = [], []
     for diagnosis in diagnoses[:FIRST]:
         if not diagnosis.conformal_member:
             continue
-        concept = diagnosis.concept
-        names = [f"{system}:{code}" for system, codes in concept.codes.items() for code in codes]
+        names, disease = _names(diagnosis.concept), diagnosis.concept.name
+        rows = contraindication.against(names, present, once, age)
         for step in chest.next_steps(names):
-            kept = []
-            for part in step.text.split("; "):
-                against = contraindication.objection(part, names, facts, age)
-                if against is None:
-                    kept.append(part)
-                    continue
-                treatment, row = against
-                why = row.fact_name if row.below_age is None else f"younger than {_years(row.below_age)}"
-                left_out.append(
-                    LeftOut(
-                        disease=concept.name,
-                        text=part,
-                        treatment=treatment,
-                        because=f"{why}: {row.why}",
-                        reference=chest.citation(row.reference),
-                    )
-                )
-            if kept:
-                text = "; ".join(kept)
-                steps.append(NextStep(disease=concept.name, text=text, reference=chest.citation(step.reference)))
+            parts = {part: {t: row for row in rows for t in row.treatments_in(part)} for part in step.text.split("; ")}
+            left_out += [_left_out(disease, part, objections) for part, objections in parts.items() if objections]
+            if kept := "; ".join(part for part, objections in parts.items() if not objections):
+                steps.append(NextStep(disease=disease, text=kept, reference=chest.citation(step.reference)))
     return tuple(steps), tuple(left_out)
 
 
-def _years(age: float) -> str:
-    return f"{age:g} years" if age >= 1 else f"{round(age * 12)} month{'s' if round(age * 12) > 1 else ''}"
+def _left_out(disease: str, text: str, objections: dict[str, Contraindication]) -> LeftOut:
+    """``objections``: treatment in the text → the row against it."""
+    reasons = dict.fromkeys(f"{_who(row)}: {row.why}" for row in objections.values())
+    references = dict.fromkeys(chest.citation(row.reference) for row in objections.values())
+    return LeftOut(
+        disease=disease,
+        text=text,
+        treatment=", ".join(objections),
+        because="; ".join(reasons),
+        reference="; ".join(references),
+    )
+
+
+def _who(row: Contraindication) -> str:
+    if row.below_age is None:
+        return row.fact_name
+    months = round(row.below_age * 12)
+    young = f"{row.below_age:g} years" if row.below_age >= 1 else f"{months} month{'s' if months > 1 else ''}"
+    return f"younger than {young}"
+
+
+def _facts(curies: Iterable[str], graph: KnowledgeGraph) -> set[str]:
+    """Every CURIE of the concepts and of all that they are a kind of."""
+    wider = {a for curie in curies if curie in graph for a in graph.ancestors(curie)}
+    return {name for curie in wider for name in (curie, *_names(graph.concept(curie)))}
+
+
+def _names(concept: Concept) -> list[str]:
+    return [f"{system}:{code}" for system, codes in concept.codes.items() for code in codes]

@@ -91,7 +91,7 @@ class Pipeline:
         """
         gathered = self.intake.gather(patient)
         workup, found = self.lay_out(gathered.case, gathered.embedding)
-        report = self.report(workup, found, gathered.findings, k, gathered.warnings)
+        report = self.report(workup, found, gathered.findings, k, gathered.warnings, gathered.past)
         if (read := gathered.understanding) is None:
             return report
         return replace(report, understood=read.share, unread=read.unread)
@@ -122,7 +122,13 @@ class Pipeline:
         )
 
     def report(
-        self, workup: Workup, found: Retrieved, findings: Sequence[Finding], k: int, warnings: tuple[str, ...] = ()
+        self,
+        workup: Workup,
+        found: Retrieved,
+        findings: Sequence[Finding],
+        k: int,
+        warnings: tuple[str, ...] = (),
+        past: Sequence[str] = (),
     ) -> DiagnosticReport:
         now = self.standing(workup)
         scores, probabilities, members, ranked = now.scores, now.probabilities, now.members, now.ranked
@@ -142,7 +148,7 @@ class Pipeline:
                 )
             )
         none = float(probabilities[-1])
-        steps, left_out = next_steps.fitted(diagnoses, findings, workup.case.age, self.graph)
+        steps, left_out = next_steps.fitted(diagnoses, findings, past, workup.case.age, self.graph)
         return DiagnosticReport(
             findings=tuple(findings),
             diagnoses=tuple(diagnoses),

@@ -1,4 +1,4 @@
-"""BM25 over texts (bm25s, memory-mapped; English stop words, Snowball stemming)."""
+"""BM25 over texts (bm25s, memory-mapped; English stop words), over the stems of their words or over pieces of words."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from errors import InputError
 from indexes import manifest
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 KIND = "lexical index"
 VERSION = 1
 METHOD, K1, B = "lucene", 1.2, 0.75
+GRAM = 4
+Unit = Literal["stems", "grams"]
 # letters and digits, with inner hyphens and apostrophes kept for splitting below: "covid-19", "x-ray", "crohn's"
 _TOKEN = re.compile(r"[^\W_]+(?:[-'’][^\W_]+)*")
 
@@ -52,6 +54,26 @@ class Tokenizer:
         return str(self._stemmer.stemWord(word))
 
 
+class Grams(Tokenizer):
+    """Text to overlapping pieces of GRAM letters of each word, its ends marked ("_lip", "lipi", "ipid", "pid_").
+
+    Words that share a root share pieces ("lipidosis", "phospholipid"), which no stemmer of English knows of the
+    vocabulary of medicine. Four letters are best for English in McNamee and Mayfield 2004 (Information Retrieval 7:73).
+    """
+
+    def __call__(self, text: str) -> list[str]:
+        grams: list[str] = []
+        for word in self.words(text):
+            marked = f"_{word}_"
+            grams.extend(marked[start : start + GRAM] for start in range(max(1, len(marked) - GRAM + 1)))
+        return grams
+
+
+def tokenizer_of(unit: Unit) -> Tokenizer:
+    """What cuts texts into "stems" of words or "grams"."""
+    return Grams() if unit == "grams" else Tokenizer()
+
+
 class LexicalIndex:
     """Scores of a query against every text.
 
@@ -68,11 +90,13 @@ class LexicalIndex:
         return len(self.ids)
 
     @classmethod
-    def of(cls, texts: Sequence[str], ids: Sequence[str], *, k1: float = K1, b: float = B) -> LexicalIndex:
+    def of(
+        cls, texts: Sequence[str], ids: Sequence[str], *, k1: float = K1, b: float = B, unit: Unit = "stems"
+    ) -> LexicalIndex:
         """An index in memory. ``ids`` are unique, one for each text; ValueError otherwise."""
         if len(texts) != len(ids) or len(set(ids)) != len(ids):
             raise ValueError("every text needs an id of its own")
-        tokenizer = Tokenizer()
+        tokenizer = tokenizer_of(unit)
         tokens = [tokenizer(text) for text in texts]
         if not any(tokens):  # bm25s divides by the mean length
             return cls(None, ids, tokenizer)
@@ -88,15 +112,23 @@ class LexicalIndex:
 
     @classmethod
     def build(
-        cls, texts: Sequence[str], ids: Sequence[str], path: Path, *, k1: float = K1, b: float = B
+        cls,
+        texts: Sequence[str],
+        ids: Sequence[str],
+        path: Path,
+        *,
+        k1: float = K1,
+        b: float = B,
+        unit: Unit = "stems",
     ) -> LexicalIndex:
         """Build, write to the folder ``path`` (npy and JSON, no pickle) and open."""
-        index = cls.of(texts, ids, k1=k1, b=b)
+        index = cls.of(texts, ids, k1=k1, b=b, unit=unit)
         with atomic_directory(path) as folder:
             if index._retriever is not None:
                 index._retriever.save(folder, show_progress=False, allow_pickle=False)
             (folder / "ids.json").write_text(json.dumps(list(ids), ensure_ascii=False), encoding="utf-8")
             settings = {"method": METHOD, "k1": k1, "b": b, "documents": len(ids), "empty": index._retriever is None}
+            settings |= {"unit": unit} if unit != "stems" else {}  # an index of stems keeps its bytes
             manifest.write(folder, kind=KIND, version=VERSION, settings=settings)
         return cls.open(path)
 
@@ -105,16 +137,26 @@ class LexicalIndex:
         """Open memory-mapped. Raises ArtifactError when the folder is missing, damaged or of another kind."""
         stored: Manifest = manifest.read(path, kind=KIND, version=VERSION, verify=verify)
         ids = json.loads((path / "ids.json").read_text(encoding="utf-8"))
+        tokenizer = tokenizer_of(stored.settings.get("unit", "stems"))
         if stored.settings["empty"]:
-            return cls(None, ids, Tokenizer())
+            return cls(None, ids, tokenizer)
         import bm25s
 
         retriever = bm25s.BM25.load(path, mmap=True, load_corpus=False, allow_pickle=False, show_progress=False)
-        return cls(retriever, ids, Tokenizer())
+        return cls(retriever, ids, tokenizer)
 
     def tokens(self, text: str) -> list[str]:
-        """The stems that the index sees in a text, in order."""
+        """The stems (or grams) that the index sees in a text, in order."""
         return self._tokenize(text)
+
+    @property
+    def vocabulary(self) -> int:
+        """How many stems (or grams) the texts have."""
+        return len(self._vocabulary)
+
+    def __contains__(self, stem: object) -> bool:
+        """Whether any text has the stem."""
+        return stem in self._vocabulary
 
     def idf(self, stem: str) -> float:
         """ln(1 + (N − n + ½) / (n + ½)), where n of the N texts have the stem; n is taken as 1 when none has it."""

@@ -1,4 +1,5 @@
-"""The formats in which a report can be written, one file each."""
+"""The formats in which a report can be written, one file each. Those of DICOM, which need the image too, are a room of
+their own, ``reports/dicom``."""
 
 from __future__ import annotations
 
@@ -14,8 +15,8 @@ FORMATS: tuple[str, ...] = get_args(DocumentFormat)
 class Reporter(Protocol):
     """A format of a report."""
 
-    def render(self, report: DiagnosticReport) -> str:
-        """The whole document as text. The same report gives the same text."""
+    def render(self, report: DiagnosticReport) -> str | bytes:
+        """The whole document: text, or a file's bytes. The same report gives the same document."""
 
 
 def reporter(name: str, lay_names: Mapping[str, str] | None = None) -> Reporter:

@@ -255,15 +255,19 @@ def _hits(title: str, hits: Sequence[SearchHit], console: Console) -> None:
 
 def hit_text(hit: SearchHit, longest: int = 160) -> Text:
     """A paper's title with journal and year, or a case's title with its impression (or the beginning of its text); then
-    the parts of the score."""
+    the parts of the score. In front, what became of the paper ("RETRACTED"), and behind it where that is said."""
     document = hit.document
     said = document.metadata.get("impression") or document.text if document.kind == "case" else ""
     body = _shorten(": ".join(filter(None, (document.title, said))) or document.text, longest)
     known = (_shorten(document.metadata.get("journal", ""), _LONGEST_JOURNAL), document.metadata.get("year", ""))
     origin = ", ".join(filter(None, known))
     text = Text(body)
+    if status := document.metadata.get("status"):
+        text = Text.assemble((f"{status.upper()}: ", "bold red"), text)
     if origin:
         text.append(f" ({origin})")
+    if notices := document.metadata.get("notices"):
+        text.append(f" see {notices}")
     if hit.explanation:
         text.append(f"  [{scores(hit.explanation)}]", style="dim")
     return text

@@ -24,8 +24,8 @@ class Document:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SearchHit:
     """A document found. ``rank`` starts at 1; ``score`` is the fused score, higher is better, comparable within one
-    search only; ``explanation`` gives the parts by name ("bm25", "dense", "image", "concepts"), each with its own
-    meaning."""
+    search only; ``explanation`` gives the parts by name ("bm25", "dense", "image", "concepts", and "id" for a document
+    that the query names), each with its own meaning."""
 
     document: Document
     score: float

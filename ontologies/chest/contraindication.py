@@ -1,9 +1,9 @@
 """What is not suggested to whom: contraindications.tsv beside the chest layer's tables.
 
-treatments, facts, fact_name, below_age, unless, why, reference: none of the ``treatments`` (phrases, between ``|``)
-where the patient has one of the ``facts`` (CURIEs of the graph) or is younger than ``below_age`` years, except in the
-diseases ``unless``. These rows leave steps out of a report and make no edge of the graph. No physician has checked
-them.
+treatments, facts, fact_name, past, below_age, unless, why, reference: none of the ``treatments`` (phrases, between
+``|``) where the patient has one of the ``facts`` (CURIEs of the graph), or had it once where ``past`` is "yes", or is
+younger than ``below_age`` years, except in the diseases ``unless``. These rows leave steps out of a report and make no
+edge of the graph. No physician has checked them.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pathlib import Path
 from ontologies.chest import layer
 from ontologies.chest.table import Row, read_table
 
-_COLUMNS = ("treatments", "facts", "fact_name", "below_age", "unless", "why", "reference")
+_COLUMNS = ("treatments", "facts", "fact_name", "past", "below_age", "unless", "why", "reference")
 # "stop methotrexate", "avoid a nonselective beta blocker": these words forbid what follows them, to the next comma.
 _FORBIDS = re.compile(r"\b(?:avoid|stop|stopping|withdraw|without|no|not|instead of|exclude)\b[^,;]*$", re.IGNORECASE)
 
@@ -29,23 +29,23 @@ class Contraindication:
     treatments: tuple[str, ...]
     facts: frozenset[str]
     fact_name: str
+    past: bool
     below_age: float | None
     unless: frozenset[str]
     why: str
     reference: str
 
-    def holds(self, facts: Collection[str], age: float | None) -> bool:
-        """Whether it concerns a patient with these ``facts`` (CURIEs) of this age (years; None: not known)."""
+    def holds(self, facts: Collection[str], past: Collection[str], age: float | None) -> bool:
+        """Whether it concerns a patient with these ``facts``, and these in the ``past`` (CURIEs), of this age (years;
+        None: not known)."""
         if self.below_age is None:
-            return not self.facts.isdisjoint(facts)
+            return not self.facts.isdisjoint(facts) or (self.past and not self.facts.isdisjoint(past))
         return age is not None and age < self.below_age
 
-    def treatment_in(self, text: str) -> str | None:
-        """The first of its treatments that ``text`` recommends, as it stands there; None when there is none."""
-        for found in _pattern(self.treatments).finditer(text):
-            if not _FORBIDS.search(text, 0, found.start()):
-                return found.group()
-        return None
+    def treatments_in(self, text: str) -> list[str]:
+        """Those of its treatments that ``text`` recommends, as they stand there, in order; each once."""
+        found = _pattern(self.treatments).finditer(text)
+        return list(dict.fromkeys(m.group() for m in found if not _FORBIDS.search(text, 0, m.start())))
 
 
 @cache
@@ -55,15 +55,12 @@ def load(folder: Path | None = None) -> tuple[Contraindication, ...]:
     return tuple(_contraindication(row) for row in read_table(path, _COLUMNS))
 
 
-def objection(
-    text: str, diseases: Collection[str], facts: Collection[str], age: float | None
-) -> tuple[str, Contraindication] | None:
-    """Why a step for the disease that ``diseases`` (CURIEs) name is not suggested: what it recommends, and the first
-    row against it. None when nothing is."""
-    for row in load():
-        if row.holds(facts, age) and row.unless.isdisjoint(diseases) and (treatment := row.treatment_in(text)):
-            return treatment, row
-    return None
+def against(
+    diseases: Collection[str], facts: Collection[str], past: Collection[str], age: float | None
+) -> list[Contraindication]:
+    """The rows that concern a patient whose disease ``diseases`` (CURIEs) name, in order; the other arguments as for
+    `Contraindication.holds`."""
+    return [row for row in load() if row.holds(facts, past, age) and row.unless.isdisjoint(diseases)]
 
 
 def _contraindication(row: Row) -> Contraindication:
@@ -81,6 +78,7 @@ def _contraindication(row: Row) -> Contraindication:
         treatments=row.several("treatments"),
         facts=frozenset(row.curies("facts")),
         fact_name=row.text("fact_name") if row.cells["facts"] else "",
+        past=row.one_of("past", ("", "yes")) == "yes",
         below_age=below,
         unless=frozenset(row.curies("unless")),
         why=row.text("why"),

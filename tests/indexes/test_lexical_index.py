@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from errors import ArtifactError, InputError
-from indexes.lexical_index import LexicalIndex, Tokenizer
+from indexes.lexical_index import Grams, LexicalIndex, Tokenizer
 
 TEXTS = ["pleural effusion on the left", "effusions, effusion and heart failure", "a normal chest", "heart failure"]
 IDS = ["d", "c", "b", "a"]
@@ -90,3 +90,23 @@ def test_damage_is_refused(tmp_path: Path) -> None:
 def test_ids_are_unique() -> None:
     with pytest.raises(ValueError, match="id of its own"):
         LexicalIndex.of(["a", "b"], ["x", "x"])
+
+
+def test_pieces_of_words() -> None:
+    assert Grams()("The lipid of an X-ray") == ["_lip", "lipi", "ipid", "pid_", "_x_", "_ray", "ray_"]
+    assert Grams()("") == []
+
+
+def test_words_of_one_root_share_pieces(tmp_path: Path) -> None:
+    texts = ["phospholipidosis of the lung", "a normal chest", ""]
+    index = LexicalIndex.build(texts, ["a", "b", "c"], tmp_path / "grams", unit="grams")
+    assert index.search("lipid", 3)[0] == ["a"]
+    assert index.search("the of and", 3)[0] == []
+    assert LexicalIndex.of(texts, ["a", "b", "c"]).search("lipid", 3)[0] == []
+
+
+def test_which_stems_are_there() -> None:
+    index = LexicalIndex.of(TEXTS, IDS)
+    assert "effus" in index
+    assert "wheat" not in index
+    assert "wheat" not in LexicalIndex.of([""], ["a"])

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
 import pytest
 
 from fusion.diagnosis import Diagnosis, DiagnosticReport, Evidence, LeftOut, NextStep
@@ -132,3 +136,53 @@ def report() -> DiagnosticReport:
         warnings=("PHANTOM: a computed image, not a patient",),
         provenance={"whydx": "0.1.0", "detector": "ab" * 32},
     )
+
+
+IMAGE_UID = "1.2.826.0.1.3680043.8.498.1"
+STUDY_UID = "1.2.826.0.1.3680043.8.498.2"
+
+
+@pytest.fixture
+def dicom_image(tmp_path: Path) -> Callable[..., Path]:
+    """Write a small radiograph with the attributes given on top: ``dicom_image(StudyDate="20260102")`` → its path."""
+    import numpy as np
+    from pydicom.dataset import FileDataset, FileMetaDataset
+    from pydicom.uid import DigitalXRayImageStorageForPresentation, ExplicitVRLittleEndian
+
+    def write(name: str = "image.dcm", **more: Any) -> Path:
+        meta = FileMetaDataset()
+        meta.TransferSyntaxUID = ExplicitVRLittleEndian
+        data = FileDataset("", {}, file_meta=meta, preamble=b"\0" * 128)
+        shown = {
+            "SOPClassUID": DigitalXRayImageStorageForPresentation,
+            "SOPInstanceUID": IMAGE_UID,
+            "StudyInstanceUID": STUDY_UID,
+            "SeriesInstanceUID": "1.2.826.0.1.3680043.8.498.3",
+            "StudyDate": "20260102",
+            "StudyTime": "101112.5",
+            "Modality": "DX",
+            "PatientOrientation": ["L", "F"],
+            "ImagerPixelSpacing": [0.5, 0.5],
+            "Rows": 256,
+            "Columns": 256,
+            "SamplesPerPixel": 1,
+            "PhotometricInterpretation": "MONOCHROME2",
+            "BitsAllocated": 8,
+            "BitsStored": 8,
+            "HighBit": 7,
+            "PixelRepresentation": 0,
+            "PixelData": np.zeros((256, 256), np.uint8).tobytes(),
+        }
+        for tag, value in (shown | more).items():
+            if value is None:
+                continue
+            setattr(data, tag, value)
+        meta.MediaStorageSOPClassUID, meta.MediaStorageSOPInstanceUID = (
+            data.SOPClassUID,
+            data.get("SOPInstanceUID", "1.2"),
+        )
+        path = tmp_path / name
+        data.save_as(path, enforce_file_format=True)
+        return path
+
+    return write

@@ -5,15 +5,22 @@ from __future__ import annotations
 import json
 import random
 import re
+from collections.abc import Callable
 from dataclasses import replace
+from io import BytesIO
+from pathlib import Path
+from typing import Any
 
+import highdicom
 import pytest
 from lxml import html
 
 from fusion.diagnosis import Diagnosis, DiagnosticReport, Evidence, LeftOut, NextStep
 from ontologies.concept import Concept
 from ontologies.linking.unread import Span
-from reports.json import dumps
+from reports.dicom.source import read_source
+from reports.dicom.sr import DicomSrReporter
+from reports.json import dumps, plain
 from reports.reporter import FORMATS, reporter
 from reports.table import percent, render
 from reports.text import as_text
@@ -44,8 +51,31 @@ def case(seed: int) -> DiagnosticReport:
     return DiagnosticReport(findings=(found,), diagnoses=tuple(diagnoses), none_of_these=none, age=50.0, sex="M")
 
 
+def structured_report(report: DiagnosticReport, image: Path) -> Any:
+    """The report as a DICOM SR, read again by highdicom."""
+    return highdicom.sr.srread(BytesIO(DicomSrReporter([read_source(image)]).render(report)))
+
+
+def in_dicom(report: DiagnosticReport, image: Path) -> list[tuple[int, str, str, float, bool]]:
+    """Rank, name, code, probability and membership of each diagnosis as a DICOM SR has them."""
+    found = []
+    for group in structured_report(report, image).content.get_image_measurement_groups():
+        values = {
+            item.name.meaning: item.value.meaning if item.ValueType == "CODE" else item.value
+            for item in group[0].ContentSequence
+            if item.ValueType in ("CODE", "TEXT")
+        }
+        if "Rank" in values:
+            share = round(float(values["Probability"].removesuffix(" %")) / 100, 12)
+            member = values["Cannot be ruled out at 90 % coverage"] == "Yes"
+            code = group.finding_type
+            assert code.scheme_designator == "SCT"
+            found.append((int(values["Rank"]), code.meaning, code.value, share, member))
+    return found
+
+
 @pytest.mark.parametrize("seed", range(CASES))
-def test_all_formats_have_the_same_codes_ranks_and_probabilities(seed: int) -> None:
+def test_all_formats_have_the_same_codes_ranks_and_probabilities(seed: int, dicom_image: Callable[..., Path]) -> None:
     report = case(seed)
     expected = [(d.rank, d.concept.name, d.concept.code("UMLS"), percent(d.probability)) for d in report.diagnoses]
     members = {d.concept.name for d in report.diagnoses if d.conformal_member}
@@ -73,6 +103,11 @@ def test_all_formats_have_the_same_codes_ranks_and_probabilities(seed: int) -> N
         (rank, p["outcome"]["text"], *code, percent(p["probabilityDecimal"] / 100))
         for rank, (p, code) in enumerate(zip(predictions[:-1], umls, strict=False), 1)
     ] == expected
+
+    assert in_dicom(report, dicom_image()) == [
+        (d.rank, d.concept.name, d.concept.code("SNOMEDCT"), round(plain(d.probability), 12), d.conformal_member)
+        for d in report.diagnoses
+    ]
 
     said = re.findall(
         r"^(\d+)\. (Disease \d+ \d+)\. The chance is (\S+ %)\. \[UMLS:(C\d{7})\]",
@@ -140,13 +175,24 @@ def skeleton(text: str) -> list[tuple[str, list[str]]]:
     return [(str(e.tag), sorted(e.attrib)) for e in html.document_fromstring(text).iter()]
 
 
+def shape(dataset: Any) -> list[tuple[str, int, Any]]:
+    """The elements of a document in order, each with its number of values. A code is short or long by its length."""
+    elements = dataset.iterall()
+    return [
+        (e.VR, e.VM, None if e.keyword in ("CodeValue", "LongCodeValue") else e.tag) for e in elements if e.VR != "UC"
+    ]
+
+
 def test_there_are_sixty_payloads() -> None:
     assert len(set(PAYLOADS)) == len(PAYLOADS) >= 60
 
 
 @pytest.mark.parametrize("payload", PAYLOADS, ids=range(len(PAYLOADS)))
-def test_what_a_report_holds_is_text_in_every_format(payload: str) -> None:
+def test_what_a_report_holds_is_text_in_every_format(payload: str, dicom_image: Callable[..., Path]) -> None:
     report, harmless = poisoned(payload), poisoned("harmless")
+    sr, plain_sr = (structured_report(one, dicom_image()) for one in (report, harmless))
+    assert shape(sr) == shape(plain_sr)
+    assert not re.search("[\0\x07\x1b\x9b\u202e]", str(sr))
     page = reporter("html").render(report)
     assert skeleton(page) == skeleton(reporter("html").render(harmless))
     assert all(href.startswith("#") for href in html.document_fromstring(page).xpath("//@href"))

@@ -9,8 +9,11 @@ import pytest
 
 from errors import InputError
 from retrieval import evaluate
+from retrieval.document import Document
 from retrieval.encoder import Encoder
 from retrieval.evaluate import evaluate_retrieve
+from retrieval.hybrid import HybridIndex
+from retrieval.literature import WEIGHTS
 
 CORPUS = {
     "d3": ("Pleural effusion", "Fluid between the pleural layers is common in heart failure."),
@@ -47,7 +50,21 @@ def test_run_and_metrics(beir: Path) -> None:
     assert metrics["missing"] == 0
     assert metrics["mrr@10"] == 1
     assert 0 < metrics["ndcg@10"] < 1  # d4 before the better d5
-    assert set(metrics["systems"]) == {"bm25", "dense", "fused"}
+    assert set(metrics["systems"]) == {"bm25", "grams", "dense", "fused"}
+
+
+def test_the_run_is_what_the_literature_search_answers(beir: Path, tmp_path: Path) -> None:
+    documents = [
+        Document(doc_id=name, kind="literature", title=title, text=text, source_curie=name)
+        for name, (title, text) in CORPUS.items()
+    ]
+    index = HybridIndex.build(documents, tmp_path / "index", kind="papers", grams=True)
+    run, _ = evaluate_retrieve(beir, k=10)
+    for name in ("q1", "q2", "q4"):
+        lines = [line.split() for line in run.splitlines() if line.startswith(f"{name} ")]
+        found = index.search(k=10, text=QUERIES[name], weights=WEIGHTS, feedback=True)
+        assert [line[2] for line in lines] == [index.lexical.ids[hit.row] for hit in found]
+        assert [float(line[4]) for line in lines] == pytest.approx([hit.score for hit in found], abs=1e-5)
 
 
 def test_the_cache_gives_the_same_and_is_made_again_when_damaged(

@@ -33,7 +33,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
             for name, text in TEXTS.items()
         ]
 
-    HybridIndex.build(documents("literature"), folder(home), kind=KIND)
+    HybridIndex.build(documents("literature"), folder(home), kind=KIND, grams=True)
     HybridIndex.build(documents("case"), cases.folder(home, cases.REPORTS), kind=cases.REPORTS)
     return home
 
@@ -54,7 +54,8 @@ def test_papers_as_langchain_documents(home: Path) -> None:
     assert document.metadata["rank"] == 1
     assert document.metadata["source"] == "PMID:1"
     assert document.metadata["year"] == "2020"
-    assert {name: document.metadata[f"score_{name}"] for name in ("bm25", "dense", "concepts")} == hit.explanation
+    assert set(hit.explanation) == {"bm25", "grams", "dense", "concepts"}
+    assert {name: document.metadata[f"score_{name}"] for name in hit.explanation} == hit.explanation
 
 
 def test_cases_are_filtered(home: Path) -> None:

@@ -73,7 +73,7 @@ def test_a_document(built: Path) -> None:
     assert (document.doc_id, document.source_curie, document.kind) == ("PMID:11", "PMID:11", "literature")
     assert document.concepts == ("T:effusion", "T:fever")  # the absent pneumothorax is not asserted
     assert document.metadata == {"title": PAPERS[0][1], "journal": "Chest", "year": "2020"}
-    assert (hit.rank, set(hit.explanation)) == (1, {"bm25", "dense"})
+    assert (hit.rank, set(hit.explanation)) == (1, {"bm25", "grams", "dense"})
 
 
 def test_a_newer_version_replaces(built: Path) -> None:
@@ -171,3 +171,98 @@ def test_a_flipped_byte_anywhere_is_one_line(built: Path) -> None:
         path.write_bytes(content)
     assert json.loads((literature.folder(built) / "manifest.json").read_text())["kind"] == literature.KIND
     Literature.open(built)
+
+
+NOTES = """<PubmedArticleSet>{papers}{notices}<DeleteCitation><PMID>27</PMID></DeleteCitation></PubmedArticleSet>"""
+NOTICES = {  # of papers 21 to 26: what their own record says, or another's
+    "21": '<CommentsCorrections RefType="RetractionIn"><RefSource>J</RefSource><PMID>90</PMID></CommentsCorrections>',
+    "22": "",  # only its publication type says so
+    "23": '<CommentsCorrections RefType="ErratumIn"><RefSource>J. 2021;3</RefSource></CommentsCorrections>',
+    "24": '<CommentsCorrections RefType="ExpressionOfConcernIn"><PMID>91</PMID></CommentsCorrections>',
+    "25": "",  # only its notice says so
+    "26": '<CommentsCorrections RefType="CommentIn"><PMID>92</PMID></CommentsCorrections>',
+    "27": "",  # deleted
+}
+STATUS = {"21": "retracted", "22": "retracted", "23": "corrected", "24": "expression of concern", "25": "retracted"}
+
+
+def _article(pmid: str, title: str, abstract: str, kind: str, corrections: str) -> str:
+    return (
+        f"<PubmedArticle><MedlineCitation><PMID>{pmid}</PMID><Article><ArticleTitle>{title}</ArticleTitle><Abstract>"
+        f"<AbstractText>{abstract}</AbstractText></Abstract><PublicationTypeList><PublicationType>{kind}"
+        f"</PublicationType></PublicationTypeList></Article><CommentsCorrectionsList>{corrections}"
+        "</CommentsCorrectionsList></MedlineCitation></PubmedArticle>"
+    )
+
+
+@pytest.fixture(scope="module")
+def corrected(tmp_path_factory: pytest.TempPathFactory, linker: Any) -> Literature:
+    home = tmp_path_factory.mktemp("corrected")
+    papers = "".join(
+        _article(
+            pmid,
+            f"Pneumonia of kind {pmid}." if pmid != "26" else "Treatment of pneumonia, in another way.",
+            "Zinc cures pneumonia at once." if pmid != "26" else "Some had fever for a week or two.",
+            "Retracted Publication" if pmid == "22" else "Journal Article",
+            corrections,
+        )
+        for pmid, corrections in NOTICES.items()
+    )
+    of_25 = '<CommentsCorrections RefType="RetractionOf"><PMID>25</PMID></CommentsCorrections>'
+    notices = "".join(
+        _article(pmid, "Retraction: zinc cures pneumonia.", "Zinc does not cure pneumonia.", kind, corrections)
+        for pmid, kind, corrections in [
+            ("90", "Retraction of Publication", ""),
+            ("91", "Expression of Concern", ""),
+            ("92", "Published Erratum", ""),
+            ("93", "Retraction of Publication", of_25),
+        ]
+    )
+    (home / "set.xml").write_text(NOTES.format(papers=papers, notices=notices))
+    literature.build(home, linker, CHEST, paths=[home / "set.xml"])
+    return Literature.open(home)
+
+
+def test_notices_and_what_was_deleted_are_no_papers(corrected: Literature) -> None:
+    assert corrected.index.lexical.ids == tuple(f"PMID:{n}" for n in range(21, 27))
+
+
+def test_what_became_of_a_paper_is_said(corrected: Literature) -> None:
+    found = {d.doc_id.removeprefix("PMID:"): d.metadata for d in corrected.index.documents}
+    assert {name: data["status"] for name, data in found.items() if "status" in data} == STATUS
+    linked = {name: data["notices"] for name, data in found.items() if "notices" in data}
+    assert linked == {"21": "PMID:90", "23": "J. 2021;3", "24": "PMID:91", "25": "PMID:93"}
+
+
+def test_retracted_papers_come_last_or_not_at_all(corrected: Literature) -> None:
+    hits = corrected.search("zinc cures pneumonia", k=6)
+    assert [hit.rank for hit in hits] == [1, 2, 3, 4, 5, 6]
+    names = [hit.document.doc_id.removeprefix("PMID:") for hit in hits]
+    assert sorted(names[:2]) == ["23", "24"]
+    assert sorted(names[3:]) == ["21", "22", "25"]
+    assert [hit.score for hit in hits[3:]] == [0, 0, 0]
+    assert all(hit.score > 0 for hit in hits[:3])
+    usable = corrected.search("zinc cures pneumonia", k=6, retracted=False)
+    assert [hit.document.doc_id for hit in usable] == [hit.document.doc_id for hit in hits[:3]]
+    assert corrected.search("PMID:21", retracted=False) == ()
+    assert corrected.search("PMID:21")[0].document.metadata["status"] == "retracted"
+
+
+def test_retracted_papers_are_marked_for_a_reader(corrected: Literature) -> None:
+    from reports.table import hit_text
+
+    hits = {hit.document.doc_id: hit_text(hit).plain for hit in corrected.search("zinc cures pneumonia", k=6)}
+    assert hits["PMID:21"].startswith("RETRACTED: Pneumonia")
+    assert "see PMID:90" in hits["PMID:21"]
+    assert hits["PMID:24"].startswith("EXPRESSION OF CONCERN: ")
+    assert hits["PMID:26"].startswith("Treatment of pneumonia")
+
+
+def test_an_index_without_pieces_of_words_is_built_anew(tmp_path: Path) -> None:
+    from retrieval.document import Document
+    from retrieval.hybrid import HybridIndex
+
+    paper = Document(doc_id="PMID:1", kind="literature", title="Pneumonia", text="It was.", source_curie="PMID:1")
+    HybridIndex.build([paper], literature.folder(tmp_path), kind=literature.KIND)
+    with pytest.raises(ArtifactError, match="earlier version"):
+        Literature.open(tmp_path)

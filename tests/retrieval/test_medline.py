@@ -7,7 +7,7 @@ import pytest
 
 from errors import InputError
 from retrieval import medline
-from retrieval.medline import Citation
+from retrieval.medline import Citation, Correction
 
 XML = """<?xml version="1.0" encoding="utf-8"?>
 <PubmedArticleSet>
@@ -71,3 +71,52 @@ def test_entities_are_not_expanded(tmp_path: Path) -> None:
     ).replace("It rose.", "&e;")
     (tmp_path / "m.xml").write_text(bomb)
     assert "secret" not in next(iter(medline.read(tmp_path / "m.xml"))).abstract
+
+
+CORRECTED = """<PubmedArticleSet>
+<PubmedArticle><MedlineCitation><PMID>1</PMID><Article><PublicationTypeList>
+<PublicationType>Journal Article</PublicationType><PublicationType>Retracted Publication</PublicationType>
+</PublicationTypeList></Article><CommentsCorrectionsList>
+<CommentsCorrections RefType="Cites"><PMID>8</PMID></CommentsCorrections>
+<CommentsCorrections RefType="ErratumIn"><RefSource>Chest. 2020;1:2</RefSource></CommentsCorrections>
+<CommentsCorrections RefType="RetractionIn"><RefSource>Chest. 2021</RefSource><PMID>2</PMID></CommentsCorrections>
+</CommentsCorrectionsList></MedlineCitation></PubmedArticle>
+<PubmedArticle><MedlineCitation><PMID>2</PMID><Article><Journal><Title>Chest</Title></Journal><PublicationTypeList>
+<PublicationType>Retraction of Publication</PublicationType></PublicationTypeList></Article><CommentsCorrectionsList>
+<CommentsCorrections RefType="RetractionOf"><PMID>1</PMID></CommentsCorrections>
+<CommentsCorrections RefType="ErratumFor"><RefSource>without a PMID</RefSource></CommentsCorrections>
+</CommentsCorrectionsList></MedlineCitation></PubmedArticle>
+<DeleteCitation><PMID>5</PMID><PMID>6</PMID></DeleteCitation></PubmedArticleSet>"""
+
+
+def test_corrections_and_deletions(tmp_path: Path) -> None:
+    (tmp_path / "m.xml").write_text(CORRECTED)
+    deleted: set[str] = set()
+    paper, notice = medline.read(tmp_path / "m.xml", deleted=deleted)
+    assert paper.corrections == (
+        Correction(kind="ErratumIn", pmid="", source="Chest. 2020;1:2"),
+        Correction(kind="RetractionIn", pmid="2", source="Chest. 2021"),
+    )
+    assert paper.is_retracted
+    assert not paper.is_notice
+    assert medline.fate(paper.corrections) == "retracted"
+    assert notice.is_notice
+    assert not notice.is_retracted
+    assert dict(notice.corrects) == {"1": Correction(kind="RetractionIn", pmid="2", source="Chest")}
+    assert deleted == {"5", "6"}
+
+
+@pytest.mark.parametrize(
+    ("kinds", "expected"),
+    [
+        ((), ""),
+        (("UpdateIn",), "updated"),
+        (("UpdateIn", "ErratumIn"), "corrected"),
+        (("ErratumIn", "ExpressionOfConcernIn"), "expression of concern"),
+        (("ExpressionOfConcernIn", "RetractionIn"), "retracted"),
+        (("PartialRetractionIn",), "partly retracted"),
+        (("RetractedandRepublishedIn",), "retracted"),
+    ],
+)
+def test_the_worst_correction_counts(kinds: tuple[str, ...], expected: str) -> None:
+    assert medline.fate([Correction(kind=kind, pmid="", source="") for kind in kinds]) == expected

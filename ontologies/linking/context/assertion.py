@@ -52,6 +52,8 @@ _AMOUNTS = frozenset(
 )
 _LASTING = frozenset(["for", "x", "since", "over"])
 _LOOK_BACK = frozenset(["denied", "absent", "excluded", "out", "resolved", "cleared", "negative", "neg", "nil", "gone"])
+# What an item of a list of results ends with that is there: "Quantiferon positive, smear negative".
+_FOUND = frozenset(["positive", "elevated", "raised", "high", "reactive", "detected", "present"])
 _SAID_NO = frozenset(["denied", "absent", "none", "negative", "excluded", "nil"])
 _DENYING = frozenset(["no", "not", "never", "without", "any", "nor", "un", "non", "longer"])
 _TREATMENT = frozenset(
@@ -145,12 +147,22 @@ def _speak(words: list[str], hits: list[Hit]) -> bool:
     return not _MARKS.isdisjoint(words) or any(hit.trigger.effect not in _SILENT for hit in hits)
 
 
+def _beside(words: list[str], hits: list[Hit], first: int) -> list[Hit]:
+    """The hits, those that run into the mention at token ``first`` cut to the phrases before it: "no history of" says
+    nothing of the finding "history of asthma", "no" does."""
+    into = [hit for hit in hits if hit.first < first < hit.last]
+    if not into:
+        return hits
+    cut = [hit for hit in triggers.hits(words[:first]) if hit.first >= into[0].first]
+    return [hit for hit in hits if hit not in into and hit not in cut] + cut
+
+
 def _assertion(tokens: list[tuple[int, int, str]], hits: list[Hit], start: int, end: int, question: bool) -> Assertion:
     first = next((i for i, (a, b, _) in enumerate(tokens) if b > start), len(tokens))
     last = next((i for i, (a, _, _) in enumerate(tokens) if a >= end), len(tokens))
     words = [word for *_, word in tokens]
     acting: list[tuple[int, Hit]] = []
-    hits = [hit for hit in hits if first - _FARTHEST <= hit.first <= last + _FARTHEST]
+    hits = [hit for hit in _beside(words, hits, first) if first - _FARTHEST <= hit.first <= last + _FARTHEST]
     # "except for scoliosis, the examination is unremarkable"
     excepted = any(hit.trigger.effect == "except" and 0 <= first - hit.last <= 3 for hit in hits)
     affirmed = _affirmed_from(words, first, last)
@@ -305,6 +317,8 @@ def _reaches_back(words: list[str], hits: list[Hit], hit: Hit, mention_end: int)
         if mention_end <= other.first < hit.first and other.trigger.effect in _ENDS:
             return False
     between = words[mention_end : hit.first]
+    if hit.trigger.effect == "absent" and any(a in _FOUND and b in _ITEM_ENDS for a, b in pairwise(between)):
+        return False
     if len(words[hit.first : hit.last]) == 1 and words[hit.first] in _ALONE:
         after = words[hit.last] if hit.last < len(words) else "."
         if after.isalnum() and after not in (
