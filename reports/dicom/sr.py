@@ -149,7 +149,7 @@ class DicomSrReporter:
             content = MeasurementReport(
                 observation_context=ObservationContext(observer_device_context=observer),
                 procedure_reported=coded(coding.IMAGING),
-                imaging_measurements=Groups(space, made_by, report.provenance, images).of(report),
+                imaging_measurements=Groups(space, made_by, images).of(report),
                 title=codes.DCM.ImagingMeasurementReport,
                 referenced_images=[image.header for image in self._images],
             )
@@ -181,6 +181,8 @@ def _remarks(report: DiagnosticReport) -> Iterable[tuple[Named, str]]:
         yield coding.RECOMMENDATION, printable(f"{step.text} [{step.disease}; {step.reference}]")
     for left in report.left_out:
         yield coding.COMMENT, printable(f"Not suggested: {left.objection} [{left.disease}; {left.reference}]")
+    for name, value in sorted(report.provenance.items()):  # once, not in each group: they are the same in all
+        yield coding.MADE_WITH, printable(f"{name} {value}")
 
 
 def _age(years: float | None, identified: bool) -> str:
