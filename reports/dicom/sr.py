@@ -23,7 +23,7 @@ from reports.dicom import coding
 from reports.dicom.coding import Named, coded
 from reports.dicom.groups import NAME, Groups, said, uid
 from reports.dicom.source import Source, check
-from reports.json import dumps
+from reports.json import dumps, loads
 from reports.plain import printable
 from reports.table import DISCLAIMER, understanding
 
@@ -62,7 +62,8 @@ class DicomSrReporter:
         from highdicom.coding_schemes import CodingSchemeIdentificationItem
         from highdicom.sr import Comprehensive3DSR
 
-        report = without_controls(report)
+        # With the digits of the JSON, which UIDs are made from: a saved report gives the file of the one it was.
+        report = without_controls(loads(dumps(report)))
         check(report, self._images)
         day, time = self._moment()
         space = self._space(report, day)

@@ -21,7 +21,7 @@ from fusion.diagnosis import DiagnosticReport
 from ontologies.concept import Concept
 from reports.dicom.source import read_source
 from reports.dicom.sr import DicomSrReporter
-from reports.json import dumps
+from reports.json import dumps, loads
 from vision.finding import LABELS, BoundingBox, Finding
 
 Image = Callable[..., Path]
@@ -204,6 +204,12 @@ def test_the_same_report_is_the_same_file_in_another_process(
     program = (sys.executable, "-c", "from cli import main; main()")
     ran = subprocess.run([*program, *words], check=True, capture_output=True)
     assert ran.stdout == render(of_image(report), image)
+
+
+def test_a_saved_report_gives_the_file_of_the_one_it_was(report: DiagnosticReport, dicom_image: Image) -> None:
+    piece = replace(report.diagnoses[0].evidence[0], weight=1.2450000001)  # 1.25 here, 1.24 of the saved 1.245
+    case = of_image(replace(report, diagnoses=(replace(report.diagnoses[0], evidence=(piece,)),)))
+    assert render(case, dicom_image()) == render(loads(dumps(case)), dicom_image())
 
 
 def test_what_changes_the_document_changes_its_uid(report: DiagnosticReport, dicom_image: Image) -> None:
