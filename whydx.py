@@ -21,6 +21,8 @@ from errors import ArtifactError, DependencyError, InputError, SourceError, Unkn
 
 if TYPE_CHECKING:
     from fusion.diagnosis import Diagnosis, DiagnosticReport, Evidence
+    from fusion.dialogue.answer import Answer
+    from fusion.dialogue.dialogue import Dialogue
     from fusion.pipeline import Pipeline
     from fusion.why.answer import Counterfactual, WhatIf, Why, WhyNot
     from fusion.why.explainer import Explainer
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
     from vision.image import ImageInstance
 
 __all__ = [
+    "Answer",
     "ArtifactError",
     "BoundingBox",
     "Concept",
@@ -48,6 +51,7 @@ __all__ = [
     "DependencyError",
     "Detection",
     "Diagnosis",
+    "Dialogue",
     "Document",
     "Evidence",
     "Explanation",
@@ -67,12 +71,13 @@ __all__ = [
     "load",
     "open",
 ]
-_BATCH = 8
-UNREADABLE = "unreadable"
+UNREADABLE = "unreadable"  # as in vision.many, which is not imported here
 Progress = Callable[[str, int, int], None]
 Images = Path | str | Sequence[Path | str]
 # The types that answers are made of, imported when they are asked for.
 _TYPES = {
+    "fusion.dialogue.answer": ("Answer",),
+    "fusion.dialogue.dialogue": ("Dialogue",),
     "fusion.diagnosis": ("Diagnosis", "Evidence"),
     "fusion.why.answer": ("Counterfactual", "WhatIf", "Why", "WhyNot"),
     "kg.triple": ("KGPath", "Triple"),
@@ -188,20 +193,25 @@ class Whydx:
         sex: str | None = None,
         setting: Setting = "neutral",
         k: int = 5,
+        audited: bool = True,
     ) -> Report:
         """A ranked differential diagnosis with the evidence that moved it, of one patient.
 
         ``images``: the files of one study. ``note``: what is known, in words. ``present`` and ``absent``: findings by
         CURIE or name. ``age`` in years, ``sex`` "F" or "M"; else those of the note or the image. The ``setting``
-        ("emergency", "ward", "clinic", "screening") changes how common diseases are. ``k``: how many are shown. Raises
-        InputError when nothing is given, or what cannot be used (a refused image, an unknown finding).
+        ("emergency", "ward", "clinic", "screening") changes how common diseases are. ``k``: how many are shown.
+        ``audited``: leave a record in the home. Raises InputError when nothing is given, or what cannot be used.
         """
         from fusion.intake import Patient, checked_demographics
+        from records import audit
         from reports.report import Report
 
         paths, (age, sex), found, gone = _paths(images), checked_demographics(age, sex), tuple(present), tuple(absent)
         patient = Patient(images=paths, note=note, present=found, absent=gone, age=age, sex=sex, setting=setting)
-        return Report.of(self.pipeline.diagnose(patient, k), images=paths, note=note)
+        report = Report.of(self.pipeline.diagnose(patient, k), images=paths, note=note)
+        if audited:
+            audit.leave(self.home, audit.Inputs.of(patient, k), report.to_json(), report.provenance)
+        return report
 
     # --- looking and reading
 
@@ -219,29 +229,10 @@ class Whydx:
     ) -> Iterator[tuple[Path, Detection]]:
         """Each image with what is seen on it, in order; eight at a time are looked at. A file that cannot be read is
         refused as UNREADABLE with the reason among the warnings, so that one of many does not end a run."""
-        import numpy as np
+        from vision.many import detect_files
 
-        from vision.detector import EMBEDDING_DIM, Detection
-
-        paths = [Path(image) for image in images]
-        for start in range(0, len(paths), _BATCH):
-            some = paths[start : start + _BATCH]
-            loaded: dict[Path, ImageInstance] = {}
-            reasons: dict[Path, str] = {}
-            for path in some:
-                try:
-                    loaded[path] = _image(path)
-                except InputError as error:
-                    reasons[path] = " ".join(str(error).split())
-            found = dict(zip(loaded, self.detector.detect_batch(list(loaded.values())), strict=True))
-            for path in some:
-                if path in reasons:
-                    nothing = np.zeros(EMBEDDING_DIM, np.float32)
-                    yield path, Detection(findings=(), embedding=nothing, refused=UNREADABLE, warnings=(reasons[path],))
-                else:
-                    yield path, self._linked(found[path])
-            if progress:
-                progress("detecting", min(start + _BATCH, len(paths)), len(paths))
+        for path, seen in detect_files(self.detector, [Path(image) for image in images], progress=progress):
+            yield path, self._linked(seen)
 
     def explain(
         self, image: Path | str | ImageInstance, seen: Detection, method: Method = "patch"
@@ -360,6 +351,14 @@ class Whydx:
         from fusion.why.counterfactual import smallest_change
 
         return smallest_change(self._explainer(report, images, note))
+
+    def dialogue(self, report: DiagnosticReport, *, images: Images | None = None, note: str | None = None) -> Dialogue:
+        """A conversation about ``report``, whose ``ask`` answers questions in plain words without any language model;
+        ``images`` and ``note`` as for ``why``."""
+        from fusion.dialogue.dialogue import Dialogue
+
+        told = getattr(report, "note", None) if note is None else note
+        return Dialogue(report, lambda: self._explainer(report, images, note), told)
 
     # --- shared
 

@@ -29,6 +29,7 @@ STAGES: tuple[tuple[str, ...], ...] = (
     ("commands",),
     ("whydx",),
     ("reports", "home"),
+    ("records",),
     ("fusion",),
     ("vision", "retrieval", "kg"),
     ("ontologies", "indexes"),
@@ -38,7 +39,7 @@ STAGES: tuple[tuple[str, ...], ...] = (
 ROOMS: dict[str, tuple[tuple[str, ...], ...]] = {
     "kg": (("kg.export",), ("kg",)),
     "reports": (("reports.dicom",), ("reports",)),
-    "fusion": (("fusion.training", "fusion.why"), ("fusion",)),
+    "fusion": (("fusion.dialogue",), ("fusion.training", "fusion.why"), ("fusion",)),
     "vision": (
         ("vision.training",),
         ("vision.evaluate",),

@@ -11,6 +11,16 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 import whydx
+from commands.patient import (
+    AbsentOption,
+    AgeOption,
+    ImagesArgument,
+    NoteOption,
+    PresentOption,
+    SettingOption,
+    SexOption,
+    readable,
+)
 from commands.terminal import (
     CollectionOption,
     CountOption,
@@ -44,29 +54,13 @@ _MOST_UNKNOWN = 10  # words that are named when a search does not know them
 
 @app.command(rich_help_panel=_PANEL)
 def diagnose(
-    images: Annotated[
-        list[Path] | None,
-        typer.Argument(
-            metavar="IMAGE", help="DICOM, PNG or JPEG; none with --note or --finding alone.", show_default=False
-        ),
-    ] = None,
-    note: Annotated[
-        str | None, typer.Option("--note", metavar="TEXT|@FILE|-", help="What is known about the patient, in words.")
-    ] = None,
-    finding: Annotated[
-        list[str] | None, typer.Option("--finding", metavar="CURIE", help="A finding that is present; may be repeated.")
-    ] = None,
-    absent: Annotated[
-        list[str] | None, typer.Option("--absent", metavar="CURIE", help="A finding that is absent; may be repeated.")
-    ] = None,
-    age: Annotated[float | None, typer.Option("--age", metavar="Y", min=0, max=130, help="Age in years.")] = None,
-    sex: Annotated[
-        Literal["F", "M"] | None, typer.Option("--sex", metavar="F|M", case_sensitive=False, help="Sex.")
-    ] = None,
-    setting: Annotated[
-        Literal["neutral", "emergency", "ward", "clinic", "screening"],
-        typer.Option("--setting", help="Where the patient is seen: it changes how common diseases are."),
-    ] = "neutral",
+    images: ImagesArgument = None,
+    note: NoteOption = None,
+    finding: PresentOption = None,
+    absent: AbsentOption = None,
+    age: AgeOption = None,
+    sex: SexOption = None,
+    setting: SettingOption = "neutral",
     k: CountOption = 5,
     layout: ReportFormatOption = "table",
     identified: IdentifiedOption = False,
@@ -83,7 +77,7 @@ def diagnose(
     if both:
         raise InputError("a finding cannot be present and absent", value=both[0], expected="--finding or --absent")
     for image in images or ():
-        _readable(image)
+        readable(image)
     report = whydx.open(home, device=device).diagnose(
         images or (), note=text, present=finding or (), absent=absent or (), age=age, sex=sex, setting=setting, k=k
     )
@@ -251,7 +245,7 @@ def cases(
         raise typer.BadParameter("give an image, --text, --where or --summary", param_hint="[IMAGE]")
     content = None if text is None else read_text(text, "text")
     if image is not None:
-        _readable(image)
+        readable(image)
     from reports.listing import hits
 
     found = whydx.open(home, device=device).cases(image, text=content, where=where, k=k, collection=collection)
@@ -324,11 +318,3 @@ def _rendered(text: Text, row: Mapping[str, Any], layout: str, vocab: str | None
     from ontologies.linking.pubtator import render
 
     return render(text.identifier, text.text, row["matches"], vocab)
-
-
-def _readable(image: Path) -> None:
-    """Say at once, before any model is loaded, that a file is missing."""
-    if not image.exists():
-        raise InputError("no such file", value=image, expected="a DICOM, PNG or JPEG image")
-    if image.is_dir():
-        raise InputError("a folder, not an image", value=image, expected="a DICOM, PNG or JPEG image")

@@ -122,7 +122,7 @@ def beside(home: Path, own: Path) -> Path:
     """A home of its own whose built parts are those of ``home``."""
     own.mkdir(parents=True)
     for part in home.iterdir():
-        if part.name != "collections":
+        if part.name != "collections" and not part.name.startswith(("audit", "feedback")):
             (own / part.name).symlink_to(part)
     return own
 
@@ -152,8 +152,10 @@ def test_command_runs(
     page: str,
     line: str,
 ) -> None:
-    if line.startswith(("whydx why", "whydx what-if", "whydx report")):
+    if line.startswith(("whydx why", "whydx what-if", "whydx report", "whydx ask", "whydx feedback")):
         (desk / "report.json").write_bytes(request.getfixturevalue("saved_report").read_bytes())
+    if line.startswith(("whydx feedback", "whydx audit")):  # written to, so not to the home that the tests share
+        monkeypatch.setenv("WHYDX_HOME", str(beside(home, desk / "own")))
     if line.startswith(("whydx ontology add", "whydx ontology list")):
         monkeypatch.setenv("WHYDX_HOME", str(desk / "home"))
     if "--collection" in line or line.startswith(COLLECTIONS):
@@ -171,7 +173,7 @@ def test_command_runs(
     assert status == 0, err
     written = re.findall(r"(?:-o|--overlay|--plot) (\S+)", line)
     assert all((desk / name).stat().st_size for name in written)
-    assert out or written or line.startswith(("whydx ontology add", *COLLECTIONS))
+    assert out or written or line.startswith(("whydx ontology add", "whydx feedback", *COLLECTIONS))
 
 
 @pytest.mark.slow

@@ -33,6 +33,10 @@ LEAVES = sorted(path for path, command in ALL.items() if not getattr(command, "c
 
 def test_the_verbs_are_those_of_the_design() -> None:
     assert [" ".join(path) for path in LEAVES] == [
+        "ask",
+        "audit replay",
+        "audit show",
+        "audit verify",
         "cases",
         "data fetch",
         "data list",
@@ -43,6 +47,7 @@ def test_the_verbs_are_those_of_the_design() -> None:
         "eval diagnose",
         "eval link",
         "eval retrieve",
+        "feedback",
         "index add",
         "index build",
         "index list",
@@ -64,6 +69,7 @@ def test_the_verbs_are_those_of_the_design() -> None:
         "paths",
         "report",
         "search",
+        "train anatomy",
         "train detector",
         "train reasoner",
         "train refusal",
@@ -157,6 +163,13 @@ def test_version(whydx: Whydx) -> None:
         ("detect", "a.png", "b.png", "--overlay", "c.png"),
         ("index", "build", "everything"),
         ("why",),
+        ("ask",),
+        ("ask", "-"),
+        ("feedback",),
+        ("feedback", "report.json"),
+        ("feedback", "--accept"),
+        ("feedback", "report.json", "--accept", "--stats"),
+        ("audit", "replay"),
     ],
     ids=" ".join,
 )
