@@ -10,6 +10,7 @@ function needs is imported inside it, so that the command line can ask for the f
     indexes/literature    Part.literature
     indexes/cases         Part.cases
     indexes/images        Part.images
+    collections/NAME      the user's own papers and cases   retrieval/collection/catalogue.py
     built.json            part → digest of what it was built from
 """
 
@@ -29,7 +30,10 @@ from errors import ArtifactError, InputError
 if TYPE_CHECKING:
     from indexes.manifest import Manifest, Verify
     from kg.graph import KnowledgeGraph
+    from ontologies.concept import Concept
     from ontologies.linking.linker import Linker
+    from retrieval.collection.build import Built, Seen
+    from retrieval.collection.record import Kind
     from retrieval.document import Document
     from vision.training_cases import TrainingCase
 
@@ -261,6 +265,67 @@ def _build_images(home: Path, progress: Progress | None) -> None:
     )
 
 
+def collect(
+    home: Path,
+    name: str,
+    paths: Sequence[Path] = (),
+    *,
+    kind: Kind | None = None,
+    columns: Mapping[str, str] | None = None,
+    drop: Sequence[str] = (),
+    anew: bool = False,
+    device: str = "cpu",
+    progress: Progress | None = None,
+) -> Built:
+    """Make the collection ``name`` of the papers or cases in ``paths``, or add them to it; without paths, bring it up
+    to date with what it was made from (`retrieval.collection.build`).
+
+    ``kind`` ("papers" or "cases") is told by the files by default; ``columns`` (part of a case → column) and ``drop``
+    are for tables. Raises InputError for what cannot be read, ArtifactError when graph or linker is not built.
+    """
+    from retrieval.collection import catalogue
+    from retrieval.collection.build import build as build_collection
+    from retrieval.collection.sources import extended
+
+    known = catalogue.sources(home, name) if not paths or catalogue.folder(home, name).is_dir() else None
+    roots = [path.expanduser().resolve() for path in paths]
+    sources = extended(known, roots, kind, columns or {}, drop)
+    graph, linker = open_graph(home), open_linker(home)
+    return build_collection(
+        home,
+        name,
+        sources,
+        linker,
+        eyes=lambda: _Eyes(graph, device),
+        ancestors=_ancestors(graph),
+        anew=anew,
+        progress=progress,
+    )
+
+
+class _Eyes:
+    """The detector as `retrieval.collection.build.Eyes`."""
+
+    def __init__(self, graph: KnowledgeGraph, device: str) -> None:
+        from vision.detector import Detector
+
+        self._graph, self._detector = graph, Detector.open(device=device)
+        self.fingerprint = self._detector.fingerprint
+
+    def look(self, path: Path) -> Seen:
+        from retrieval.collection.build import Seen
+        from vision.image import load_image
+
+        try:
+            seen = self._detector.detect(load_image(path))
+        except InputError:
+            return Seen(embedding=None, findings={}, refused="unreadable")
+        if seen.refused:
+            return Seen(embedding=None, findings={}, refused=seen.refused)
+        found = _findings(self._graph, [finding.label for finding in seen.findings if finding.presence == "present"])
+        return Seen(embedding=seen.embedding, findings={concept.curie: concept.name for concept in found})
+
+
 def chest_concepts(graph: KnowledgeGraph) -> frozenset[str]:
     """Canonical CURIEs of the chest layer's diseases and imaging findings: what a paper must speak of to be indexed."""
     from ontologies.chest import layer as chest
@@ -294,25 +359,30 @@ def _ancestors(graph: KnowledgeGraph) -> Callable[[str], frozenset[str]]:
 
 def image_document(graph: KnowledgeGraph, row: TrainingCase) -> Document:
     """A training image as a case: its labels are its text, and its concepts; an image without any is a normal chest."""
-    from fusion.prior import NORMAL
+    from retrieval.collection.record import person
     from retrieval.document import Document
-    from vision.finding import LABEL_CURIES
 
-    labels = [label for label in row.labels if label in LABEL_CURIES]
-    found = [graph.concept(LABEL_CURIES[label]) for label in labels] or [graph.concept(NORMAL)]
+    found = _findings(graph, row.labels)
     names = [concept.name for concept in found]
-    who = {"F": "woman", "M": "man"}.get(row.sex or "", "patient")
     known = {"age": f"{row.age:g}" if row.age is not None else "", "sex": row.sex or "", "view": row.view or ""}
     return Document(
         doc_id=row.case_id,
         kind="case",
-        title=f"{row.age:g}-year-old {who}" if row.age is not None else who,
+        title=person(known["age"], known["sex"]),
         text=", ".join(names),
         source_curie=row.case_id,
         concepts=tuple(sorted(concept.curie for concept in found)),
         metadata={k: v for k, v in known.items() if v}
         | {"findings": "; ".join(names), "impression": ", ".join(names), "collection": "NIH ChestX-ray14"},
     )
+
+
+def _findings(graph: KnowledgeGraph, labels: Sequence[str]) -> list[Concept]:
+    """The concepts of the labels of an image; a normal chest when it has none."""
+    from fusion.prior import NORMAL
+    from vision.finding import LABEL_CURIES
+
+    return [graph.concept(LABEL_CURIES[label]) for label in labels if label in LABEL_CURIES] or [graph.concept(NORMAL)]
 
 
 def _recorded(home: Path) -> dict[str, str]:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +21,8 @@ from errors import ArtifactError, DependencyError, InputError, SourceError, Unkn
 
 if TYPE_CHECKING:
     from fusion.diagnosis import Diagnosis, DiagnosticReport, Evidence
+    from fusion.dialogue.answer import Answer
+    from fusion.dialogue.dialogue import Dialogue
     from fusion.pipeline import Pipeline
     from fusion.why.answer import Counterfactual, WhatIf, Why, WhyNot
     from fusion.why.explainer import Explainer
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
     from vision.image import ImageInstance
 
 __all__ = [
+    "Answer",
     "ArtifactError",
     "BoundingBox",
     "Concept",
@@ -48,6 +51,7 @@ __all__ = [
     "DependencyError",
     "Detection",
     "Diagnosis",
+    "Dialogue",
     "Document",
     "Evidence",
     "Explanation",
@@ -67,12 +71,13 @@ __all__ = [
     "load",
     "open",
 ]
-_BATCH = 8
-UNREADABLE = "unreadable"
+UNREADABLE = "unreadable"  # as in vision.many, which is not imported here
 Progress = Callable[[str, int, int], None]
 Images = Path | str | Sequence[Path | str]
 # The types that answers are made of, imported when they are asked for.
 _TYPES = {
+    "fusion.dialogue.answer": ("Answer",),
+    "fusion.dialogue.dialogue": ("Dialogue",),
     "fusion.diagnosis": ("Diagnosis", "Evidence"),
     "fusion.why.answer": ("Counterfactual", "WhatIf", "Why", "WhyNot"),
     "kg.triple": ("KGPath", "Triple"),
@@ -124,6 +129,7 @@ class Whydx:
 
     def __init__(self, home: Path, *, device: str = "cpu") -> None:
         self.home, self.device = home, device
+        self.literature, self._cases = cache(self._open_papers), cache(self._open_cases)
 
     def __repr__(self) -> str:
         return f"<Whydx: {self.home}, {self.device}>"
@@ -162,17 +168,17 @@ class Whydx:
 
         return PathFinder(self.graph)
 
-    @cached_property
-    def literature(self) -> Literature:
+    def _open_papers(self, collection: str | None) -> Literature:
+        from retrieval.collection import catalogue
         from retrieval.literature import Literature
 
-        return Literature.open(self.home)
+        return catalogue.papers(self.home, collection) if collection else Literature.open(self.home)
 
-    @cached_property
-    def _cases(self) -> Cases:
+    def _open_cases(self, collection: str | None, detector: str | None) -> Cases:
         from retrieval.cases import Cases
+        from retrieval.collection import catalogue
 
-        return Cases.open(self.home)
+        return catalogue.cases(self.home, collection, detector=detector) if collection else Cases.open(self.home)
 
     # --- diagnosing
 
@@ -187,20 +193,25 @@ class Whydx:
         sex: str | None = None,
         setting: Setting = "neutral",
         k: int = 5,
+        audited: bool = True,
     ) -> Report:
         """A ranked differential diagnosis with the evidence that moved it, of one patient.
 
         ``images``: the files of one study. ``note``: what is known, in words. ``present`` and ``absent``: findings by
         CURIE or name. ``age`` in years, ``sex`` "F" or "M"; else those of the note or the image. The ``setting``
-        ("emergency", "ward", "clinic", "screening") changes how common diseases are. ``k``: how many are shown. Raises
-        InputError when nothing is given, or what cannot be used (a refused image, an unknown finding).
+        ("emergency", "ward", "clinic", "screening") changes how common diseases are. ``k``: how many are shown.
+        ``audited``: leave a record in the home. Raises InputError when nothing is given, or what cannot be used.
         """
-        from fusion.intake import Patient
+        from fusion.intake import Patient, checked_demographics
+        from records import audit
         from reports.report import Report
 
-        paths, (age, sex), found, gone = _paths(images), _demographics(age, sex), tuple(present), tuple(absent)
+        paths, (age, sex), found, gone = _paths(images), checked_demographics(age, sex), tuple(present), tuple(absent)
         patient = Patient(images=paths, note=note, present=found, absent=gone, age=age, sex=sex, setting=setting)
-        return Report.of(self.pipeline.diagnose(patient, k), images=paths, note=note)
+        report = Report.of(self.pipeline.diagnose(patient, k), images=paths, note=note)
+        if audited:
+            audit.leave(self.home, audit.Inputs.of(patient, k), report.to_json(), report.provenance)
+        return report
 
     # --- looking and reading
 
@@ -208,8 +219,7 @@ class Whydx:
         """What is seen on one image: the 14 ChestX-ray14 findings with probability, cut-off, side and box, and with
         their concepts where the home has a graph.
 
-        An image that is no frontal chest radiograph is ``refused``, with no findings. Raises InputError when the file
-        cannot be read.
+        An image that is no frontal chest radiograph is ``refused``, without findings. InputError when it is unreadable.
         """
         loaded = _image(image)  # what cannot be read is said before the detector is opened
         return self._linked(self.detector.detect(loaded))
@@ -219,35 +229,15 @@ class Whydx:
     ) -> Iterator[tuple[Path, Detection]]:
         """Each image with what is seen on it, in order; eight at a time are looked at. A file that cannot be read is
         refused as UNREADABLE with the reason among the warnings, so that one of many does not end a run."""
-        import numpy as np
+        from vision.many import detect_files
 
-        from vision.detector import EMBEDDING_DIM, Detection
-
-        paths = [Path(image) for image in images]
-        for start in range(0, len(paths), _BATCH):
-            some = paths[start : start + _BATCH]
-            loaded: dict[Path, ImageInstance] = {}
-            reasons: dict[Path, str] = {}
-            for path in some:
-                try:
-                    loaded[path] = _image(path)
-                except InputError as error:
-                    reasons[path] = " ".join(str(error).split())
-            found = dict(zip(loaded, self.detector.detect_batch(list(loaded.values())), strict=True))
-            for path in some:
-                if path in reasons:
-                    nothing = np.zeros(EMBEDDING_DIM, np.float32)
-                    yield path, Detection(findings=(), embedding=nothing, refused=UNREADABLE, warnings=(reasons[path],))
-                else:
-                    yield path, self._linked(found[path])
-            if progress:
-                progress("detecting", min(start + _BATCH, len(paths)), len(paths))
+        for path, seen in detect_files(self.detector, [Path(image) for image in images], progress=progress):
+            yield path, self._linked(seen)
 
     def explain(
         self, image: Path | str | ImageInstance, seen: Detection, method: Method = "patch"
     ) -> tuple[Explanation, ...]:
-        """Where the findings that are present come from: a heat map each, with how faithful it is; none for a refused
-        image."""
+        """Where each finding that is present comes from: a heat map, how faithful it is; none if it is refused."""
         from vision.explanation import explain
 
         present = [finding.label for finding in seen.findings if finding.presence == "present"]
@@ -278,17 +268,26 @@ class Whydx:
 
     # --- searching
 
-    def search(self, query: str, *, k: int = 10) -> tuple[SearchHit, ...]:
-        """The papers that fit ``query`` best, retracted ones last; a PMID finds its paper. Empty when nothing fits."""
-        return tuple(self.literature.search(query, k, concepts=self._mentioned(query)))
+    def search(self, query: str, *, k: int = 10, collection: str | None = None) -> tuple[SearchHit, ...]:
+        """The papers of whydx, or of your own collection, that fit ``query`` best, retracted ones last; empty when
+        nothing does. A PMID finds its paper."""
+        return tuple(self.literature(collection).search(query, k, concepts=self._mentioned(query)))
+
+    def cohort(self, where: str | None = None, *, collection: str | None = None) -> Iterator[Document]:
+        """All cases that ``where`` lets through, not ranked."""
+        return self._cases(collection, None).matching(where)
 
     def cases(
-        self, image: Path | str | None = None, *, text: str | None = None, where: str | None = None, k: int = 10
+        self,
+        image: Path | str | None = None,
+        *,
+        text: str | None = None,
+        where: str | None = None,
+        k: int = 10,
+        collection: str | None = None,
     ) -> tuple[SearchHit, ...]:
         """The cases most like an image, a text or both; ``where`` keeps only some ("age>60 and finding:effusion").
-
-        Raises InputError when nothing is given, the image is refused, or the condition cannot be read.
-        """
+        Raises InputError when nothing is given, the image is refused, or the condition cannot be read."""
         if image is None and text is None and where is None:
             raise InputError("nothing to find cases by", expected="an image, a text or a condition")
         embedding = None
@@ -298,8 +297,8 @@ class Whydx:
                 raise refusal(Path(image), seen.refused)
             embedding = seen.embedding
         concepts = () if text is None else self._mentioned(text)
-        found = self._cases.search(text=text, image_embedding=embedding, concepts=concepts, k=k, where=where)
-        return tuple(found)
+        index = self._cases(collection, None if image is None else self.detector.fingerprint)
+        return index.search(text=text, image_embedding=embedding, concepts=concepts, k=k, where=where)
 
     # --- explaining
 
@@ -337,10 +336,11 @@ class Whydx:
         images: Images | None = None,
         note: str | None = None,
     ) -> WhatIf:
-        """The ranking if findings (by CURIE, name or a part of a name that the report has) were present, absent or not
-        assessed, or age or sex different; ``images`` and ``note`` as for ``why``. Raises InputError when nothing would
-        change or nothing would be left."""
-        age, sex = _demographics(age, sex)
+        """The ranking if findings (by CURIE, name or part of a name) were present, absent or unknown, or age or sex
+        different; ``images`` and ``note`` as for ``why``. InputError when nothing would change or be left."""
+        from fusion.intake import checked_demographics
+
+        age, sex = checked_demographics(age, sex)
         explainer = self._explainer(report, images, note)
         return explainer.what_if(explainer.changes(present, absent, unknown), age=age, sex=sex)
 
@@ -351,6 +351,14 @@ class Whydx:
         from fusion.why.counterfactual import smallest_change
 
         return smallest_change(self._explainer(report, images, note))
+
+    def dialogue(self, report: DiagnosticReport, *, images: Images | None = None, note: str | None = None) -> Dialogue:
+        """A conversation about ``report``, whose ``ask`` answers questions in plain words without any language model;
+        ``images`` and ``note`` as for ``why``."""
+        from fusion.dialogue.dialogue import Dialogue
+
+        told = getattr(report, "note", None) if note is None else note
+        return Dialogue(report, lambda: self._explainer(report, images, note), told)
 
     # --- shared
 
@@ -373,21 +381,12 @@ class Whydx:
 
     def _mentioned(self, text: str) -> tuple[str, ...]:
         """The CURIEs of the concepts that ``text`` states as present, sorted."""
-        present = {m.concept.curie for m in self.linker.link(text, note=True) if m.presence == "present"}
-        return tuple(sorted(present))
+        return tuple(sorted({m.concept.curie for m in self.linker.link(text, note=True) if m.presence == "present"}))
 
 
 def refusal(path: Path, reason: str) -> InputError:
     """What to say of an image that cannot be used."""
     return InputError(f"the image is refused ({reason})", value=path, expected="a frontal chest radiograph")
-
-
-def _demographics(age: float | None, sex: str | None) -> tuple[float | None, str | None]:
-    if age is not None and not 0 <= age <= 130:
-        raise InputError("not an age", value=age, expected="years, from 0 to 130")
-    if sex not in (None, "F", "M"):
-        raise InputError("not a sex", value=sex, expected="F or M")
-    return None if age is None else float(age), sex
 
 
 def _paths(images: Images) -> tuple[Path, ...]:

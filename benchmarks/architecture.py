@@ -29,6 +29,7 @@ STAGES: tuple[tuple[str, ...], ...] = (
     ("commands",),
     ("whydx",),
     ("reports", "home"),
+    ("records",),
     ("fusion",),
     ("vision", "retrieval", "kg"),
     ("ontologies", "indexes"),
@@ -38,8 +39,16 @@ STAGES: tuple[tuple[str, ...], ...] = (
 ROOMS: dict[str, tuple[tuple[str, ...], ...]] = {
     "kg": (("kg.export",), ("kg",)),
     "reports": (("reports.dicom",), ("reports",)),
-    "fusion": (("fusion.training", "fusion.why"), ("fusion",)),
-    "vision": (("vision.training",), ("vision.evaluate",), ("vision.datasets", "vision.phantom"), ("vision",)),
+    "fusion": (("fusion.dialogue",), ("fusion.training", "fusion.why"), ("fusion",)),
+    "vision": (
+        ("vision.training",),
+        ("vision.evaluate",),
+        ("vision.datasets", "vision.phantom"),
+        ("vision",),
+        ("vision.anatomy",),
+        ("vision.intake", "vision.intensity"),
+    ),
+    "retrieval": (("retrieval.collection",), ("retrieval",)),
     "ontologies": (
         ("ontologies.linking", "ontologies.merging"),
         ("ontologies.linking.context",),

@@ -11,7 +11,18 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 import whydx
+from commands.patient import (
+    AbsentOption,
+    AgeOption,
+    ImagesArgument,
+    NoteOption,
+    PresentOption,
+    SettingOption,
+    SexOption,
+    readable,
+)
 from commands.terminal import (
+    CollectionOption,
     CountOption,
     DateOption,
     DeviceOption,
@@ -43,29 +54,13 @@ _MOST_UNKNOWN = 10  # words that are named when a search does not know them
 
 @app.command(rich_help_panel=_PANEL)
 def diagnose(
-    images: Annotated[
-        list[Path] | None,
-        typer.Argument(
-            metavar="IMAGE", help="DICOM, PNG or JPEG; none with --note or --finding alone.", show_default=False
-        ),
-    ] = None,
-    note: Annotated[
-        str | None, typer.Option("--note", metavar="TEXT|@FILE|-", help="What is known about the patient, in words.")
-    ] = None,
-    finding: Annotated[
-        list[str] | None, typer.Option("--finding", metavar="CURIE", help="A finding that is present; may be repeated.")
-    ] = None,
-    absent: Annotated[
-        list[str] | None, typer.Option("--absent", metavar="CURIE", help="A finding that is absent; may be repeated.")
-    ] = None,
-    age: Annotated[float | None, typer.Option("--age", metavar="Y", min=0, max=130, help="Age in years.")] = None,
-    sex: Annotated[
-        Literal["F", "M"] | None, typer.Option("--sex", metavar="F|M", case_sensitive=False, help="Sex.")
-    ] = None,
-    setting: Annotated[
-        Literal["neutral", "emergency", "ward", "clinic", "screening"],
-        typer.Option("--setting", help="Where the patient is seen: it changes how common diseases are."),
-    ] = "neutral",
+    images: ImagesArgument = None,
+    note: NoteOption = None,
+    finding: PresentOption = None,
+    absent: AbsentOption = None,
+    age: AgeOption = None,
+    sex: SexOption = None,
+    setting: SettingOption = "neutral",
     k: CountOption = 5,
     layout: ReportFormatOption = "table",
     identified: IdentifiedOption = False,
@@ -82,7 +77,7 @@ def diagnose(
     if both:
         raise InputError("a finding cannot be present and absent", value=both[0], expected="--finding or --absent")
     for image in images or ():
-        _readable(image)
+        readable(image)
     report = whydx.open(home, device=device).diagnose(
         images or (), note=text, present=finding or (), absent=absent or (), age=age, sex=sex, setting=setting, k=k
     )
@@ -188,20 +183,21 @@ def paths(
 def search(
     query: Annotated[str, typer.Argument(metavar="QUERY|@FILE|-", help="What to read about.")],
     k: CountOption = 10,
+    collection: CollectionOption = None,
     layout: FormatOption = "table",
     output: OutputOption = None,
     home: HomeOption = None,
 ) -> None:
-    """Search the literature by words, meaning and concepts."""
+    """Search the literature, or your own papers, by words, meaning and concepts."""
     content = read_text(query, "query")
     from reports.listing import hits
 
     opened = whydx.open(home)
-    found = opened.search(content, k=k)
+    found = opened.search(content, k=k, collection=collection)
     show(found, hits, layout, output)
     if not found:
         say("nothing matched")
-    if unknown := opened.literature.unknown(content):
+    if unknown := opened.literature(collection).unknown(content):
         say(f"no paper has: {', '.join(unknown[:_MOST_UNKNOWN])}{', …' if len(unknown) > _MOST_UNKNOWN else ''}")
 
 
@@ -220,27 +216,65 @@ def cases(
     export: Annotated[
         Literal["csv", "parquet"] | None, typer.Option("--export", help="Write the cases as a table file (with -o).")
     ] = None,
+    summary: Annotated[
+        bool, typer.Option("--summary", help="Count all cases that match: age, sex, findings, time, groups.")
+    ] = False,
+    by: Annotated[
+        str | None, typer.Option("--by", metavar="COLUMN,…", help="Group the summary, e.g. by finding,sex.")
+    ] = None,
+    plot: Annotated[
+        Path | None, typer.Option("--plot", metavar="FILE", help="Draw the summary, too: .png or .svg.")
+    ] = None,
     k: CountOption = 10,
+    collection: CollectionOption = None,
     layout: FormatOption = "table",
     output: OutputOption = None,
     device: DeviceOption = "cpu",
     home: HomeOption = None,
 ) -> None:
-    """Find similar cases by image, text and concepts, or a cohort by --where."""
+    """Find similar cases by image, text and concepts, or a cohort by --where, also among your own."""
+    if summary or by is not None or plot is not None:
+        if image is not None or text is not None or export is not None:
+            raise typer.BadParameter(
+                "a summary is of all cases, or of those that --where keeps", param_hint="--summary"
+            )
+        _summary(where, collection, [name.strip().lower() for name in (by or "").split(",") if name.strip()], plot,
+                 layout, output, home)  # fmt: skip
+        return
     if image is None and text is None and where is None:
-        raise typer.BadParameter("give an image, --text or --where", param_hint="[IMAGE]")
+        raise typer.BadParameter("give an image, --text, --where or --summary", param_hint="[IMAGE]")
     content = None if text is None else read_text(text, "text")
     if image is not None:
-        _readable(image)
+        readable(image)
     from reports.listing import hits
 
-    found = whydx.open(home, device=device).cases(image, text=content, where=where, k=k)
+    found = whydx.open(home, device=device).cases(image, text=content, where=where, k=k, collection=collection)
     if export is None:
         show(found, hits, layout, output)
         return
     from reports.cohort import table_file
 
     write(table_file(found, export), output)
+
+
+def _summary(
+    where: str | None,
+    collection: str | None,
+    by: list[str],
+    plot: Path | None,
+    layout: Literal["table", "json"],
+    output: Path | None,
+    home: Path | None,
+) -> None:
+    from reports import summary
+
+    drawn = next((f for f in summary.PICTURES if plot is not None and plot.suffix.lower() == f".{f}"), None)
+    if plot is not None and drawn is None:
+        raise InputError("no picture of this kind", value=plot, expected="a file that ends in .png or .svg")
+    found = summary.summarise(whydx.open(home).cohort(where, collection=collection), by)
+    if plot is not None and drawn is not None:
+        write(summary.plot(found, drawn), plot)
+    show(found, summary.draw, layout, output)
 
 
 def _matches(link_all: Callable[..., Any], texts: Iterable[str]) -> Iterator[dict[str, Any]]:
@@ -284,11 +318,3 @@ def _rendered(text: Text, row: Mapping[str, Any], layout: str, vocab: str | None
     from ontologies.linking.pubtator import render
 
     return render(text.identifier, text.text, row["matches"], vocab)
-
-
-def _readable(image: Path) -> None:
-    """Say at once, before any model is loaded, that a file is missing."""
-    if not image.exists():
-        raise InputError("no such file", value=image, expected="a DICOM, PNG or JPEG image")
-    if image.is_dir():
-        raise InputError("a folder, not an image", value=image, expected="a DICOM, PNG or JPEG image")

@@ -72,7 +72,7 @@ def detect(
 
     show(found, detections, layout, output)
     refused = [row for row in found if row["refused"]]
-    if refused and not any(path.is_dir() for path in images):
+    if len(refused) == len(found) and not any(path.is_dir() for path in images):  # a lateral beside a frontal film
         raise whydx.refusal(Path(refused[0]["image"]), refused[0]["refused"])
 
 
@@ -103,7 +103,7 @@ def _one(
 
         maps = {e.label: e.heatmap for e in explained if e.faithfulness.passes}
         shown = [finding for finding in row["findings"] if finding.label in maps]
-        write(draw(image.pixels, shown, maps), overlay)
+        write(draw(image.pixels, shown, maps, seen.outlines), overlay)
 
 
 def _explained(
@@ -122,6 +122,8 @@ def _row(path: Path, seen: Detection, explained: Sequence[Explanation]) -> dict[
         f"no map shown for {in_words(e.label)}: it does not beat chance" for e in explained if not e.faithfulness.passes
     )
     row |= {"warnings": (*seen.warnings, *hidden), "findings": seen.findings}
+    if not seen.refused:
+        row["measurements"] = [{**asdict(m), "usual": m.usual} for m in seen.measurements]
     if explained:
         row["explanations"] = [
             {"label": e.label, "method": e.method, **asdict(e.faithfulness), "shown": e.faithfulness.passes}
@@ -131,15 +133,23 @@ def _row(path: Path, seen: Detection, explained: Sequence[Explanation]) -> dict[
 
 
 def _files(path: Path) -> list[Path]:
-    """The file itself, or the images of a folder and its sub-folders, sorted. InputError when there is none."""
+    """The file itself, or the images of a folder and its sub-folders, sorted: by suffix or by content, since exports
+    have no suffixes. InputError when there is none."""
     if not path.exists():
         raise InputError("no such file", value=path, expected="a DICOM, PNG or JPEG image")
     if not path.is_dir():
         return [path]
-    found = sorted(p for p in path.rglob("*") if p.suffix.lower() in _SUFFIXES and p.is_file())
+    from vision.image import is_image
+
+    shown = (p for p in path.rglob("*") if p.is_file() and not any(_hidden(q) for q in p.relative_to(path).parts))
+    found = sorted(p for p in shown if p.suffix.lower() in _SUFFIXES or is_image(p))
     if not found:
-        raise InputError("no images in this folder", value=path, expected=", ".join(sorted(_SUFFIXES)))
+        raise InputError("no images in this folder", value=path, expected="DICOM, PNG or JPEG files, of any name")
     return found
+
+
+def _hidden(name: str) -> bool:
+    return name.startswith(".") or name == "__MACOSX"
 
 
 def _line(row: dict[str, Any]) -> str:

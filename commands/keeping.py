@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from time import monotonic
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import typer
 
-from commands import ontology
+from commands import indexing, ontology
 from commands.terminal import (
     FormatOption,
     HomeOption,
@@ -18,7 +17,7 @@ from commands.terminal import (
     say,
     show,
 )
-from home import Part, build, home_folder, manifests
+from home import home_folder
 
 _PANEL = "Keeping"
 
@@ -33,9 +32,8 @@ LabelledOption = Annotated[
 
 app = typer.Typer()
 data = typer.Typer(no_args_is_help=True, help="The open sources: fetch them, list them.")
-index = typer.Typer(no_args_is_help=True, help="The graph, the linker and the indexes: build, show, verify them.")
 train = typer.Typer(no_args_is_help=True, help="Train the networks.")
-for name, group in (("data", data), ("ontology", ontology.app), ("index", index), ("train", train)):
+for name, group in (("data", data), ("ontology", ontology.app), ("index", indexing.app), ("train", train)):
     app.add_typer(group, name=name, rich_help_panel=_PANEL)
 
 
@@ -65,65 +63,6 @@ def data_list(
     from reports.listing import sources
 
     show(status(home_folder(home), verify=verify), sources, layout, output)
-
-
-@index.command("build")
-def index_build(
-    parts: Annotated[
-        list[Part] | None,
-        typer.Argument(metavar="[PART]...", help="|".join(Part), show_default="all that are out of date"),
-    ] = None,
-    memory: Annotated[
-        str, typer.Option("--memory", metavar="SIZE", help="What merging may take; beyond it, it goes to disk.")
-    ] = "4GB",
-    home: HomeOption = None,
-) -> None:
-    """Build the graph, the linker and the indexes from the fetched sources; what is up to date is left alone."""
-    from ontologies.merging.registry import entries
-
-    started = monotonic()
-    with progress() as advance:
-        built = build(
-            home_folder(home),
-            tuple(part.value for part in Part if not parts or part in parts),
-            memory=memory,
-            progress=advance,
-        )
-    if Part.graph in built:
-        for entry in entries(home_folder(home)):
-            if lost := entry.problems + entry.omitted:
-                say(f"of {entry.name} {lost:,} rows are left out; to see which: whydx ontology add {entry.path}")
-    if built:
-        say(f"built {', '.join(built)} in {monotonic() - started:.0f} s")
-
-
-@index.command("show")
-def index_show(layout: FormatOption = "table", output: OutputOption = None, home: HomeOption = None) -> None:
-    """Show what is built: kind, size, hash, settings and measured recall."""
-    from reports.json import plain
-    from reports.listing import records
-
-    rows: list[dict[str, Any]] = []
-    for part, manifest in manifests(home_folder(home), "size"):
-        size = sum(entry.size for entry in manifest.files.values()) / 1e6
-        row: dict[str, Any] = {"part": part, "kind": manifest.kind, "version": manifest.version, "mb": round(size, 1)}
-        if layout == "table":
-            rows.append(row | {"sha256": manifest.sha256[:12], "settings": plain(manifest.settings)})
-        else:
-            rows.append(row | plain({n: getattr(manifest, n) for n in ("sha256", "settings", "inputs", "files")}))
-    show(rows, records, layout, output)
-
-
-@index.command("verify")
-def index_verify(layout: FormatOption = "table", output: OutputOption = None, home: HomeOption = None) -> None:
-    """Check every built file against the sha256 in its manifest; exit 1 at the first that does not match."""
-    from reports.listing import records
-
-    rows = [
-        {"part": part, "files": len(manifest.files), "sha256": manifest.sha256, "state": "verified"}
-        for part, manifest in manifests(home_folder(home), "sha256")
-    ]
-    show(rows, records, layout, output)
 
 
 @train.command("detector")
@@ -178,6 +117,27 @@ def train_refusal(data: LabelledOption, output: RunOption, seed: SeedOption = 0)
     with progress() as advance:
         fit_refusal(data, output, seed=seed, progress=advance)
     say(f"wrote {output / 'frontal.safetensors'}")
+
+
+@train.command("anatomy")
+def train_anatomy(
+    outlined: Annotated[
+        list[Path],
+        typer.Option("--outlined", metavar="FOLDER", help="Films with masks of the organs; may be repeated."),
+    ],
+    data: LabelledOption,
+    output: RunOption,
+    epochs: Annotated[int, typer.Option("--epochs", min=1, help="Passes over the outlined films.")] = 45,
+    threads: ThreadsOption = None,
+    seed: SeedOption = 0,
+) -> None:
+    """Fit what outlines lungs and heart on outlined films; frontal films (--data) say which outlines are usual."""
+    from vision.training.anatomy_fit import train_anatomy as fit
+    from vision.training.outlining_fit import Settings
+
+    with progress() as advance:
+        fit(outlined, data, output, settings=Settings(epochs=epochs, seed=seed), threads=threads, progress=advance)
+    say(f"wrote {output / 'anatomy.safetensors'}")
 
 
 @train.command("reasoner")

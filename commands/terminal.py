@@ -30,6 +30,10 @@ HomeOption = Annotated[
     ),
 ]
 CountOption = Annotated[int, typer.Option("-k", min=1, max=1000, help="How many to show.")]
+CollectionOption = Annotated[
+    str | None,
+    typer.Option("--collection", metavar="NAME", help="One of your own.", show_default="those of whydx"),
+]
 OutputOption = Annotated[
     Path | None, typer.Option("-o", "--output", help="Write to this file instead of stdout.", show_default=False)
 ]

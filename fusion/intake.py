@@ -105,15 +105,14 @@ class Intake:
     def gather(self, patient: Patient) -> Gathered:
         """The patient's case. Raises InputError when a finding is unknown or is both present and absent, or an image
         cannot be read or used."""
-        loaded = [load_image(path) for path in patient.images]
-        detections = [self.look(image, path) for image, path in zip(loaded, patient.images, strict=True)]
-        age, sex = self._person(patient, loaded)
+        study, unused = self._study(patient.images)
+        detections = [seen for _, _, seen in study]
+        age, sex = self._person(patient, [image for _, image, _ in study])
         findings = [self.link_label(f) for d in detections for f in (*d.findings, nothing_found(d))]
         findings += self.read_note(patient.note, age) if patient.note else []
         findings += self.stated(patient.present, patient.absent)
-        warnings = dict.fromkeys(
-            w for i, d in zip(loaded, detections, strict=True) for w in (*image_warnings(i), *d.warnings)
-        )
+        said = (line for _, image, seen in study for line in (*image_warnings(image), *seen.warnings))
+        warnings = dict.fromkeys((*unused, *said))
         if patient.note and (other := language(patient.note)):
             warnings[f"the note is not read: it seems to be in {NAMES[other]}, and only English is read"] = None
         passages = self.passages(patient.note) if patient.note and worded(findings) else ()
@@ -132,9 +131,10 @@ class Intake:
 
         Raises InputError when the graph no longer knows a finding, or an image is not one of the report's.
         """
-        detections = [self.look(load_image(path), path) for path in images]
+        study, _ = self._study(images)
+        detections = [seen for _, _, seen in study]
         uids = {f.sop_instance_uid for f in report.findings if f.origin == "image"}
-        for path, detection in zip(images, detections, strict=True):
+        for path, _, detection in study:
             if not uids & {f.sop_instance_uid for f in detection.findings}:
                 raise InputError("not an image of this report", value=path, expected="an image it was made from")
         named = [(f, f.concept) for f in report.findings]
@@ -200,6 +200,24 @@ class Intake:
         ages = (patient.age, said.age, *(image.patient_age_y for image in images))
         sexes = (patient.sex, said.sex, *(image.patient_sex for image in images))
         return next((a for a in ages if a is not None), None), next((s for s in sexes if s in ("F", "M")), None)
+
+    def _study(self, paths: Sequence[Path]) -> tuple[list[tuple[Path, ImageInstance, Detection]], list[str]]:
+        """The images of a study that can be used, with what is seen on them, and a line about each of the others: a
+        study often has a lateral view beside the frontal one. Raises InputError when none can be used, with the first
+        one's reason, and for a file that cannot be read.
+        """
+        seen, unused = [], []
+        refused: InputError | None = None
+        for path in paths:
+            image = load_image(path)
+            try:
+                seen.append((path, image, self.look(image, path)))
+            except InputError as error:
+                refused = refused or error
+                unused.append(f"{error.what}: it is not used")
+        if refused is not None and not seen:
+            raise refused
+        return seen, unused
 
     def look(self, image: ImageInstance, path: Path) -> Detection:
         """What the detector sees. Raises InputError with the reason code when it refuses the image."""
@@ -323,3 +341,12 @@ def worded(findings: Iterable[Finding]) -> bool:
 
 def image_warnings(image: ImageInstance) -> tuple[str, ...]:
     return ("PHANTOM: a computed image, not a patient",) if image.is_phantom else ()
+
+
+def checked_demographics(age: float | None, sex: str | None) -> tuple[float | None, str | None]:
+    """Age in years and sex ("F", "M") as given. Raises InputError for what is neither."""
+    if age is not None and not 0 <= age <= 130:
+        raise InputError("not an age", value=age, expected="years, from 0 to 130")
+    if sex not in (None, "F", "M"):
+        raise InputError("not a sex", value=sex, expected="F or M")
+    return None if age is None else float(age), sex

@@ -25,7 +25,7 @@ NOTHING = "nothing found"
 
 def detections(rows: Sequence[Mapping[str, Any]], console: Console) -> None:
     """One table an image: ``rows`` are {"image", "refused", "warnings", "findings"} and, where they apply,
-    "no_finding" and "explanations"; findings by falling probability."""
+    "no_finding", "measurements" and "explanations"; findings by falling probability."""
     for row in rows:
         heading(row["image"], console)
         for line in row["warnings"]:
@@ -57,6 +57,17 @@ def detections(rows: Sequence[Mapping[str, Any]], console: Console) -> None:
         if table.row_count:
             table.add_row("", Text(in_words(NO_FINDING), style="dim"), f"{row['no_finding']:.3f}")
             console.print(table)
+        for measured in row.get("measurements", ()):
+            console.print(Text(_measured(measured), style="" if measured["usual"] else "bold"))
+
+
+def _measured(row: Mapping[str, Any]) -> str:
+    """ "cardiothoracic ratio 0.58 (usual: at most 0.50, PA films of adults)"."""
+    low, high = row["low"], row["high"]
+    limits = [f"at least {low:.2f}"] if low is not None else []
+    limits += [f"at most {high:.2f}"] if high is not None else []
+    basis = ", ".join(filter(None, (" and ".join(limits), row["basis"])))
+    return f"{row['name']} {row['value']:.2f}" + (f" (usual: {basis})" if basis else "")
 
 
 def matches(found: Sequence[ConceptMatch], console: Console) -> None:

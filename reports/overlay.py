@@ -13,14 +13,20 @@ if TYPE_CHECKING:
 
 _OPACITY = 0.45
 _RED = (255, 64, 32)
+_BLUE = (64, 160, 255)
 
 
-def draw(pixels: np.ndarray, findings: Sequence[Finding], heatmaps: Mapping[str, np.ndarray]) -> bytes:
+def draw(
+    pixels: np.ndarray,
+    findings: Sequence[Finding],
+    heatmaps: Mapping[str, np.ndarray],
+    outlines: Mapping[str, np.ndarray] | None = None,
+) -> bytes:
     """A PNG of ``pixels`` (float32 (H, W) in [0, 1]) with the findings that are present.
 
     Their ``heatmaps`` (float (h, w), any scale; stretched over the image) are each scaled to [0, 1]; their upper
     half is laid over in red, the largest winning, and boxes are outlined and named. Nothing present gives the image
-    alone.
+    alone. ``outlines`` (float (h, w) in [0, 1], stretched over the image) are drawn in blue where they cross a half.
     """
     import numpy as np
     from PIL import Image, ImageDraw
@@ -38,6 +44,8 @@ def draw(pixels: np.ndarray, findings: Sequence[Finding], heatmaps: Mapping[str,
     share = (_OPACITY * heat)[..., None]
     grey = np.repeat(np.clip(pixels, 0, 1)[..., None] * 255, 3, axis=2)
     image = Image.fromarray((grey * (1 - share) + np.array(_RED, np.float32) * share).round().astype(np.uint8))
+    for share in (outlines or {}).values():
+        image.paste(_BLUE, mask=Image.fromarray(_edge(share, width, height)))
     canvas = ImageDraw.Draw(image)
     for row, finding in enumerate(present):
         if finding.box is not None:
@@ -49,3 +57,15 @@ def draw(pixels: np.ndarray, findings: Sequence[Finding], heatmaps: Mapping[str,
     data = BytesIO()
     image.save(data, "PNG")
     return data.getvalue()
+
+
+def _edge(share: np.ndarray, width: int, height: int) -> np.ndarray:
+    """(height, width) uint8: 255 along the line where ``share`` crosses a half, about a 300th of the width thick."""
+    import numpy as np
+    from PIL import Image
+    from scipy.ndimage import binary_erosion
+
+    stretched = Image.fromarray(np.asarray(share, np.float32)).resize((width, height), Image.Resampling.BICUBIC)
+    inside = np.asarray(stretched) >= 0.5
+    thick = max(1, width // 300)
+    return (inside & ~binary_erosion(inside, iterations=thick, border_value=1)).astype(np.uint8) * 255

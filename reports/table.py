@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from fusion.diagnosis import Diagnosis, DiagnosticReport, Evidence
+from fusion.why.figures import percent, weight
 from ontologies.concept import Concept
 from ontologies.linking.unread import Span
 from reports.cleaning import without_controls
@@ -68,15 +69,6 @@ def bar(probability: float, width: int = _BAR_WIDTH) -> str:
     """A bar of ``width`` cells, filled to the nearest half cell."""
     halves = round(2 * width * min(max(probability, 0.0), 1.0))
     return ("━" * (halves // 2) + "╸" * (halves % 2)).ljust(width)
-
-
-def percent(probability: float) -> str:
-    """ "<1 %", "7 %" or ">99 %" of a probability in [0, 1]."""
-    if 0 < probability < 0.005:
-        return "<1 %"
-    if 0.995 <= probability < 1:
-        return ">99 %"
-    return f"{100 * probability:.0f} %"
 
 
 def scores(parts: Mapping[str, float]) -> str:
@@ -217,13 +209,6 @@ def evidence(diagnosis: Diagnosis, console: Console) -> None:
             kind = KINDS[one.kind] if one is piece else f"↳ {KINDS[one.kind]}"
             table.add_row(Text(weight(one.weight), style=style), kind, _evidence_text(one))
     console.print(Padding(table, (0, 0, 0, 1)))
-
-
-def weight(value: float) -> str:
-    """A signed weight with at least two significant digits: "+0.84", "−0.0031", "0" for none."""
-    size = abs(value)
-    digits = f"{size:.2f}" if size >= 0.1 else f"{size:.2g}"
-    return ("+" if value > 0 else "−" if value < 0 else "") + digits
 
 
 def _evidence_text(evidence: Evidence) -> Text:

@@ -7,7 +7,7 @@ with their labels, no pixels). A search asks both and merges the answers.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -121,8 +121,11 @@ class Cases:
     (cosines), "bm25" (no upper bound) and "concepts" (simGIC in [0, 1]).
     """
 
-    def __init__(self, reports: HybridIndex, images: HybridIndex | None) -> None:
-        self.reports, self.images = reports, images
+    def __init__(
+        self, reports: HybridIndex | None, images: HybridIndex | None, *, columns: Mapping[str, str] | None = None
+    ) -> None:
+        """``columns`` are the filter's own fields (`retrieval.where.parse`)."""
+        self.reports, self.images, self.columns = reports, images, columns or {}
 
     @classmethod
     def open(
@@ -178,7 +181,7 @@ class Cases:
             raise InputError("k is too small", value=k, expected="1 or more")
         if image_embedding is not None and self.images is None:
             raise ArtifactError("no images are indexed", run=manifest.REBUILD)
-        matches = None if where is None else filters.parse(where)
+        matches = None if where is None else filters.parse(where, self.columns)
         found: list[tuple[float, str, HybridIndex, Scored]] = []
         for collection in self._collections():
             among = collection.documents.rows(matches) if matches else None
@@ -197,6 +200,13 @@ class Cases:
             for rank, (_, _, collection, scored) in enumerate(found[:k], 1)
         )
 
+    def matching(self, where: str | None = None) -> Iterator[Document]:
+        """All the cases that a filter lets through (None: all there are), unranked; none is an empty answer. Raises
+        InputError when the filter cannot be read."""
+        matches = None if where is None else filters.parse(where, self.columns)
+        for collection in self._collections():
+            yield from (document for document in collection.documents if matches is None or matches(document))
+
     def _collections(self) -> list[HybridIndex]:
         return [collection for collection in (self.reports, self.images) if collection is not None]
 
@@ -207,7 +217,7 @@ def _document(report: Report, linker: Linker) -> Document:
     matches = [*linker.link(said)]
     for code in report.abnormal:
         matches.extend(linker.link(code.replace("/", ", ")))
-    present = _present(matches)
+    present = asserted(matches)
     parts = [
         f"Indication: {report.indication}" if report.indication else "",
         f"Findings: {report.findings}" if report.findings else "",
@@ -232,6 +242,6 @@ def _document(report: Report, linker: Linker) -> Document:
     )
 
 
-def _present(matches: Iterable[ConceptMatch]) -> dict[str, str]:
+def asserted(matches: Iterable[ConceptMatch]) -> dict[str, str]:
     """CURIE → name of the concepts asserted as present."""
     return {match.concept.curie: match.concept.name for match in matches if match.presence == "present"}

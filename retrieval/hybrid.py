@@ -65,12 +65,24 @@ class HybridIndex:
         self.concepts = ConceptIndex.open(path / "concepts", verify="size")
         self.images = VectorIndex.open(path / "images", verify="size") if "images" in stored.inputs else None
         self._ranks = id_ranks(self.lexical.ids)
+        self.pictured = self._pictured()
         # one case asks the same words of the papers about each candidate
         self._words = functools.lru_cache(maxsize=8)(self.lexical.scores)
         self._pieces = functools.lru_cache(maxsize=8)(self.grams.scores) if self.grams else None
 
     def __len__(self) -> int:
         return len(self.documents)
+
+    def _pictured(self) -> np.ndarray:
+        """The rows of the documents that have an image, int64, in the order of `images`."""
+        import numpy as np
+
+        if self.images is None:
+            return np.zeros(0, dtype=np.int64)
+        if len(self.images) == len(self):
+            return np.arange(len(self))
+        row_of = {name: row for row, name in enumerate(self.lexical.ids)}
+        return np.array([row_of[name] for name in self.images.ids], dtype=np.int64)
 
     @classmethod
     def build(
@@ -85,6 +97,8 @@ class HybridIndex:
         ancestors: Ancestors | None = None,
         known: Iterable[str] = (),
         images: tuple[np.ndarray, str] | None = None,
+        vectors: np.ndarray | None = None,
+        files: Mapping[str, bytes] | None = None,
         inputs: Mapping[str, str] | None = None,
         settings: Mapping[str, Any] | None = None,
         progress: Progress | None = None,
@@ -94,7 +108,10 @@ class HybridIndex:
         ``documents`` are sorted by id, so that the same documents give the same bytes. ``longest`` is how many tokens
         of a document the encoder reads. ``grams``: also indexed by pieces of words. ``ancestors`` and ``known`` are for
         `ConceptIndex.build`. ``images`` are the embeddings, float32 (n, d) in the order of ``documents``, and the
-        fingerprint of the network they come from.
+        fingerprint of the network they come from; a row of NaN is a document without an image. ``vectors`` are those of
+        the sentence encoder, float32 (n, d) in the order of ``documents``; without them the vectors of the index that
+        is in the folder are kept for the texts it has, and the rest is encoded (what a text is encoded with may change
+        the last bits of its vector). ``files`` are further files of the folder, by name.
         ValueError when ids repeat or lengths differ.
         """
         import numpy as np
@@ -104,7 +121,10 @@ class HybridIndex:
         ids = [document.doc_id for document in documents]
         texts = [searched_text(document) for document in documents]
         encoder = encoder or Encoder.load()
-        vectors = encoder.encode(texts, longest=longest, progress=progress)
+        if vectors is None:
+            vectors = _encoded(texts, _vectors_at(path, kind, encoder, longest), encoder, longest, progress)
+        else:
+            vectors = vectors[order]
         with atomic_directory(path) as folder:
             DocumentStore.build(documents, folder / "documents")
             LexicalIndex.build(texts, ids, folder / "bm25")
@@ -116,9 +136,13 @@ class HybridIndex:
             )
             origin = dict(inputs or {}) | {"encoder": encoder.fingerprint}
             if images is not None:
-                embeddings = unit(np.asarray(images[0], dtype=np.float32)[order])
-                VectorIndex.build(embeddings, ids, folder / "images", encoder=images[1])
+                embeddings = np.asarray(images[0], dtype=np.float32)[order]
+                seen = np.flatnonzero(~np.isnan(embeddings).all(axis=1))
+                pictured = [ids[row] for row in seen]
+                VectorIndex.build(unit(embeddings[seen]), pictured, folder / "images", encoder=images[1])
                 origin["images"] = images[1]
+            for name, content in (files or {}).items():
+                (folder / name).write_bytes(content)
             manifest.write(
                 folder,
                 kind=kind,
@@ -139,13 +163,15 @@ class HybridIndex:
         encoder: Encoder | None = None,
         images: str | None = None,
         verify: Verify = "open",
+        run: str = manifest.REBUILD,
     ) -> HybridIndex:
         """Open; the packaged encoder is loaded by the first query when ``encoder`` is None.
 
-        Raises ArtifactError when the folder is missing, damaged, of another kind, or built with another encoder than
-        ``encoder`` (the packaged one) or, when given, the image encoder with the fingerprint ``images``.
+        Raises ArtifactError, naming the command ``run`` that repairs it, when the folder is missing, damaged, of
+        another kind, or built with another encoder than ``encoder`` (the packaged one) or, when given, the image
+        encoder with the fingerprint ``images``.
         """
-        stored = manifest.read(path, kind=kind, version=VERSION, verify=verify)
+        stored = manifest.read(path, kind=kind, version=VERSION, verify=verify, run=run)
         wanted = {"encoder": encoder.fingerprint if encoder else PACKAGED_SHA256}
         if images is not None:
             wanted["images"] = images
@@ -155,7 +181,7 @@ class HybridIndex:
                     f"the {kind} was built with another {'image ' if name == 'images' else ''}encoder",
                     value=stored.inputs.get(name),
                     expected=fingerprint,
-                    run=manifest.REBUILD,
+                    run=run,
                 )
         return cls(path, stored, encoder)
 
@@ -209,9 +235,10 @@ class HybridIndex:
             candidates.append(_positive(overlap, rows, self._ranks, depth))
             scorers["concepts"] = overlap.__getitem__
         if image is not None and self.images is not None:
-            embedding, pictures = unit(np.atleast_2d(np.asarray(image, dtype=np.float32)))[0], self.images
-            candidates.append(pictures.rows(embedding, depth, among=among))
-            scorers["image"] = lambda chosen: pictures.scores(embedding, chosen)
+            embedding = unit(np.atleast_2d(np.asarray(image, dtype=np.float32)))[0]
+            within = None if among is None else np.flatnonzero(np.isin(self.pictured, rows))
+            candidates.append(self.pictured[self.images.rows(embedding, depth, among=within)])
+            scorers["image"] = functools.partial(self._image_scores, embedding)
         if not candidates:
             return ()
         chosen = np.setdiff1d(np.concatenate(candidates), excluded)
@@ -234,10 +261,21 @@ class HybridIndex:
         first = best_rows(fused, self._ranks[chosen], k)
         return tuple(
             Scored(
-                row=int(chosen[i]), score=float(fused[i]), parts={name: float(parts[name][i]) for name in sorted(parts)}
+                row=int(chosen[i]),
+                score=float(fused[i]),
+                parts={name: float(parts[name][i]) for name in sorted(parts) if not np.isnan(parts[name][i])},
             )
             for i in first
         )
+
+    def _image_scores(self, embedding: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        """The cosine of each row's image, float32; NaN for a document without one."""
+        import numpy as np
+
+        assert self.images is not None
+        found = np.full(len(self), np.nan, dtype=np.float32)
+        found[self.pictured] = self.images.scores(embedding)
+        return found[rows]
 
     def first(self, k: int, among: np.ndarray, exclude: Collection[str] = ()) -> tuple[Scored, ...]:
         """The first ``k`` of the rows by id, unranked: score zero, no parts."""
@@ -246,21 +284,60 @@ class HybridIndex:
         return tuple(Scored(row=row, score=0.0, parts={}) for row in rows[:k])
 
 
+def _vectors_at(path: Path, kind: str, encoder: Encoder, longest: int | None) -> dict[str, np.ndarray]:
+    """Searched text → its vector, of the index at ``path``; empty where there is none that this encoder made of as many
+    tokens of each document."""
+    try:
+        stored = manifest.read(path, kind=kind, version=VERSION)
+        if (stored.inputs.get("encoder"), stored.settings.get("longest")) != (encoder.fingerprint, longest):
+            return {}
+        documents, dense = DocumentStore.open(path / "documents"), VectorIndex.open(path / "dense")
+    except ArtifactError:
+        return {}
+    # a copy, since the vectors are a view of the memory of an index that goes away
+    return dict(zip(map(searched_text, documents), dense.vectors.copy(), strict=True))
+
+
+def _encoded(
+    texts: Sequence[str],
+    known: Mapping[str, np.ndarray],
+    encoder: Encoder,
+    longest: int | None,
+    progress: Progress | None,
+) -> np.ndarray:
+    """float32 (n, d): the vectors of the texts, of which those that are ``known`` are not encoded again."""
+    import numpy as np
+
+    fresh = [text for text in dict.fromkeys(texts) if text not in known]
+    if len(fresh) == len(texts):
+        return encoder.encode(texts, longest=longest, progress=progress)
+    made = encoder.encode(fresh, longest=longest, progress=progress)
+    vectors = dict(known) | dict(zip(fresh, made, strict=True))
+    return np.stack([vectors[text] for text in texts])
+
+
 def searched_text(document: Document) -> str:
     """What BM25 and the sentence encoder read of a document: its title and its text."""
     return f"{document.title} {document.text}".strip()
 
 
 def unit(vectors: np.ndarray) -> np.ndarray:
-    """Rows scaled to length one, float32; a row of zeros stays."""
+    """Rows scaled to length one, float32; a row of zeros stays, and one that has it already, so that scaling twice is
+    scaling once."""
     import numpy as np
 
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    lengths[np.abs(lengths - 1) <= 1e-6] = 1
     return np.divide(vectors, lengths, out=np.zeros_like(vectors), where=lengths != 0)
 
 
 def _above_least(scores: np.ndarray) -> np.ndarray:
-    return scores - scores.min() if scores.max() > scores.min() else scores
+    """How far each stands above the least; a document without a score (NaN) stands with the least."""
+    import numpy as np
+
+    known = scores[~np.isnan(scores)]
+    least = known.min() if len(known) and known.max() > known.min() else 0.0
+    return np.nan_to_num(scores - least, nan=0.0)
 
 
 def _positive(scores: np.ndarray, rows: np.ndarray, ranks: np.ndarray, depth: int) -> np.ndarray:

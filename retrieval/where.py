@@ -3,22 +3,26 @@
     filter     = all { "or" all }
     all        = one { "and" one }
     one        = "not" one | "(" filter ")" | field operator value
-    field      = "age" | "sex" | "view" | "finding"
-    operator   = ":" | "=" | "==" | "!=" | "<" | "<=" | ">" | ">="      (the last four for age only)
+    field      = "age" | "sex" | "view" | "finding" | a column of the user's collection
+    operator   = ":" | "=" | "==" | "!=" | "<" | "<=" | ">" | ">="      (the last four for numbers and dates)
     value      = a word, or text in single or double quotes
 
 Words are read without regard to case. ``finding`` matches a CURIE among the case's concepts, or words that stand
 together, but for their endings, in the name of one of its findings ("effusion" in "Pleural effusion"). A case that
 does not state a field is neither in nor out by it (Kleene's three-valued logic): it matches neither ``age > 60`` nor
 ``not age > 60``.
+
+A column is a "number", a "date" or a "text". A date may be cut short: ``date:2024-03`` is any day of that month, and
+``date>2024`` begins with 2025.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 from errors import InputError
 from retrieval.document import Document
@@ -34,10 +38,12 @@ Predicate = Callable[[Document], Truth]
 _TOKEN = re.compile(
     r"\s*(?:(?P<op>==|!=|<=|>=|[:=<>])|(?P<paren>[()])|\"(?P<d>[^\"]*)\"|'(?P<s>[^']*)'|(?P<word>[^\s()=<>!\"']+))"
 )
-_FIELD = re.compile(r"(age|sex|view|finding)(:|$)", re.IGNORECASE)
-_NUMBER = re.compile(r"\d{1,3}(?:\.\d+)?")
+FIELDS: Mapping[str, str] = {"age": "number", "sex": "text", "view": "text", "finding": "finding"}
+_AGE = re.compile(r"\d{1,3}(?:\.\d+)?")
+_NUMBER = re.compile(r"[-+]?\d+(?:\.\d+)?")
+_DATE = re.compile(r"\d{4}(?:-\d\d(?:-\d\d)?)?")
 _WORDS = re.compile(r"[^\W_]+")
-_ORDER: dict[str, Callable[[float, float], bool]] = {
+_ORDER: dict[str, Callable[[Any, Any], bool]] = {
     "<": lambda a, b: a < b,
     "<=": lambda a, b: a <= b,
     ">": lambda a, b: a > b,
@@ -52,19 +58,22 @@ class _Token:
     kind: str  # "op", "paren", "word", "quoted"
 
 
-def parse(expression: str) -> Callable[[Document], bool]:
-    """A filter as a predicate of documents: True where it certainly holds. Raises InputError when it is not one."""
+def parse(expression: str, columns: Mapping[str, str] | None = None) -> Callable[[Document], bool]:
+    """A filter as a predicate of documents: True where it certainly holds. ``columns`` are further fields, in lower
+    case, each with its kind ("number", "date" or "text"); their values are the documents' metadata of that name.
+    Raises InputError when it is no filter."""
     if len(expression) > LONGEST:
         raise InputError("the filter is too long", value=expression, expected=f"at most {LONGEST} characters")
-    parser = _Parser(expression)
+    parser = _Parser(expression, {**(columns or {}), **FIELDS})
     predicate = parser.any_of(0)
     parser.end()
     return lambda document: predicate(document) is True
 
 
 class _Parser:
-    def __init__(self, expression: str) -> None:
-        self.expression, self.tokens, self.at = expression, _tokens(expression), 0
+    def __init__(self, expression: str, fields: Mapping[str, str]) -> None:
+        self.expression, self.fields = expression, fields
+        self.tokens, self.at = _tokens(expression, fields), 0
 
     def any_of(self, depth: int) -> Predicate:
         parts = [self.all_of(depth)]
@@ -96,21 +105,23 @@ class _Parser:
             raise self._error("“and”, “or” or the end")
 
     def _comparison(self) -> Predicate:
-        field = self._next("word", "a field (age, sex, view, finding)").lower()
-        if field not in ("age", "sex", "view", "finding"):
+        known = f"a field ({', '.join([*FIELDS, *sorted(self.fields.keys() - FIELDS)])})"
+        field = self._next("word", known).lower()
+        if field not in self.fields:
             self.at -= 1
-            raise self._error("a field (age, sex, view, finding)")
+            raise self._error(known)
         operator = self._next("op", "an operator after the field")
         token = self.tokens[self.at] if self.at < len(self.tokens) else None
         if token is None or token.kind not in ("word", "quoted") or not token.text.strip():
             raise self._error("a value after the operator")
         self.at += 1
         negated, operator = operator == "!=", {":": "=", "==": "=", "!=": "="}.get(operator, operator)
-        if field != "age" and operator != "=":
+        kind = self.fields[field]
+        if kind not in ("number", "date") and operator != "=":
             raise InputError(
                 f"{field} has no order", value=self.expression, expected=f"{field}:value or {field}!=value"
             )
-        predicate = _field(field, operator, token.text.strip(), self.expression)
+        predicate = _field(field, kind, operator, token.text.strip(), self.expression)
         return (lambda document: _not(predicate(document))) if negated else predicate
 
     def _keyword(self, word: str) -> bool:
@@ -140,7 +151,7 @@ class _Parser:
         )
 
 
-def _tokens(expression: str) -> list[_Token]:
+def _tokens(expression: str, fields: Mapping[str, str]) -> list[_Token]:
     tokens, at, expression = [], 0, expression.rstrip()
     while at < len(expression):
         match = _TOKEN.match(expression, at)
@@ -152,42 +163,61 @@ def _tokens(expression: str) -> list[_Token]:
         elif match["word"] is None:
             tokens.append(_Token(match["d"] if match["d"] is not None else match["s"], "quoted"))
         else:
-            tokens.extend(_split_word(match["word"]))
+            tokens.extend(_split_word(match["word"], fields))
     if not tokens:
         raise InputError("the filter is empty", value=expression, expected=f"for example {EXAMPLE}")
     return tokens
 
 
-def _split_word(word: str) -> list[_Token]:
+def _split_word(word: str, fields: Mapping[str, str]) -> list[_Token]:
     """``finding:HP:0002202`` is a field, an operator and a CURIE; ``HP:0002202`` is one value."""
-    field = _FIELD.match(word)
-    if field is None or not field[2]:
+    field, colon, rest = word.partition(":")
+    if not colon or field.lower() not in fields:
         if word.startswith(":") and len(word) > 1:
             return [_Token(":", "op"), _Token(word[1:], "word")]
         return [_Token(":", "op")] if word == ":" else [_Token(word, "word")]
-    rest = word[field.end() :]
-    return [_Token(field[1], "word"), _Token(":", "op"), *([_Token(rest, "word")] if rest else [])]
+    return [_Token(field, "word"), _Token(":", "op"), *([_Token(rest, "word")] if rest else [])]
 
 
-def _field(field: str, operator: str, value: str, expression: str) -> Predicate:
+def _field(field: str, kind: str, operator: str, value: str, expression: str) -> Predicate:
     if field == "age":
-        if not _NUMBER.fullmatch(value):
+        if not _AGE.fullmatch(value):
             raise InputError("age is not a number of years", value=expression, expected="age>60, for example")
-        holds, years = _ORDER[operator], float(value)
-        return lambda document: _compare_age(document, holds, years)
+        return _number(field, _AGE, _ORDER[operator], float(value))
     if field == "finding":
         return _finding(value)
     if field == "sex":
         value = {"female": "f", "male": "m"}.get(value.lower(), value.lower())
         if value not in ("f", "m"):
             raise InputError("no such sex in the index", value=expression, expected="sex:F or sex:M")
+    if kind == "number":
+        if not _NUMBER.fullmatch(value):
+            raise InputError(f"{field} is compared with a number", value=expression, expected=f"{field}>1.5")
+        return _number(field, _NUMBER, _ORDER[operator], float(value))
+    if kind == "date":
+        if not _DATE.fullmatch(value):
+            raise InputError(f"{field} is compared with a date", value=expression, expected=f"{field}>=2024-03-01")
+        return _date(field, _ORDER[operator], value)
     wanted = value.lower()
     return lambda document: document.metadata[field].lower() == wanted if document.metadata.get(field) else None
 
 
-def _compare_age(document: Document, holds: Callable[[float, float], bool], years: float) -> Truth:
-    stated = document.metadata.get("age", "")
-    return holds(float(stated), years) if _NUMBER.fullmatch(stated) else None
+def _number(field: str, written: re.Pattern[str], holds: Callable[[float, float], bool], value: float) -> Predicate:
+    def compare(document: Document) -> Truth:
+        stated = document.metadata.get(field, "")
+        return holds(float(stated), value) if written.fullmatch(stated) else None
+
+    return compare
+
+
+def _date(field: str, holds: Callable[[str, str], bool], value: str) -> Predicate:
+    """ISO dates stand in the order of their letters; only as much of one is compared as the value has."""
+
+    def compare(document: Document) -> Truth:
+        stated = document.metadata.get(field, "")
+        return holds(stated[: len(value)], value) if stated else None
+
+    return compare
 
 
 def _finding(value: str) -> Predicate:

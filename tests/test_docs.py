@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -55,6 +56,9 @@ QUICK = [(page, line) for page, line in ALL if not is_long(line)]
 EVALUATIONS = sorted({line for _, line in ALL if line.startswith("whydx eval")})
 
 
+COLLECTIONS = tuple(f"whydx index {verb}" for verb in ("add", "update", "remove", "list", "show ours"))
+
+
 def test_commands_are_read_from_console_blocks_only() -> None:
     text = "```console\n$ whydx a\noutput\n$ make b\n```\n$ no\n```text\n$ no\n```\n"
     assert list(commands(text)) == ["whydx a", "make b"]
@@ -69,6 +73,14 @@ def test_commands_parse(line: str) -> None:
     command.make_context("whydx", words)
 
 
+CASES = """Study ID,Patient ID,Patient name,Age,Sex,Date,Report,Site,Dose,Ward
+1,7,Miller,61,F,2024-01-05,Small left pleural effusion.,A,0.12,3
+2,8,Jones,72,M,2024-03-09,Cardiomegaly with bilateral effusions.,A,0.2,4
+3,9,Brown,34,M,2025-03-11,Right pneumothorax.,B,,4
+"""
+RIS = "TY  - JOUR\nTI  - Tension pneumothorax\nAB  - An emergency.\nAN  - 1\nER  - \n"
+
+
 @pytest.fixture
 def desk(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with the files that the pages speak of, as the current one; WHYDX_HOME is the tests' home."""
@@ -81,9 +93,38 @@ def desk(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "notes").mkdir()
     (tmp_path / "notes" / "first.txt").write_text("small left pleural effusion\n", encoding="utf-8")
     (tmp_path / "my.obo").write_text(OBO, encoding="utf-8")
+    (tmp_path / "cases.csv").write_text(CASES, encoding="utf-8")
+    (tmp_path / "papers").mkdir()
+    (tmp_path / "papers" / "one.ris").write_text(RIS, encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("WHYDX_HOME", str(home))
     return tmp_path
+
+
+@pytest.fixture(scope="module")
+def collections(home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The three collections that the pages speak of, in a folder of a home."""
+    from home import collect
+    from vision.phantom.radiograph import write_phantom
+
+    folder = tmp_path_factory.mktemp("collections")
+    own = beside(home, folder / "home")
+    (folder / "cases.csv").write_text(CASES, encoding="utf-8")
+    (folder / "one.ris").write_text(RIS, encoding="utf-8")
+    (folder / "films").mkdir()
+    write_phantom(folder / "films" / "first.dcm")
+    for name, source in (("ours", "cases.csv"), ("reading", "one.ris"), ("films", "films")):
+        collect(own, name, [folder / source])
+    return own / "collections"
+
+
+def beside(home: Path, own: Path) -> Path:
+    """A home of its own whose built parts are those of ``home``."""
+    own.mkdir(parents=True)
+    for part in home.iterdir():
+        if part.name != "collections" and not part.name.startswith(("audit", "feedback")):
+            (own / part.name).symlink_to(part)
+    return own
 
 
 @pytest.fixture(scope="module")
@@ -105,15 +146,23 @@ def saved_report(home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_command_runs(
     whydx: Callable[..., Any],
     desk: Path,
+    home: Path,
     monkeypatch: pytest.MonkeyPatch,
     request: pytest.FixtureRequest,
     page: str,
     line: str,
 ) -> None:
-    if line.startswith(("whydx why", "whydx what-if", "whydx report")):
+    if line.startswith(("whydx why", "whydx what-if", "whydx report", "whydx ask", "whydx feedback")):
         (desk / "report.json").write_bytes(request.getfixturevalue("saved_report").read_bytes())
+    if line.startswith(("whydx feedback", "whydx audit")):  # written to, so not to the home that the tests share
+        monkeypatch.setenv("WHYDX_HOME", str(beside(home, desk / "own")))
     if line.startswith(("whydx ontology add", "whydx ontology list")):
         monkeypatch.setenv("WHYDX_HOME", str(desk / "home"))
+    if "--collection" in line or line.startswith(COLLECTIONS):
+        own = beside(home, desk / "own")
+        if not line.startswith("whydx index add"):
+            shutil.copytree(request.getfixturevalue("collections"), own / "collections")
+        monkeypatch.setenv("WHYDX_HOME", str(own))
     if line.startswith("whydx ") and "|" not in line:
         ran = whydx(*shlex.split(line)[1:])
         status, out, err = ran.status, ran.out, ran.err
@@ -122,9 +171,9 @@ def test_command_runs(
         shell = subprocess.run(["bash", "-c", line], capture_output=True, text=True, env=environment, check=False)
         status, out, err = shell.returncode, shell.stdout, shell.stderr
     assert status == 0, err
-    written = re.findall(r"(?:-o|--overlay) (\S+)", line)
+    written = re.findall(r"(?:-o|--overlay|--plot) (\S+)", line)
     assert all((desk / name).stat().st_size for name in written)
-    assert out or written or line.startswith("whydx ontology add")
+    assert out or written or line.startswith(("whydx ontology add", "whydx feedback", *COLLECTIONS))
 
 
 @pytest.mark.slow
@@ -171,8 +220,14 @@ def run_snippets(blocks: list[str], page: str) -> None:
 
 
 @pytest.mark.parametrize("page", [page for page, blocks in SNIPPETS.items() if blocks])
-def test_snippets_run(desk: Path, page: str) -> None:
+def test_snippets_run(
+    desk: Path, home: Path, page: str, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> None:
     """As one program, in the order of the page."""
+    if any("collection=" in block for block in SNIPPETS[page]):
+        own = beside(home, desk / "own")
+        shutil.copytree(request.getfixturevalue("collections"), own / "collections")
+        monkeypatch.setenv("WHYDX_HOME", str(own))
     run_snippets([block for block in SNIPPETS[page] if ENCODES not in block], page)
 
 

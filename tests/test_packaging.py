@@ -45,6 +45,11 @@ NOT_IMPORTED = {
     "ruff": "a command",
     "mypy": "a command",
 }
+# Extras that another distribution's import finds.
+DROPPED_IN = {
+    "faiss-gpu-cu12": "faiss, in place of faiss-cpu",
+    "pylibjpeg-libjpeg": "a decoder that pydicom finds",
+}
 
 
 @cache
@@ -89,6 +94,12 @@ def test_what_the_tests_import_is_declared() -> None:
 @pytest.mark.parametrize("name", sorted({**RUN_TIME, **DEV}))
 def test_what_is_declared_is_used(name: str) -> None:
     assert name in imported(*LEVEL, "tests", "benchmarks") | NOT_IMPORTED.keys()
+
+
+@pytest.mark.parametrize("extra", sorted(_EXTRAS.keys() - {"dev", "peers"}))
+def test_an_extra_has_code_behind_it(extra: str) -> None:
+    names = {canonicalize_name(Requirement(text).name) for text in _EXTRAS[extra]}
+    assert names <= imported(*LEVEL) | DROPPED_IN.keys()
 
 
 @pytest.mark.parametrize(("name", "requirement"), sorted({**RUN_TIME, **DEV}.items()))

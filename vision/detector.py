@@ -7,7 +7,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -17,10 +17,15 @@ from numpy.typing import NDArray
 from errors import ArtifactError, InputError
 from ontologies.concept import Presence
 from vision import localisation
+from vision.anatomy import outliner
+from vision.anatomy.measures import Measurement
+from vision.anatomy.organs import ORGANS
+from vision.anatomy.outliner import Anatomy, Outlines
 from vision.finding import LABELS, BoundingBox, Finding
 from vision.folds import fold_of, patient_key
 from vision.image import ImageInstance
 from vision.intensity import resize, standardise
+from vision.manifest import RETRAIN, read_file, read_manifest, resolution
 from vision.quality import LOW_RESOLUTION, cautions, refusal
 
 if TYPE_CHECKING:
@@ -32,8 +37,6 @@ if TYPE_CHECKING:
 
 EMBEDDING_DIM = 256
 WEIGHTS = Path(__file__).resolve().parent / "weights"
-FORMAT = 5
-_RETRAIN = "whydx train detector"
 _AT_ONCE = 4
 
 
@@ -42,10 +45,12 @@ class Detection:
     """What was seen on one image.
 
     ``findings`` are all 14 in LABELS order, or empty when ``refused`` holds a reason code (see quality.REFUSALS).
-    ``heatmaps`` {label: (h, w) float32 in [0, 1]} are the calibrated patch probabilities; ``peaks`` {label: (x, y)} and
-    ``boxes`` {label: ((box, score), …) best first} are in pixels of the input image. ``embedding`` (D,) float32 has
-    unit length, zeros when refused; ``region_embeddings`` {label: (D,)} are of the patches weighted by the label's odds
-    there. ``no_finding`` is the calibrated probability that none of the 14 is there.
+    ``heatmaps`` {label: (h, w) float32 in [0, 1]} are the calibrated patch probabilities; they, ``peaks`` {label: (x,
+    y)} and ``boxes`` {label: ((box, score), …) best first} lie as the input image is stored, the latter in
+    its pixels. ``embedding`` (D,) float32 has unit length, zeros when refused; ``region_embeddings`` {label: (D,)} are
+    of the patches weighted by the label's odds there. ``no_finding`` is the calibrated probability
+    that none of the 14 is there. ``measurements`` and ``outlines`` {organ: (128, 128) float32 in [0, 1], lying as the
+    image is stored} are empty where the outlines are not to be trusted.
     """
 
     findings: tuple[Finding, ...]
@@ -57,6 +62,8 @@ class Detection:
     no_finding: float = 1.0
     refused: str | None = None
     warnings: tuple[str, ...] = ()
+    measurements: tuple[Measurement, ...] = ()
+    outlines: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -73,8 +80,9 @@ class Detector:
     """Shipped weights with their manifest: a few networks of one shape, each fitted on the patients outside its own
     fold, whose logits and maps are averaged, and a probe whose logits are added. Embeddings are the first network's.
     ``frontal`` tells what is no frontal chest radiograph; without it only headers and blank images are refused.
-    ``fingerprint`` changes when any file does. ``judges`` are the members that are asked for logits and maps (default:
-    all).
+    ``anatomy`` outlines lungs and heart, and refuses what has none; without it nothing is measured.
+    ``fingerprint`` changes when any file but the anatomy's does. ``judges`` are the members that are asked for logits
+    and maps (default: all).
     """
 
     def __init__(
@@ -85,6 +93,7 @@ class Detector:
         fingerprint: str,
         *,
         frontal: Frontal | None = None,
+        anatomy: Anatomy | None = None,
         device: str = "cpu",
         judges: Sequence[int] | None = None,
     ) -> None:
@@ -93,6 +102,7 @@ class Detector:
         self.members = [m.to(device).to(memory_format=torch.channels_last) for m in members]  # type: ignore[call-overload]
         self.manifest, self.fingerprint = manifest, fingerprint
         self.probe, self._frontal, self._device = probe.to(device), frontal, device
+        self._anatomy = anatomy
         self._judges = tuple(range(len(members)) if judges is None else judges)
         self._patients = frozenset(manifest["patients"].split())
 
@@ -113,17 +123,19 @@ class Detector:
         _check_device(device)
         folder = folder or WEIGHTS
         manifest, text = read_manifest(folder)
-        data = _read(folder / "detector.safetensors", manifest["sha256"])
-        reading = _read(folder / "probe.safetensors", manifest["probe_sha256"])
+        data = read_file(folder / "detector.safetensors", manifest["sha256"])
+        reading = read_file(folder / "probe.safetensors", manifest["probe_sha256"])
         try:
             members = networks(load_tensors(data), manifest["members"], manifest.get("backbone"))
             probe = Probe.of(load_tensors(reading), manifest["members"], len(LABELS) + 1)
             probe.stem.merge_norms()
         except (SafetensorError, RuntimeError, KeyError, ValueError) as error:
-            raise ArtifactError("the detector's weights do not fit this network", value=folder, run=_RETRAIN) from error
+            raise ArtifactError("the detector's weights do not fit this network", value=folder, run=RETRAIN) from error
         frontal = Frontal.open(folder if (folder / f"{NAME}.json").is_file() else WEIGHTS)
+        anatomy = Anatomy.open(folder if (folder / f"{outliner.NAME}.json").is_file() else WEIGHTS)
+        # not the anatomy's: an index of embeddings stays good when only what is measured changes
         identity = hashlib.sha256(data + text.encode() + json.dumps(frontal.manifest).encode()).hexdigest()[:16]
-        return cls(members, probe, manifest, identity, frontal=frontal, device=device)
+        return cls(members, probe, manifest, identity, frontal=frontal, anatomy=anatomy, device=device)
 
     def unseen_by(self, patient_id: str) -> int | None:
         """The member that was not fitted on this patient of its training data; None for a patient of no training data,
@@ -144,6 +156,7 @@ class Detector:
             self.manifest,
             self.fingerprint,
             frontal=self._frontal,
+            anatomy=self._anatomy,
             device=self._device,
             judges=(member,),
         )
@@ -157,18 +170,37 @@ class Detector:
         reasons = [refusal(image) for image in images]
         if self._frontal is not None:
             asked = [i for i, reason in enumerate(reasons) if reason is None]
-            for i, reason in zip(asked, self._frontal.reasons([images[i].pixels for i in asked]), strict=True):
+            for i, reason in zip(asked, self._frontal.reasons([images[i].upright for i in asked]), strict=True):
                 reasons[i] = reason
+        outlines: dict[int, Outlines] = {}
+        if self._anatomy is not None:
+            asked = [i for i, reason in enumerate(reasons) if reason is None]
+            outlines = dict(zip(asked, self._anatomy.outline([images[i].upright for i in asked]), strict=True))
+            for i, found in outlines.items():
+                reasons[i] = self._anatomy.reason(found)
         good = [image for image, reason in zip(images, reasons, strict=True) if reason is None]
         raw = iter(self.raw(np.stack([self.prepare(i) for i in good])) if good else ())
         return [
-            self._refused(image, reason) if reason else self._describe(image, next(raw))
-            for image, reason in zip(images, reasons, strict=True)
+            self._refused(image, reason)
+            if reason
+            else self._measured(image, self._describe(image, next(raw)), outlines.get(i))
+            for i, (image, reason) in enumerate(zip(images, reasons, strict=True))
         ]
 
+    def _measured(self, image: ImageInstance, seen: Detection, outlines: Outlines | None) -> Detection:
+        """``seen`` with what is measured on trusted outlines."""
+        if self._anatomy is None or outlines is None:
+            return seen
+        if not outlines.trusted:
+            line = "nothing is measured: the outlines of lungs and heart are not to be trusted on this film"
+            return replace(seen, warnings=(*seen.warnings, line))
+        stored = [np.ascontiguousarray(image.orientation.as_stored(share)) for share in outlines.shares]
+        measured = self._anatomy.measurements(outlines, view=image.view_position, age=image.patient_age_y)
+        return replace(seen, measurements=measured, outlines=dict(zip(ORGANS, stored, strict=True)))
+
     def prepare(self, image: ImageInstance) -> NDArray[np.float32]:
-        """The network's input (S, S) for one image."""
-        return standardise(resize(image.pixels, self.manifest["side"]))
+        """The network's input (S, S) for one image, upright."""
+        return standardise(resize(image.upright, self.manifest["side"]))
 
     def raw(self, inputs: NDArray[np.float32]) -> list[Raw]:
         """Run the judges on prepared inputs (n, S, S) and average. A few images at a time: more do not fit a
@@ -215,7 +247,7 @@ class Detector:
         return sigmoid(logits * slope + offset)
 
     def _platt(self, low_resolution: bool) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        fitted = self.manifest["calibration"][_resolution(low_resolution)]
+        fitted = self.manifest["calibration"][resolution(low_resolution)]
         return np.array(fitted["slope"]), np.array(fitted["offset"])
 
     def _refused(self, image: ImageInstance, reason: str) -> Detection:
@@ -232,9 +264,10 @@ class Detector:
         findings, peaks, boxes, heatmaps = [], {}, {}, {}
         for i, label in enumerate(LABELS):
             p, threshold, presence = judged[i]
-            heatmaps[label] = maps[i]
-            peaks[label] = localisation.peak(maps[i], width, height)
-            boxes[label] = localisation.boxes(maps[i], self.manifest["box_cut"], width, height)
+            stored = np.ascontiguousarray(image.orientation.as_stored(maps[i]))
+            heatmaps[label] = stored
+            peaks[label] = localisation.peak(stored, width, height)
+            boxes[label] = localisation.boxes(stored, self.manifest["box_cut"], width, height)
             shown = presence != "absent"
             findings.append(
                 Finding(
@@ -270,7 +303,7 @@ class Detector:
         Uncertain is what would be present if odds, the label's or the last output's, counted 1 / ``uncertain_odds``
         times as much. Images of low resolution have an operating point of their own. Numbers are rounded to six digits.
         """
-        point = self.manifest["operating_points"][_resolution(low_resolution)]
+        point = self.manifest["operating_points"][resolution(low_resolution)]
         least = self.manifest["uncertain_odds"]
         p = np.round(np.clip(probabilities[: len(LABELS)], 0, 1 - 2e-6), 6)
         cuts = np.array([point["labels"][label] for label in LABELS])
@@ -287,11 +320,6 @@ class Detector:
             (float(a), float(cut), "present" if a >= cut else "uncertain" if doubt else "absent")
             for a, cut, doubt in zip(p, cuts, uncertain, strict=True)
         )
-
-
-def _resolution(low: bool) -> str:
-    """How a manifest names what it holds for each resolution."""
-    return "low_resolution" if low else "standard"
 
 
 def networks(tensors: Mapping[str, Tensor], members: int, backbone: Mapping[str, Any] | None = None) -> list[HybridViT]:
@@ -334,53 +362,3 @@ def _odds(p: Any) -> Any:
 def sigmoid(x: NDArray) -> NDArray:
     """1 / (1 + exp(−x)), without overflow."""
     return 1 / (1 + np.exp(-np.clip(x, -60, 60)))
-
-
-def _read(file: Path, sha256: str) -> bytes:
-    """The bytes of a weights file. Raises ArtifactError when it is missing or its hash is another."""
-    try:
-        data = file.read_bytes()
-    except OSError as error:
-        raise ArtifactError("the detector's weights are missing", value=file, run=_RETRAIN) from error
-    if hashlib.sha256(data).hexdigest() != sha256:
-        message = "the detector's weights do not match their manifest"
-        raise ArtifactError(message, value=file, expected=sha256[:12] + "…")
-    return data
-
-
-def read_manifest(folder: Path) -> tuple[dict[str, Any], str]:
-    """detector.json as (content, text). Raises ArtifactError when it is missing, damaged, of another format or label
-    set.
-    """
-    file = folder / "detector.json"
-    try:
-        text = file.read_text(encoding="utf-8")
-        manifest = json.loads(text)
-    except (OSError, ValueError) as error:
-        raise ArtifactError("the detector's manifest is missing or damaged", value=file, run=_RETRAIN) from error
-    needed = {
-        "format",
-        "members",
-        "patients",
-        "probe_sha256",
-        "sha256",
-        "labels",
-        "operating_points",
-        "calibration",
-        "side",
-        "box_cut",
-        "uncertain_odds",
-    }
-    if not isinstance(manifest, dict) or needed - set(manifest) or manifest["format"] != FORMAT:
-        raise ArtifactError("the detector's manifest is of another format", value=file, expected=f"format {FORMAT}")
-    points = manifest["operating_points"]
-    if tuple(manifest["labels"]) != LABELS or any(
-        set(points[name]["labels"]) != set(LABELS) for name in ("standard", "low_resolution")
-    ):
-        raise ArtifactError(
-            "the detector was trained on other labels", value=file, expected=f"{', '.join(LABELS[:3])}, …"
-        )
-    fitted = [manifest["calibration"].get(_resolution(low), {}) for low in (False, True)]
-    if any(len(part.get(k, ())) != len(LABELS) + 1 for part in fitted for k in ("slope", "offset")):
-        raise ArtifactError("the detector's calibration does not fit its labels", value=file, run=_RETRAIN)
-    return manifest, text

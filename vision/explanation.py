@@ -53,7 +53,8 @@ class Faithfulness:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Explanation:
-    """A label's heat map, (g, g) float32 in [0, 1] (1 is the strongest patch), and how faithful it is."""
+    """A label's heat map, (g, g) float32 in [0, 1] (1 is the strongest patch), lying as the image is stored, and how
+    faithful it is."""
 
     label: str
     method: Method
@@ -68,8 +69,9 @@ def explain(
     prepared = detector.prepare(image)
     maps = {label: heatmap(detector.members[0], prepared, LABELS.index(label), method) for label in labels}
     measured = faithfulness(detector, prepared, maps)
+    stored = {label: np.ascontiguousarray(image.orientation.as_stored(heat)) for label, heat in maps.items()}
     return tuple(
-        Explanation(label=label, method=method, heatmap=maps[label], faithfulness=measured[label]) for label in labels
+        Explanation(label=label, method=method, heatmap=stored[label], faithfulness=measured[label]) for label in labels
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from vision.image import ImageInstance
+from vision.intake.words import region_of, view_of
 
 REFUSALS = {
     "blank": "the image holds no structure",
@@ -21,10 +22,6 @@ REFUSALS = {
 
 LOW_RESOLUTION = 200
 _RADIOGRAPHS = frozenset(("", "DX", "CR", "DR", "RG", "RF", "OT", "SC"))
-_CHEST = ("CHEST", "THORAX", "TORAX", "LUNG", "RIB", "HEART")
-_NOT_FRONTAL = frozenset(
-    ("LL", "RL", "LAT", "LATERAL", "LLO", "RLO", "LAO", "RAO", "LPO", "RPO", "OBLIQUE", "LLD", "RLD")
-)
 _LEAST_SPREAD = 0.02
 _LEAST_LEVELS = 8
 
@@ -35,9 +32,9 @@ def refusal(image: ImageInstance) -> str | None:
     """
     if image.modality not in _RADIOGRAPHS:
         return "wrong_modality"
-    if image.body_part and not any(part in image.body_part for part in _CHEST):
+    if region_of(image.body_part) == "other":
         return "wrong_body_part"
-    if image.view_position in _NOT_FRONTAL:
+    if view_of(image.view_position) == "lateral":
         return "lateral_view"
     low, high = np.percentile(image.pixels, (1, 99))
     if high - low < _LEAST_SPREAD or len(np.unique(image.pixels[::2, ::2])) < _LEAST_LEVELS:
@@ -53,6 +50,8 @@ def cautions(image: ImageInstance) -> tuple[str, ...]:
     height, width = image.pixels.shape
     if min(height, width) < LOW_RESOLUTION:
         lines.append(f"low resolution ({width} × {height} pixels): small findings cannot be seen")
-    if not image.view_position:
+    if not view_of(image.view_position):
         lines.append("the view is not stated: read as frontal (PA or AP)")
-    return tuple(lines)
+    if image.body_part and not region_of(image.body_part):
+        lines.append(f"the header's body part is not known ({image.body_part[:24]}): judged by the look alone")
+    return (*lines, *image.warnings)

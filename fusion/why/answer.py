@@ -11,6 +11,7 @@ from typing import Literal
 
 from fusion.diagnosis import Diagnosis
 from kg.triple import Triple
+from ontologies.chest.table import FindingKind
 from ontologies.concept import Concept, Presence
 
 Status = Literal["ranked", "low", "excluded", "not annotated", "not in the graph"]
@@ -119,3 +120,19 @@ class Counterfactual:
     flips: tuple[WhatIf, ...]
     tried: int
     warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Informative:
+    """A finding that nobody has told of, and what it would tell: ``gain`` is the expected information in bits
+    (`fusion.why.information`), ``chance`` the probability that it is there. ``kind``: how it comes to be known, None
+    outside the chest layer. ``raises``: the disease whose probability its presence would raise most. ``frequency``:
+    name of a disease → share of its patients who show it, by the annotations alone, of the first disease, of that one,
+    and of the one that its presence would lower most."""
+
+    finding: Concept
+    kind: FindingKind | None
+    gain: float
+    chance: float
+    raises: Concept
+    frequency: Mapping[str, float]

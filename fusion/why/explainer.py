@@ -24,6 +24,7 @@ from fusion.weighing import LEAST_WEIGHT
 from fusion.why.answer import Change, Comparison, Interaction, Shift, WhatIf, Why, WhyNot
 from fusion.workup import Case, Observed, Workup, observations
 from kg.triple import Triple
+from kg.weight_of_evidence import WeightOfEvidence
 from ontologies.concept import Presence
 from ontologies.sources.pinned import SOURCES
 
@@ -78,6 +79,41 @@ class Explainer:
         self.embedding, self.warnings = recalled.embedding, recalled.warnings
         self.now = self._score(case)
 
+    @property
+    def standings(self) -> Mapping[str, tuple[int | None, float]]:
+        """Disease of the shortlist (canonical CURIE) → (rank, probability)."""
+        return self.now.standings()
+
+    @property
+    def none_of_these(self) -> float:
+        """Probability of "none of these"."""
+        return float(self.now.probabilities[-1])
+
+    @property
+    def evidence(self) -> WeightOfEvidence:
+        """What the graph's frequencies weigh in front of a patient."""
+        judge = self.pipeline.room.evidence
+        if judge is None:
+            raise RuntimeError("a patient is weighed by the graph's frequencies, and this room has none")
+        return judge
+
+    def annotated(self, curie: str) -> bool:
+        """Whether a source says what the disease (canonical CURIE) looks like, so that it can be a candidate."""
+        diseases, node = self.pipeline.room.disease, self.graph.node(curie)
+        at = int(np.searchsorted(diseases, node))
+        return at < len(diseases) and int(diseases[at]) == node
+
+    def compared(self, one: str, other: str) -> tuple[Comparison, ...]:
+        """What each finding of the case weighs for ``one`` and, as ``weight_for_first``, for ``other`` (canonical
+        CURIEs of annotated diseases), by falling difference: what speaks most for ``one`` comes first."""
+        names = list(dict.fromkeys([*self.standings, one, other]))
+        found = self.pipeline.search.search(self.case, names, embedding=self.embedding)
+        scored = self._scored(self.lay_out(self.case, names, found), found)
+        place, second = scored.place(one), scored.place(other)
+        if place is None or second is None:
+            raise RuntimeError(f"{one} and {other} were laid out and are not among the candidates")
+        return tuple(reversed(self._comparisons(scored, place, second)))
+
     # --- why
 
     def why(self, disease: str | None = None) -> Why:
@@ -124,7 +160,7 @@ class Explainer:
         """The disease (canonical CURIE) without several pieces of its evidence at once."""
         case = self.case
         for piece in pieces:
-            case = case.without(piece.reference) if piece.kind in ("finding", "person") else case
+            case = case.without(piece.reference) if piece.kind in ("finding", "person", "words") else case
         workup = self.lay_out(case, [disease])
         candidate = workup.candidates[0]
         gone = {(p.kind, p.reference) for p in pieces}
@@ -322,9 +358,12 @@ class Explainer:
             names = [c for c, _ in self.pipeline.room.shortlist(case, SHORTLIST)] + [also]
             found = self.pipeline.search.search(case, names, embedding=self.embedding)
             workup = self.lay_out(case, names, found)
+        return self._scored(workup, found)
+
+    def _scored(self, workup: Workup, found: Retrieved) -> _Scored:
         scores = self.pipeline.scorer.scores([Question(workup=workup, candidate=c) for c in workup.candidates])
         order = sorted(range(len(scores) - 1), key=lambda i: (-scores[i], workup.candidates[i].curie))
-        calibration = self.pipeline.calibrations.of(case.worded)
+        calibration = self.pipeline.calibrations.of(workup.case.worded)
         return _Scored(
             workup=workup,
             found=found,

@@ -68,3 +68,45 @@ def test_a_folder_without_images(whydx: Whydx, tmp_path: Path) -> None:
     ran = whydx("detect", tmp_path, "--home", tmp_path)
     assert ran.status == 1
     assert "no images in this folder" in ran.err
+
+
+def test_measurements_stand_in_the_table_and_in_json(whydx: Whydx, folder: Path, tmp_path: Path) -> None:
+    ran = whydx("detect", folder / "a.dcm", "--format", "json", "--home", tmp_path)
+    (row,) = json.loads(ran.out)
+    ratio = next(m for m in row["measurements"] if m["name"] == "cardiothoracic ratio")
+    assert 0.3 < ratio["value"] < 0.7
+    assert ratio["usual"] == (ratio["value"] <= ratio["high"])
+    table = whydx("detect", folder / "a.dcm", "--home", tmp_path).out
+    assert f"cardiothoracic ratio {ratio['value']:.2f} (usual: at most {ratio['high']:.2f}" in table
+
+
+def test_a_lateral_film_beside_a_frontal_one(whydx: Whydx, folder: Path, tmp_path: Path) -> None:
+    lateral = _said_to_be_lateral(folder / "a.dcm", tmp_path / "lateral.dcm")
+    ran = whydx("detect", folder / "a.dcm", lateral, "--format", "json", "--home", tmp_path)
+    assert ran.status == 0, ran.err
+    assert [row["refused"] for row in json.loads(ran.out)] == [None, "lateral_view"]
+    alone = whydx("detect", lateral, lateral, "--format", "json", "--home", tmp_path)
+    assert alone.status == 1
+    assert "lateral_view" in alone.err
+
+
+def test_exports_have_no_suffixes(whydx: Whydx, folder: Path, tmp_path: Path) -> None:
+    place = tmp_path / "cd" / "S1"
+    place.mkdir(parents=True)
+    (place / "IM0001").write_bytes((folder / "a.dcm").read_bytes())
+    (place / "IM0002.IMA").write_bytes((folder / "a.dcm").read_bytes())
+    (place / ".hidden").write_bytes((folder / "a.dcm").read_bytes())
+    (place / "readme").write_text("of the CD")
+    ran = whydx("detect", tmp_path / "cd", "--format", "jsonl", "--home", tmp_path)
+    rows = [json.loads(line) for line in ran.out.splitlines()]
+    assert [Path(row["image"]).name for row in rows] == ["IM0001", "IM0002.IMA"]
+    assert not any(row["refused"] for row in rows)
+
+
+def _said_to_be_lateral(source: Path, path: Path) -> Path:
+    import pydicom
+
+    data = pydicom.dcmread(source)
+    data.ViewPosition, data.SOPInstanceUID = "LEFT LATERAL", "1.2.3.9"
+    data.save_as(path)
+    return path

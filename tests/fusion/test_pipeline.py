@@ -265,3 +265,20 @@ def test_a_diagnosis_counts_with_its_kinds(pipeline: Pipeline) -> None:
     assert pneumonia.with_kinds > pneumonia.probability
     leaf = next(d for d in report.diagnoses if d.concept.curie == graph.find("pneumococcal pneumonia"))
     assert leaf.with_kinds is None
+
+
+def test_a_lateral_film_beside_a_frontal_one_is_passed_over_with_a_word(pipeline: Pipeline, tmp_path: Path) -> None:
+    import pydicom
+
+    from vision.phantom.radiograph import write_phantom
+
+    frontal = write_phantom(tmp_path / "pa.dcm")
+    data = pydicom.dcmread(frontal)
+    data.ViewPosition, data.SOPInstanceUID = "LL", "1.2.3.9"
+    data.save_as(tmp_path / "lat.dcm")
+    both = pipeline.intake.gather(Patient(images=(tmp_path / "lat.dcm", frontal)))
+    alone = pipeline.intake.gather(Patient(images=(frontal,)))
+    assert both.findings == alone.findings
+    assert any(line.startswith("lat.dcm is refused (lateral_view)") for line in both.warnings)
+    with pytest.raises(InputError, match="lateral_view"):
+        pipeline.intake.gather(Patient(images=(tmp_path / "lat.dcm",)))

@@ -37,3 +37,15 @@ def test_box_is_drawn_in_pixels_of_the_image() -> None:
     assert image[5, 10].tolist() == [255, 64, 32]
     assert image[20, 30].tolist() == [255, 64, 32]
     assert image[30, 50].tolist() != [255, 64, 32]
+
+
+def test_outlines_are_a_blue_line_where_they_cross_a_half() -> None:
+    share = np.zeros((20, 30), np.float32)
+    share[5:15, 10:20] = 1
+    image = decoded(draw(PIXELS, [], {}, {"heart": share}))
+    blue = (image == [64, 160, 255]).all(2)
+    rows, columns = np.nonzero(blue)
+    assert (rows.min(), rows.max()) == (10, 29)
+    assert (columns.min(), columns.max()) == (20, 39)
+    assert not blue[15:25, 25:35].any()  # a line, not an area
+    assert not blue[0].any()

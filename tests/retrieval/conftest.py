@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Iterator
 
 import pytest
 
@@ -41,6 +42,9 @@ class WordLinker:
                 )
             )
         return tuple(found)
+
+    def link_all(self, texts: Iterable[str]) -> Iterator[tuple[ConceptMatch, ...]]:
+        return map(self.link, texts)
 
 
 @pytest.fixture(scope="session")

@@ -16,10 +16,11 @@ from numpy.typing import NDArray
 
 from vision.datasets.folder import assessed, fingerprint, load_grey, read, truth
 from vision.datasets.record import Record
-from vision.detector import EMBEDDING_DIM, FORMAT, Detector, Raw, networks
+from vision.detector import EMBEDDING_DIM, Detector, Raw, networks
 from vision.finding import LABELS
 from vision.folds import patient_key
 from vision.intensity import resize, standardise
+from vision.manifest import FORMAT
 from vision.quality import LOW_RESOLUTION
 from vision.training.calibration import FALSE_ALARMS, fit_box_cut, fit_by_resolution, operating_point
 from vision.training.fit import OUTPUTS, Trained

@@ -52,6 +52,8 @@ _AMOUNTS = frozenset(
 )
 _LASTING = frozenset(["for", "x", "since", "over"])
 _LOOK_BACK = frozenset(["denied", "absent", "excluded", "out", "resolved", "cleared", "negative", "neg", "nil", "gone"])
+# What an item of a list of results ends with that is there: "Quantiferon positive, smear negative".
+_FOUND = frozenset(["positive", "elevated", "raised", "high", "reactive", "detected", "present"])
 _SAID_NO = frozenset(["denied", "absent", "none", "negative", "excluded", "nil"])
 _DENYING = frozenset(["no", "not", "never", "without", "any", "nor", "un", "non", "longer"])
 _TREATMENT = frozenset(
@@ -315,6 +317,8 @@ def _reaches_back(words: list[str], hits: list[Hit], hit: Hit, mention_end: int)
         if mention_end <= other.first < hit.first and other.trigger.effect in _ENDS:
             return False
     between = words[mention_end : hit.first]
+    if hit.trigger.effect == "absent" and any(a in _FOUND and b in _ITEM_ENDS for a, b in pairwise(between)):
+        return False
     if len(words[hit.first : hit.last]) == 1 and words[hit.first] in _ALONE:
         after = words[hit.last] if hit.last < len(words) else "."
         if after.isalnum() and after not in (

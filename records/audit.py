@@ -1,0 +1,125 @@
+"""The audit trail: a hash-chained record of every diagnosis, without anything that identifies a patient.
+
+A record holds when, a digest of what was given, the SHA-256 of the report's JSON, and what the answer depends on. The
+digest is salted anew each time, so that nobody can tell from two records that a patient came twice, nor look a note up
+among digests made beforehand; who has the inputs can prove that they are those.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import secrets
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from errors import InputError, WhydxError
+from fusion.intake import Patient
+from records import chain
+from records.lines import canonical
+
+NAME = "audit.jsonl"
+_SOFTWARE = ("torch", "numpy")
+_NOT_VERSIONS = ("setting",)  # of the report's provenance: an input, not a version
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inputs:
+    """What a diagnosis was asked with, as `whydx.Whydx.diagnose` takes it."""
+
+    images: Sequence[Path] = ()
+    note: str | None = None
+    present: Sequence[str] = ()
+    absent: Sequence[str] = ()
+    age: float | None = None
+    sex: str | None = None
+    setting: str = "neutral"
+    k: int = 5
+
+    @classmethod
+    def of(cls, patient: Patient, k: int) -> Inputs:
+        given = {field.name: getattr(patient, field.name) for field in fields(patient)}
+        return cls(**given, k=k)
+
+    def digest(self, salt: str) -> str:
+        """SHA-256 of the salt and all of it, images by the SHA-256 of their bytes. Raises OSError when one cannot be
+        read."""
+        images = []
+        for path in self.images:
+            with path.open("rb") as file:
+                images.append(hashlib.file_digest(file, "sha256").hexdigest())
+        given = {
+            "images": images,
+            "note": self.note,
+            "present": list(self.present),
+            "absent": list(self.absent),
+            "age": self.age,
+            "sex": self.sex,
+            "setting": self.setting,
+            "k": self.k,
+        }
+        return hashlib.sha256(f"{salt}\n{canonical(given)}".encode()).hexdigest()
+
+    @property
+    def shape(self) -> dict[str, int]:
+        """How much of each kind was given."""
+        return {
+            "images": len(self.images),
+            "notes": int(self.note is not None),
+            "findings": len(self.present) + len(self.absent),
+        }
+
+
+def answer_digest(text: str) -> str:
+    """SHA-256 of a report's JSON."""
+    return hashlib.sha256(text.encode("utf-8")).hexdigest()
+
+
+def versions(provenance: Mapping[str, str]) -> dict[str, str]:
+    """What an answer depends on: the fingerprints of its report, and the software."""
+    from importlib.metadata import version
+
+    found = {name: value for name, value in provenance.items() if name not in _NOT_VERSIONS}
+    software = {name: str(sys.modules[name].__version__) for name in _SOFTWARE if name in sys.modules}
+    return found | software | {"whydx": version("whydx"), "python": sys.version.split()[0]}
+
+
+def leave(home: Path, inputs: Inputs, report_json: str, provenance: Mapping[str, str]) -> None:
+    """Leave a record of a diagnosis in the home. A home that cannot be written to gets none: it is logged, and the
+    diagnosis stands."""
+    try:
+        salt = secrets.token_hex(16)
+        chain.add(
+            home / NAME,
+            {
+                "time": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+                "event": "diagnose",
+                "given": inputs.shape,
+                "salt": salt,
+                "inputs": inputs.digest(salt),
+                "answer": answer_digest(report_json),
+                "versions": versions(provenance),
+            },
+        )
+    except (OSError, WhydxError) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        logging.getLogger("whydx").warning("no audit record is left: %s", reason)
+
+
+def find(home: Path, sequence: int) -> dict[str, Any]:
+    """The record with this number. Raises InputError when there is none."""
+    found = next((row for _, row in chain.records(home / NAME) if row and row["sequence"] == sequence), None)
+    if found is None:
+        raise InputError("no such audit record", value=sequence, run="whydx audit show")
+    return found
+
+
+def differing(record: Mapping[str, Any], now: Mapping[str, str]) -> dict[str, tuple[str, str]]:
+    """Name → (then, now) of what an answer depends on and is not what it was."""
+    then: Mapping[str, str] = record["versions"]
+    names = sorted({*then, *now})
+    return {n: (then.get(n, "none"), now.get(n, "none")) for n in names if then.get(n) != now.get(n)}

@@ -1,0 +1,170 @@
+"""Outlining the organs: the shipped members' average, and how far to trust it.
+
+Each member was fitted without one fold of patients. What is no frontal film gets outlines too; they are told by their
+shapes and by the members' disagreement: a Mahalanobis distance from the outlines of frontal films of another hospital
+(Lee et al. 2018, arXiv 1807.03888).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from errors import ArtifactError
+from vision.anatomy.measures import INSIDE, Measurement, largest_part, measure, span
+from vision.anatomy.organs import ORGANS, SIDE
+from vision.intensity import resize, standardise
+
+if TYPE_CHECKING:
+    from vision.anatomy.network import Outliner
+
+WEIGHTS = Path(__file__).resolve().parent.parent / "weights"
+NAME = "anatomy"
+FORMAT = 1
+_REFIT = "whydx train anatomy"
+_BATCH = 8
+TRAITS = 3 * 8 + 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Outlines:
+    """The organs of one film. ``shares`` (3, 128, 128) float32 in [0, 1], in ORGANS order, over the upright picture.
+    ``distance`` from what is usual, 1 being the limit of trust.
+    """
+
+    shares: NDArray[np.float32]
+    distance: float
+
+    @property
+    def trusted(self) -> bool:
+        return self.distance <= 1
+
+
+class Anatomy:
+    """The members, the usual traits (``mean``, ``precision``), and the manifest, which holds limits and ranges."""
+
+    def __init__(
+        self, members: Sequence[Outliner], usual: Mapping[str, NDArray[np.float32]], manifest: Mapping[str, Any]
+    ) -> None:
+        self.members, self._usual, self.manifest = tuple(members), usual, manifest
+
+    @classmethod
+    def open(cls, folder: Path | None = None) -> Anatomy:
+        """Load ``anatomy.safetensors`` after checking it against ``anatomy.json``. Raises ArtifactError when either is
+        missing, damaged or of another format.
+        """
+        from safetensors import SafetensorError
+        from safetensors.torch import load
+
+        file = (folder or WEIGHTS) / f"{NAME}.safetensors"
+        try:
+            manifest = json.loads(file.with_suffix(".json").read_text(encoding="utf-8"))
+            data = file.read_bytes()
+            if manifest["format"] != FORMAT or manifest["sha256"] != hashlib.sha256(data).hexdigest():
+                raise ValueError("hash or format differs")
+            tensors = load(data)
+            usual = {k: tensors.pop(k).float().numpy() for k in ("mean", "precision")}
+            if usual["mean"].shape != (TRAITS,) or usual["precision"].shape != (TRAITS, TRAITS):
+                raise ValueError("shapes differ")
+            members = networks(tensors, int(manifest["members"]))
+        except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
+            raise ArtifactError("the anatomy model is missing or damaged", value=file, run=_REFIT) from error
+        return cls(members, usual, manifest)
+
+    def outline(self, pictures: Sequence[NDArray[np.float32]]) -> list[Outlines]:
+        """For each upright picture (H, W) in [0, 1], its outlines."""
+        found = []
+        for each in members_shares(self.members, pictures):
+            shares = each.mean(0)
+            away = traits(each) - self._usual["mean"]
+            distance = float(np.sqrt(away @ self._usual["precision"] @ away / TRAITS))
+            found.append(Outlines(shares=shares, distance=distance / float(self.manifest["most_distance"])))
+        return found
+
+    def reason(self, outlines: Outlines) -> str | None:
+        """The code of why a picture with these outlines is refused, or None: nothing that looks like two lungs and a
+        heart in their places.
+        """
+        return "not_a_chest_radiograph" if outlines.distance > float(self.manifest["refused_beyond"]) else None
+
+    def measurements(self, outlines: Outlines, *, view: str = "", age: float | None = None) -> tuple[Measurement, ...]:
+        """What is measured on trusted outlines; nothing on others."""
+        limits = {name: (pair[0], pair[1]) for name, pair in self.manifest["usual"].items()}
+        return measure(outlines.shares, limits, view=view, age=age) if outlines.trusted else ()
+
+
+def networks(tensors: Mapping[str, Any], count: int) -> list[Outliner]:
+    """The members of ``tensors`` ("0/…", "1/…"), for evaluation. Raises RuntimeError when they do not fit."""
+    import torch
+
+    from vision.anatomy.network import Outliner
+
+    members = []
+    for i in range(count):
+        member = Outliner()
+        own = {k.partition("/")[2]: t for k, t in tensors.items() if k.startswith(f"{i}/")}
+        member.load_state_dict({k: t.float() if t.is_floating_point() else t for k, t in own.items()})
+        members.append(member.eval().to(memory_format=torch.channels_last))  # type: ignore[call-overload]
+    return members
+
+
+def members_shares(members: Sequence[Outliner], pictures: Sequence[NDArray[np.float32]]) -> list[NDArray[np.float32]]:
+    """For each picture the maps of each member, (members, 3, 128, 128) in [0, 1]."""
+    import torch
+
+    found: list[NDArray[np.float32]] = []
+    for start in range(0, len(pictures), _BATCH):
+        x = np.stack([standardise(resize(p, SIDE)) for p in pictures[start : start + _BATCH]])
+        with torch.inference_mode():
+            given = torch.from_numpy(x)[:, None].contiguous(memory_format=torch.channels_last)
+            said = torch.stack([member(given).sigmoid() for member in members], 1)
+        found += list(said.numpy().astype(np.float32))
+    return found
+
+
+def traits(each: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(TRAITS,) of one film's maps (members, 3, S, S): of each organ the size, place, spread and edges relative to the
+    lungs' box, the share of its largest part, its sharpness; and how far the members agree (Dice with the mean).
+    """
+    shares = each.mean(0)
+    lungs = shares[:2].max(0)
+    across, down = span(lungs, 1) or (0.0, 1.0), span(lungs, 0) or (0.0, 1.0)
+    width, height = max(across[1] - across[0], 0.05), max(down[1] - down[0], 0.05)
+    size = shares.shape[-1]
+    places = (np.arange(size) + 0.5) / size
+    row = []
+    for share in shares:
+        total = float(share.sum()) + 1e-3
+        x, y = float(share.sum(0) @ places) / total, float(share.sum(1) @ places) / total
+        spread_x = np.sqrt(max(float(share.sum(0) @ (places - x) ** 2) / total, 0))
+        spread_y = np.sqrt(max(float(share.sum(1) @ (places - y) ** 2) / total, 0))
+        inside = share >= INSIDE
+        whole = float(inside.sum()) + 1e-3
+        row += [
+            np.log(total / size**2 / (width * height) + 1e-3),
+            (x - across[0]) / width,
+            (y - down[0]) / height,
+            spread_x / width,
+            spread_y / height,
+            float((largest_part(share) >= INSIDE).sum()) / whole,
+            float(np.abs(2 * share[share > 0.05] - 1).mean()) if (share > 0.05).any() else 0.0,
+            np.log(whole / size**2 + 1e-3),
+        ]
+    mean = shares >= INSIDE
+    for organ in range(len(ORGANS)):
+        overlap = [dice(member[organ] >= INSIDE, mean[organ]) for member in each]
+        row.append(float(np.mean(overlap)))
+    return np.array(row, np.float32)
+
+
+def dice(one: NDArray[np.bool_], other: NDArray[np.bool_]) -> float:
+    """Twice what both have over the sum; 1 when both are empty."""
+    total = int(one.sum()) + int(other.sum())
+    return 2 * int((one & other).sum()) / total if total else 1.0
