@@ -120,7 +120,8 @@ class Names:
 
     def mentioned(self, question: str) -> tuple[list[str], list[str]]:
         """The diseases and the findings that a question names, in its words and order; a finding of the case is one."""
-        diseases, findings = [], []
+        diseases: list[str] = []
+        findings: list[str] = []
         for match in self._linked(question):
             curie = self.graph.resolve(match.concept.curie)
             (findings if curie in self._case or not self._is_disease(curie) else diseases).append(match.mention)

@@ -130,7 +130,7 @@ def _steps(topic: Topic, words: str | None, kinds: Sequence[StepKind]) -> Iterab
         asked = open_ones or [replace(topic.first, conformal_member=True)]
     kind = {part: s.kind for d in asked for s in chest.next_steps(_codes(d.concept)) for part in s.text.split("; ")}
     graph = topic.explainer.graph
-    steps, left_out = next_steps.fitted(asked, topic.report.findings, topic.report.age, graph)
+    steps, left_out = next_steps.fitted(asked, topic.report.findings, (), topic.report.age, graph)
     steps = tuple(step for step in steps if kind[step.text.split("; ")[0]] in kinds)
     left_out = tuple(left for left in left_out if kind[left.text] in kinds)
     if not steps and not left_out:
