@@ -39,7 +39,7 @@ STAGES: tuple[tuple[str, ...], ...] = (
 ROOMS: dict[str, tuple[tuple[str, ...], ...]] = {
     "kg": (("kg.export",), ("kg",)),
     "reports": (("reports.dicom",), ("reports",)),
-    "fusion": (("fusion.dialogue",), ("fusion.training", "fusion.why"), ("fusion",)),
+    "fusion": (("fusion.dialogue",), ("fusion.evaluation", "fusion.training", "fusion.why"), ("fusion",)),
     "vision": (
         ("vision.training",),
         ("vision.evaluate",),
@@ -48,7 +48,7 @@ ROOMS: dict[str, tuple[tuple[str, ...], ...]] = {
         ("vision.anatomy",),
         ("vision.intake", "vision.intensity"),
     ),
-    "retrieval": (("retrieval.collection",), ("retrieval",)),
+    "retrieval": (("retrieval.collection", "retrieval.evaluation"), ("retrieval",)),
     "ontologies": (
         ("ontologies.linking", "ontologies.merging"),
         ("ontologies.linking.context",),

@@ -32,7 +32,7 @@ import numpy as np
 
 from benchmarks.machine import stamp
 from fusion.branch import Branch, Candidate
-from fusion.evaluate import SHORTLIST, CaseRanker
+from fusion.evaluation.published import SHORTLIST, CaseRanker
 from fusion.patients import in_validation, read_cases, to_case
 from fusion.pipeline import Pipeline
 from fusion.prior import layer_diseases

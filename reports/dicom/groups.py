@@ -26,7 +26,6 @@ from vision.finding import Finding, in_words
 
 if TYPE_CHECKING:
     from highdicom.sr import (
-        AlgorithmIdentification,
         ContentItem,
         FindingSite,
         ImageRegion,
@@ -45,7 +44,6 @@ class Groups:
 
     space: uuid.UUID
     version: str
-    provenance: Mapping[str, str]
     images: Mapping[str, Source]
 
     def of(self, report: DiagnosticReport) -> list[Group]:
@@ -114,6 +112,7 @@ class Groups:
         box: Finding | None = None,
     ) -> Group:
         from highdicom.sr import (
+            AlgorithmIdentification,
             Measurement,
             MeasurementsAndQualitativeEvaluations,
             PlanarROIMeasurementsAndQualitativeEvaluations,
@@ -126,7 +125,7 @@ class Groups:
             "tracking_identifier": TrackingIdentifier(uid=uid(self.space, name), identifier=name),
             "finding_category": coded(category),
             "finding_type": coded(finding),
-            "algorithm_id": self._algorithm(),
+            "algorithm_id": AlgorithmIdentification(name=NAME, version=self.version),
             "finding_sites": [_site(site, side) for site, side in sites] or None,
             "qualitative_evaluations": [QualitativeEvaluation(coded(n), coded(v)) for n, v in answers] or None,
         }
@@ -145,13 +144,6 @@ class Groups:
         # highdicom's evaluations are codes alone; the templates have texts too (TID 1501 and 1410, "$QualText").
         group[0].ContentSequence.extend(said(texts))
         return group
-
-    def _algorithm(self) -> AlgorithmIdentification:
-        """TID 4019; the parameters are the versions and hashes that the report was made with."""
-        from highdicom.sr import AlgorithmIdentification
-
-        made_with = [printable(f"{name} {value}") for name, value in sorted(self.provenance.items()) if value]
-        return AlgorithmIdentification(name=NAME, version=self.version, parameters=made_with or None)
 
 
 def uid(space: uuid.UUID, name: str) -> str:

@@ -23,7 +23,7 @@ from reports.dicom import coding
 from reports.dicom.coding import Named, coded
 from reports.dicom.groups import NAME, Groups, said, uid
 from reports.dicom.source import Source, check
-from reports.json import dumps
+from reports.json import dumps, loads
 from reports.plain import printable
 from reports.table import DISCLAIMER, understanding
 
@@ -62,7 +62,8 @@ class DicomSrReporter:
         from highdicom.coding_schemes import CodingSchemeIdentificationItem
         from highdicom.sr import Comprehensive3DSR
 
-        report = without_controls(report)
+        # With the digits of the JSON, which UIDs are made from: a saved report gives the file of the one it was.
+        report = without_controls(loads(dumps(report)))
         check(report, self._images)
         day, time = self._moment()
         space = self._space(report, day)
@@ -149,7 +150,7 @@ class DicomSrReporter:
             content = MeasurementReport(
                 observation_context=ObservationContext(observer_device_context=observer),
                 procedure_reported=coded(coding.IMAGING),
-                imaging_measurements=Groups(space, made_by, report.provenance, images).of(report),
+                imaging_measurements=Groups(space, made_by, images).of(report),
                 title=codes.DCM.ImagingMeasurementReport,
                 referenced_images=[image.header for image in self._images],
             )
@@ -181,6 +182,8 @@ def _remarks(report: DiagnosticReport) -> Iterable[tuple[Named, str]]:
         yield coding.RECOMMENDATION, printable(f"{step.text} [{step.disease}; {step.reference}]")
     for left in report.left_out:
         yield coding.COMMENT, printable(f"Not suggested: {left.objection} [{left.disease}; {left.reference}]")
+    for name, value in sorted(report.provenance.items()):  # once, not in each group: they are the same in all
+        yield coding.MADE_WITH, printable(f"{name} {value}")
 
 
 def _age(years: float | None, identified: bool) -> str:

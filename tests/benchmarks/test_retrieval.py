@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from benchmarks.retrieval import AVERAGE, BEFORE, FAMILIES, Setting, chosen, gain, left_out, measure, part_of
-from retrieval.beir import JudgedCollection
+from retrieval.evaluation.beir import JudgedCollection
 
 GOOD, BAD = Setting(0.2, 0.2), Setting(0.0, 0.4)
 

@@ -40,8 +40,8 @@ def stage(home: Path) -> Any:
 @pytest.mark.parametrize(("name", "right"), [("dialogue.tsv", 80), ("untuned.tsv", 38), ("fresh.tsv", 28)])
 def test_the_scripts_are_answered(stage: Any, name: str, right: int) -> None:
     """``dialogue.tsv`` was written before the patterns, which were tuned on it (74 of 80 at first). ``untuned.tsv`` was
-    asked once (21 of 40, others refused) and led to the cues; ``fresh.tsv`` was asked after those (30 of 40) and led
-    to two corrected patterns and nothing else."""
+    asked once (21 of 40, the others refused) and led to the cues; ``fresh.tsv`` was asked after those (30 of 40) and
+    led to two corrected patterns and nothing else."""
     lines = script.lines(name)
     wrong = [w for line in lines if (w := stage.wrong(line))]
     assert len(lines) - len(wrong) >= right, "\n".join(wrong)

@@ -149,7 +149,7 @@ def test_the_command_says_what_it_left_out(
     assert last == "added release (snomed) (3 rows of absent concepts left out); run: whydx index build"
     (row,) = json.loads(whydx("ontology", "list", "--format", "json", "--home", home).out)
     assert row["omitted"] == registry.entries(home)[0].omitted == 3
-    monkeypatch.setattr("commands.keeping.build", lambda *_, **__: ("graph", "linker"))
+    monkeypatch.setattr("commands.indexing.build", lambda *_, **__: ("graph", "linker"))
     said = whydx("index", "build", "--home", home).err.splitlines()
     assert said[0] == f"of release 3 rows are left out; to see which: whydx ontology add {release}"
 

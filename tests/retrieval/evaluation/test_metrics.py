@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from retrieval.metrics import averages, ndcg, recall, reciprocal_rank
+from retrieval.evaluation.metrics import averages, ndcg, recall, reciprocal_rank
 
 
 def test_ndcg_by_hand() -> None:

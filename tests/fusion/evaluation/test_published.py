@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from errors import InputError
-from fusion.evaluate import calibration_figures, evaluate_diagnose, in_split, rank_metrics
+from fusion.evaluation.published import calibration_figures, evaluate_diagnose, in_split, rank_metrics
 from fusion.patients import PublishedCase
 
 

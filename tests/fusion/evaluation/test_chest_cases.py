@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from errors import InputError
-from fusion.chest_cases import metrics, predictions, read_cases
+from fusion.evaluation.chest_cases import metrics, predictions, read_cases
 from reports.file import UnfinishedLines
 
 CASES = [

@@ -1,6 +1,6 @@
 """``whydx eval retrieve``: the literature search on a judged collection in BEIR layout.
 
-Files: `retrieval.beir`. Measures: `retrieval.metrics`, over the queries that qrels judge.
+Files: `retrieval.evaluation.beir`. Measures: `retrieval.evaluation.metrics`, over the queries that qrels judge.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from errors import ArtifactError
 from indexes import manifest
 from indexes.lexical_index import LexicalIndex
 from indexes.ranking import best_rows, id_ranks
-from retrieval import beir
 from retrieval.encoder import Encoder
+from retrieval.evaluation import beir
+from retrieval.evaluation.metrics import averages
 from retrieval.feedback import DOCUMENTS, SHARE, moved
 from retrieval.hybrid import DEPTH
 from retrieval.literature import WEIGHTS
-from retrieval.metrics import averages
 from retrieval.rank_fusion import convex
 
 if TYPE_CHECKING:

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from errors import InputError
-from retrieval import evaluate
 from retrieval.document import Document
 from retrieval.encoder import Encoder
-from retrieval.evaluate import evaluate_retrieve
+from retrieval.evaluation import evaluate
+from retrieval.evaluation.evaluate import evaluate_retrieve
 from retrieval.hybrid import HybridIndex
 from retrieval.literature import WEIGHTS
 

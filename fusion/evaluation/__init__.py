@@ -1,0 +1,1 @@
+"""How well diagnoses are ranked: published patients, and chest patients in words or images."""

@@ -1,0 +1,1 @@
+"""How well papers are found: collections of judged questions in BEIR layout, and the measures."""
