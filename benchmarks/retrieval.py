@@ -2,11 +2,11 @@
 
 COLLECTION: a folder in BEIR layout (`retrieval.evaluation.beir`); by default three of the development data. Of each:
 nDCG@10 of BM25 alone, of pieces of words alone, of sentence vectors alone, of the mean of BM25 and vectors, of the
-fusion before (BM25 .4, vectors .6) and of the product today; then what the other collections would have chosen for it, by their mean
-gain, from each family of settings: two parts, with pieces of words, with feedback, with both. Gains are over the fusion
-before, with the 95 % interval of a paired bootstrap over queries (2,000 resamples). Of a collection with more than
-``--queries`` judged queries so many are drawn (by the sha256 of their ids), and of its documents theirs and others up
-to ``--documents``. ``floor``: the share of the judged queries that the relevance floor would turn away.
+fusion before (BM25 .4, vectors .6) and of the product today; then what the other collections would have chosen for it,
+by their mean gain, from each family of settings: two parts, with pieces of words, with feedback, with both. Gains are
+over the fusion before, with the 95 % interval of a paired bootstrap over queries (2,000 resamples). Of a collection
+with more than ``--queries`` judged queries so many are drawn (by the sha256 of their ids), and of its documents theirs
+and others up to ``--documents``. ``floor``: the share of the judged queries that the relevance floor would turn away.
 """
 
 from __future__ import annotations

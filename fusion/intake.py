@@ -122,7 +122,7 @@ class Intake:
             embedding=detections[0].embedding if detections else None,
             warnings=tuple(warnings),
             understanding=understanding(patient.note, self._read(patient.note)) if patient.note else None,
-            past=self._past(patient.note) if patient.note else (),
+            past=self.past(patient.note) if patient.note else (),
         )
 
     def recall(self, report: DiagnosticReport, images: Sequence[Path] = (), note: str | None = None) -> Recalled:
@@ -234,7 +234,7 @@ class Intake:
         curie = NORMAL if finding.label == NO_FINDING else LABEL_CURIES[finding.label]
         return replace(finding, concept=self.graph.concept(curie))
 
-    def _past(self, note: str) -> tuple[str, ...]:
+    def past(self, note: str) -> tuple[str, ...]:
         once = {m.concept.curie for m in self._read(note) if m.context == "history" and m.presence == "not assessed"}
         return tuple(sorted(self.graph.resolve(curie) for curie in once if curie in self.graph))
 

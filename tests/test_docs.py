@@ -156,6 +156,8 @@ def test_command_runs(
         (desk / "report.json").write_bytes(request.getfixturevalue("saved_report").read_bytes())
     if line.startswith(("whydx feedback", "whydx audit")):  # written to, so not to the home that the tests share
         monkeypatch.setenv("WHYDX_HOME", str(beside(home, desk / "own")))
+    if line.startswith("whydx feedback --"):  # there is something to count, draw and export
+        assert whydx("feedback", "report.json", "--accept").status == 0
     if line.startswith(("whydx ontology add", "whydx ontology list")):
         monkeypatch.setenv("WHYDX_HOME", str(desk / "home"))
     if "--collection" in line or line.startswith(COLLECTIONS):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
@@ -82,8 +83,10 @@ def listed(topic: Topic, _: Slots, __: str) -> Iterable[Sentence]:
     yield Sentence(text=f"{'; '.join(said)}.", rests_on=RANKING)
 
 
-def sure(topic: Topic, slots: Slots, _: str) -> Iterable[Sentence]:
+def sure(topic: Topic, slots: Slots, said: str) -> Iterable[Sentence]:
     report, words = topic.report, slots.get("disease")
+    if words is None and re.search(r"\b(?:it|this|that)\b", said, re.I):
+        words = "it"
     on = f"calibrated on {report.provenance.get('calibration', 'no patients that the report names')}"
     if words and bare(words).lower() in ("none of these", "none of them", "none", "something else", "another disease"):
         yield Sentence(text=f"None of these: {percent(report.none_of_these)}.", rests_on=on)
@@ -120,8 +123,8 @@ def treatment(topic: Topic, slots: Slots, _: str) -> Iterable[Sentence]:
 
 
 def _steps(topic: Topic, words: str | None, kinds: Sequence[StepKind]) -> Iterable[Sentence]:
-    """The steps of the disease that is named, or of the first that cannot be ruled out, else of the first, fitted to
-    the patient as the report's are (`fusion.next_steps`)."""
+    """The steps of the disease that is named, or of the first that cannot be ruled out, else of the first. Those that
+    the report has are the report's, which was fitted with the whole note; others are fitted here the same way."""
     if words:
         named = topic.disease(words, kinds=True)
         asked = [Diagnosis(concept=named, probability=0.0, rank=1, score=0.0, conformal_member=True)]
@@ -129,18 +132,25 @@ def _steps(topic: Topic, words: str | None, kinds: Sequence[StepKind]) -> Iterab
         open_ones = [d for d in topic.report.diagnoses[: next_steps.FIRST] if d.conformal_member]
         asked = open_ones or [replace(topic.first, conformal_member=True)]
     kind = {part: s.kind for d in asked for s in chest.next_steps(_codes(d.concept)) for part in s.text.split("; ")}
-    graph = topic.explainer.graph
-    steps, left_out = next_steps.fitted(asked, topic.report.findings, (), topic.report.age, graph)
-    steps = tuple(step for step in steps if kind[step.text.split("; ")[0]] in kinds)
-    left_out = tuple(left for left in left_out if kind[left.text] in kinds)
+    explainer, report = topic.explainer, topic.report
+    reported = {s.disease for s in report.next_steps} | {left.disease for left in report.left_out}
+    others = [d for d in asked if d.concept.name not in reported]
+    names = {d.concept.name for d in asked}
+    past = explainer.pipeline.intake.past(topic.note) if topic.note else ()
+    steps, left_out = next_steps.fitted(others, report.findings, past, report.age, explainer.graph)
+    steps = (*(s for s in report.next_steps if s.disease in names), *steps)
+    left_out = (*(left for left in report.left_out if left.disease in names), *left_out)
+    steps = tuple(step for step in steps if kind.get(step.text.split("; ")[0], kinds[0]) in kinds)
+    left_out = tuple(left for left in left_out if kind.get(left.text, kinds[0]) in kinds)
     if not steps and not left_out:
-        names = ", ".join(d.concept.name for d in asked)
-        raise CannotAnswer(f"The curated layer has no {' or '.join(kinds)} for {names}.")
+        raise CannotAnswer(f"The curated layer has no {' or '.join(kinds)} for {', '.join(sorted(names))}.")
     for step in steps:
-        said = f"{step.disease}, {kind[step.text.split('; ')[0]]}: {step.text}."
-        yield Sentence(text=said, rests_on=step.reference)
+        what = kind.get(step.text.split("; ")[0], "step")
+        yield Sentence(text=f"{step.disease}, {what}: {step.text}.", rests_on=step.reference)
     for left in left_out:
         yield Sentence(text=f"{left.disease}, left out: {left.objection}.", rests_on=left.reference)
+    if others and topic.note is None and any(f.origin == "note" for f in report.findings):
+        yield Sentence(text="Without the note (--note), nothing of the past was looked at for this.", rests_on=REPORT)
 
 
 def _codes(concept: Concept) -> list[str]:

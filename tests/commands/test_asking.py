@@ -139,10 +139,11 @@ def test_a_replay_with_another_version_names_it(whydx: Whydx, desk: Path, case: 
     assert (ran.status, "torch 0.1 →" in ran.err) == (1, True)
 
 
-def test_a_home_that_cannot_be_written_to_still_diagnoses(whydx: Whydx, desk: Path) -> None:
+def test_a_home_that_cannot_be_written_to_still_diagnoses(
+    whydx: Whydx, desk: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     (desk / "audit.jsonl").mkdir()  # a user that may do anything cannot be locked out by permissions
     ran = whydx("diagnose", "--note", "fever and productive cough", "--home", desk)
     assert ran.status == 0
     assert "Differential" in ran.out
-    assert "no audit record is left" in ran.err
-    assert ran.err.count("\n") == 1
+    assert "no audit record is left" in caplog.text  # Python writes it to stderr where nobody handles logs
