@@ -18,6 +18,7 @@ from errors import ArtifactError, InputError
 from ontologies.concept import Presence
 from vision import localisation
 from vision.anatomy import outliner
+from vision.anatomy.large_heart import LABEL as LARGE_HEART
 from vision.anatomy.measures import Measurement
 from vision.anatomy.organs import ORGANS
 from vision.anatomy.outliner import Anatomy, Outlines
@@ -80,7 +81,8 @@ class Detector:
     """Shipped weights with their manifest: a few networks of one shape, each fitted on the patients outside its own
     fold, whose logits and maps are averaged, and a probe whose logits are added. Embeddings are the first network's.
     ``frontal`` tells what is no frontal chest radiograph; without it only headers and blank images are refused.
-    ``anatomy`` outlines lungs and heart, and refuses what has none; without it nothing is measured.
+    ``anatomy`` outlines lungs and heart, tells a large heart by their ratio, and refuses what has none; without it
+    nothing is measured, and the network tells that, too.
     ``fingerprint`` changes when any file but the anatomy's does. ``judges`` are the members that are asked for logits
     and maps (default: all).
     """
@@ -183,7 +185,7 @@ class Detector:
         return [
             self._refused(image, reason)
             if reason
-            else self._measured(image, self._describe(image, next(raw)), outlines.get(i))
+            else self._measured(image, self._describe(image, next(raw), outlines.get(i)), outlines.get(i))
             for i, (image, reason) in enumerate(zip(images, reasons, strict=True))
         ]
 
@@ -254,13 +256,17 @@ class Detector:
         zeros = np.zeros(EMBEDDING_DIM, dtype=np.float32)
         return Detection(findings=(), embedding=zeros, refused=reason, warnings=cautions(image))
 
-    def _describe(self, image: ImageInstance, raw: Raw) -> Detection:
+    def _describe(self, image: ImageInstance, raw: Raw, outlines: Outlines | None) -> Detection:
         height, width = image.pixels.shape
         low = min(height, width) < LOW_RESOLUTION
         probability = self.probabilities(raw.logits, low)
         slope, offset = self._platt(low)
         maps = sigmoid(raw.maps * slope[:, None, None] + offset[:, None, None]).astype(np.float32)
-        judged = self.judge(probability, low)
+        cuts: dict[str, float] = {}
+        heart = self._anatomy.large_heart(outlines, image.view_position, low) if self._anatomy and outlines else None
+        if heart is not None:  # measured, which tells it better than the network does
+            probability[LABELS.index(LARGE_HEART)], cuts[LARGE_HEART] = heart
+        judged = self.judge(probability, low, cuts)
         findings, peaks, boxes, heatmaps = [], {}, {}, {}
         for i, label in enumerate(LABELS):
             p, threshold, presence = judged[i]
@@ -293,7 +299,10 @@ class Detector:
         )
 
     def judge(
-        self, probabilities: NDArray[np.float64], low_resolution: bool = False
+        self,
+        probabilities: NDArray[np.float64],
+        low_resolution: bool = False,
+        other_cuts: Mapping[str, float] | None = None,
     ) -> tuple[tuple[float, float, Presence], ...]:
         """(probability, threshold, presence) of each label, in order, from one image's probabilities (15,).
 
@@ -301,12 +310,13 @@ class Detector:
         among equals) and all that reach their thresholds are present; the likeliest's threshold is lowered to its
         probability where it must be. If not, nothing is present, and a threshold that is reached is raised just above.
         Uncertain is what would be present if odds, the label's or the last output's, counted 1 / ``uncertain_odds``
-        times as much. Images of low resolution have an operating point of their own. Numbers are rounded to six digits.
+        times as much. Images of low resolution have an operating point of their own; ``other_cuts`` {label: threshold}
+        replace its thresholds. Numbers are rounded to six digits.
         """
         point = self.manifest["operating_points"][resolution(low_resolution)]
         least = self.manifest["uncertain_odds"]
         p = np.round(np.clip(probabilities[: len(LABELS)], 0, 1 - 2e-6), 6)
-        cuts = np.array([point["labels"][label] for label in LABELS])
+        cuts = np.array([{**point["labels"], **(other_cuts or {})}[label] for label in LABELS])
         ratio, likeliest = _odds(p) / _odds(cuts), int(p.argmax())
         anything = _odds(probabilities[-1]) / _odds(point["any_finding"])
         if anything >= 1:

@@ -18,9 +18,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from errors import ArtifactError
-from vision.anatomy.measures import INSIDE, Measurement, largest_part, measure, span
+from vision.anatomy.large_heart import LargeHeart
+from vision.anatomy.measures import INSIDE, Measurement, largest_part, measure, ratio, span
 from vision.anatomy.organs import ORGANS, SIDE
 from vision.intensity import resize, standardise
+from vision.manifest import resolution
 
 if TYPE_CHECKING:
     from vision.anatomy.network import Outliner
@@ -93,6 +95,16 @@ class Anatomy:
         heart in their places.
         """
         return "not_a_chest_radiograph" if outlines.distance > float(self.manifest["refused_beyond"]) else None
+
+    def large_heart(self, outlines: Outlines, view: str, low_resolution: bool) -> tuple[float, float] | None:
+        """How likely a reader calls this heart enlarged, and the probability from which it counts as that; None where
+        nothing is measured."""
+        value = ratio(outlines.shares) if outlines.trusted else None
+        fitted = self.manifest.get("large_heart", {}).get(resolution(low_resolution))
+        if value is None or fitted is None:
+            return None
+        curve = LargeHeart(**{name: fitted[name] for name in ("usual", "slope", "offset", "cut")})
+        return curve.probability(value, view), curve.cut
 
     def measurements(self, outlines: Outlines, *, view: str = "", age: float | None = None) -> tuple[Measurement, ...]:
         """What is measured on trusted outlines; nothing on others."""

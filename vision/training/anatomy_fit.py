@@ -18,13 +18,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from errors import InputError
+from vision.anatomy import large_heart
+from vision.anatomy.large_heart import LABEL as LARGE_HEART
 from vision.anatomy.measures import ratio
 from vision.anatomy.organs import ORGANS
 from vision.anatomy.outliner import FORMAT, NAME, TRAITS, members_shares, networks, traits
 from vision.datasets import outlines
 from vision.datasets.folder import load_grey, read
 from vision.datasets.outlines import Outlined
+from vision.datasets.record import Record
 from vision.folds import FOLDS
+from vision.manifest import resolution
+from vision.quality import LOW_RESOLUTION
 from vision.training.outlining_fit import Progress, Settings, fit
 
 if TYPE_CHECKING:
@@ -84,9 +89,15 @@ def release(
     if not records:
         raise InputError("no frontal films", value=", ".join(map(str, films)), expected="annotated radiographs")
     rows: list[NDArray[np.float32]] = []
+    ratios: list[float] = []
+    low: list[bool] = []
     for start in range(0, len(records), 16):
         pictures = [load_grey(r.path).astype(np.float32) / 255 for r in records[start : start + 16]]
-        rows += [traits(each) for each in members_shares(members, pictures)]
+        shares = members_shares(members, pictures)
+        rows += [traits(each) for each in shares]
+        values = [ratio(each.mean(0)) for each in shares]
+        ratios += [np.nan if value is None else value for value in values]
+        low += [min(picture.shape) < LOW_RESOLUTION for picture in pictures]
         if progress:
             progress("what is usual", len(rows), len(records))
     x = np.stack(rows).astype(np.float64)
@@ -94,6 +105,7 @@ def release(
     z = (x - mean) / spread
     precision = np.linalg.inv(np.cov(z.T) + _RIDGE * np.eye(TRAITS)) / np.outer(spread, spread)
     distance = np.sqrt(np.einsum("ni,ij,nj->n", x - mean, precision, x - mean) / TRAITS)
+    trusted = round(float(np.quantile(distance, _TRUSTED)) * _MARGIN, 4)
     usual = {"mean": torch.from_numpy(mean).float(), "precision": torch.from_numpy(precision).float()}
     payload = save({**tensors, **usual})
     manifest = {
@@ -101,11 +113,12 @@ def release(
         "sha256": hashlib.sha256(payload).hexdigest(),
         "organs": list(ORGANS),
         "members": FOLDS,
-        "most_distance": round(float(np.quantile(distance, _TRUSTED)) * _MARGIN, 4),
+        "most_distance": trusted,
         "refused_beyond": _REFUSED_BEYOND,
         "usual": {"left lung share": _left_share(known)},
         "films": {name: sum(f.source == name for f in known) for name in sorted({f.source for f in known})},
         "usual_from": {Path(str(w).partition(":")[2] or str(w)).name: len(read(w, split="train")) for w in films},
+        "large_heart": large_hearts(records, np.where(distance <= trusted, ratios, np.nan), np.array(low)),
         "settings": settings,
     }
     out.mkdir(parents=True, exist_ok=True)
@@ -117,6 +130,22 @@ def release(
         beside.write_bytes(content)
         os.replace(beside, out / name)
     return manifest
+
+
+def large_hearts(
+    records: Sequence[Record], ratios: NDArray[np.float64], low: NDArray[np.bool_]
+) -> dict[str, dict[str, Any]]:
+    """How a large heart is told by the ratio (n,; NaN: not measured), for films of each resolution that have readers'
+    labels with and without it: `vision.anatomy.large_heart.fit`."""
+    label = np.array([LARGE_HEART in r.labels for r in records])
+    judged = np.array([LARGE_HEART not in r.unknown for r in records])
+    views = np.array([(r.view or "").upper() for r in records])
+    found = {}
+    for is_low in (False, True):
+        mine = judged & (low == is_low) & ~np.isnan(ratios)
+        if len(set(label[mine])) == 2:
+            found[resolution(is_low)] = large_heart.fit(ratios[mine], label[mine], views[mine].tolist())
+    return found
 
 
 def _left_share(known: Sequence[Outlined]) -> list[float]:
