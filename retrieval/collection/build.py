@@ -27,7 +27,7 @@ from retrieval.concept_index import Ancestors
 from retrieval.document import Document
 from retrieval.encoder import Encoder
 from retrieval.hybrid import VERSION, HybridIndex, searched_text
-from retrieval.literature import LONGEST
+from retrieval.literature import LONGEST, RETRACTED
 from retrieval.where import FIELDS, FINDINGS_SEPARATOR
 
 if TYPE_CHECKING:
@@ -136,6 +136,7 @@ def build(
             "counts": {"images": len(looks) - refused.total(), "refused": dict(refused)},
             "columns": _columns(documents) if sources.kind == "cases" else {},
             "left_out": sorted(notes.left_out),
+            "retracted": sorted(d.doc_id for d in documents if d.metadata.get("status") == RETRACTED),
         },
         progress=progress,
     )

@@ -1,7 +1,7 @@
 """A researcher's papers: MEDLINE/PubMed XML, NBIB, RIS, PubTator, BEIR's corpus.jsonl, plain text; a reader a format.
 
 A paper with an abstract or a title becomes a record; the rest are left out. Its id is its PMID, else its DOI, else its
-number in its file or the name of its file.
+number in its file or the name of its file. MEDLINE and NBIB say when one was retracted.
 """
 
 from __future__ import annotations
@@ -16,11 +16,13 @@ from errors import InputError
 from ontologies.linking import pubtator
 from retrieval import medline
 from retrieval.collection.record import LARGEST_FILE, LARGEST_TEXT, Record
+from retrieval.literature import RETRACTED
 from retrieval.sentence import sentences
 
 _YEAR = re.compile(r"(?:18|19|20)\d\d")
 _NBIB = re.compile(r"([A-Z]{2,4}) *- (.*)")
 _LONGEST_TITLE = 200
+_RETRACTED = "Retracted Publication"
 Paper = tuple[str, str, str, Mapping[str, str]]  # id, title, abstract, journal and year
 
 
@@ -62,7 +64,8 @@ def text_of(path: Path, most: int = LARGEST_FILE) -> str:
 
 def _medline(path: Path, name: str) -> Iterator[Paper]:
     for citation in medline.read(path):
-        known = {"journal": citation.journal, "year": citation.year}
+        status = RETRACTED if citation.is_retracted else medline.fate(citation.corrections)
+        known = {"journal": citation.journal, "year": citation.year, "status": status}
         yield f"PMID:{citation.pmid}", citation.title, citation.abstract, known
 
 
@@ -89,7 +92,9 @@ def _nbib(path: Path, name: str) -> Iterator[Paper]:
         elif record:
             number += 1
             doi = next((i.split()[0] for i in record.get("LID", "").split("\n") if i.endswith("[doi]")), "")
-            known = {"journal": record.get("JT", record.get("TA", "")), "year": _year(record.get("DP", ""))}
+            status = RETRACTED if _RETRACTED in record.get("PT", "").split("\n") else ""
+            journal = record.get("JT", record.get("TA", ""))
+            known = {"journal": journal, "year": _year(record.get("DP", "")), "status": status}
             yield _id(record.get("PMID", ""), doi, name, number), record.get("TI", ""), record.get("AB", ""), known
             record, tag = {}, ""
 

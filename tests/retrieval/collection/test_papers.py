@@ -62,6 +62,16 @@ def of(path: Path) -> list[Record]:
     return list(papers.read(path, path.stem))
 
 
+def test_a_retracted_paper_is_marked(tmp_path: Path) -> None:
+    nbib = "PMID- 9\nTI  - Fraud\nPT  - Journal Article\nPT  - Retracted Publication\n"
+    (paper,) = of(saved(tmp_path / "a.nbib", nbib))
+    assert paper.metadata["status"] == "retracted"
+    correction = '<CommentsCorrections RefType="RetractionIn"><PMID>8</PMID></CommentsCorrections>'
+    listed = f"<CommentsCorrectionsList>{correction}</CommentsCorrectionsList></MedlineCitation>"
+    (paper,) = of(saved(tmp_path / "a.xml", MEDLINE.replace("</MedlineCitation>", listed)))
+    assert paper.metadata["status"] == "retracted"
+
+
 def test_nbib(tmp_path: Path) -> None:
     first, second = of(saved(tmp_path / "a.nbib", NBIB))
     assert (first.doc_id, first.title) == ("PMID:12345678", "Tension pneumothorax in ventilated patients.")
