@@ -263,7 +263,9 @@ class Detector:
         slope, offset = self._platt(low)
         maps = sigmoid(raw.maps * slope[:, None, None] + offset[:, None, None]).astype(np.float32)
         cuts: dict[str, float] = {}
-        heart = self._anatomy.large_heart(outlines, image.view_position, low) if self._anatomy and outlines else None
+        heart = None
+        if self._anatomy is not None and outlines is not None:
+            heart = self._anatomy.large_heart(outlines, image.view_position, resolution(low))
         if heart is not None:  # measured, which tells it better than the network does
             probability[LABELS.index(LARGE_HEART)], cuts[LARGE_HEART] = heart
         judged = self.judge(probability, low, cuts)

@@ -22,7 +22,6 @@ from vision.anatomy.large_heart import LargeHeart
 from vision.anatomy.measures import INSIDE, Measurement, largest_part, measure, ratio, span
 from vision.anatomy.organs import ORGANS, SIDE
 from vision.intensity import resize, standardise
-from vision.manifest import resolution
 
 if TYPE_CHECKING:
     from vision.anatomy.network import Outliner
@@ -96,11 +95,11 @@ class Anatomy:
         """
         return "not_a_chest_radiograph" if outlines.distance > float(self.manifest["refused_beyond"]) else None
 
-    def large_heart(self, outlines: Outlines, view: str, low_resolution: bool) -> tuple[float, float] | None:
+    def large_heart(self, outlines: Outlines, view: str, resolution: str) -> tuple[float, float] | None:
         """How likely a reader calls this heart enlarged, and the probability from which it counts as that; None where
-        nothing is measured."""
+        nothing is measured. ``resolution``: the curve's name in the manifest."""
         value = ratio(outlines.shares) if outlines.trusted else None
-        fitted = self.manifest.get("large_heart", {}).get(resolution(low_resolution))
+        fitted = self.manifest.get("large_heart", {}).get(resolution)
         if value is None or fitted is None:
             return None
         curve = LargeHeart(**{name: fitted[name] for name in ("usual", "slope", "offset", "cut")})
