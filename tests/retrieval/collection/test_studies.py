@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -83,6 +84,7 @@ def test_no_byte_says_who_somebody_is(tmp_path: Path, add: Add) -> None:
     (tmp_path / "films" / "Miller_4711.txt").write_text("Anna Miller, born 02.01.1960, 4711: effusion.")
     add("ours", tmp_path / "films")
     held = b"".join(p.read_bytes() for p in (tmp_path / "home").rglob("*") if p.is_file()).lower()
+    held = re.sub(rb"[0-9a-f]{16,}", b"", held)  # hashes of a salt that is drawn anew hold any four digits now and then
     for word in (b"miller", b"anna", b"4711", b"1960"):
         assert word not in held
 

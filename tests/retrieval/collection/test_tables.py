@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -54,6 +55,7 @@ def test_no_byte_of_a_collection_says_who_somebody_is(tmp_path: Path, add: Add) 
     (tmp_path / "cases.csv").write_text(CSV, encoding="utf-8")
     add("ours", tmp_path / "cases.csv", columns={"report": "Befund"})
     held = b"".join(p.read_bytes() for p in (tmp_path / "home").rglob("*") if p.is_file()).lower()
+    held = re.sub(rb"[0-9a-f]{16,}", b"", held)  # hashes of a salt that is drawn anew hold any four digits now and then
     for word in (b"miller", b"anna", b"jones", b"4711", b"0815", b"99887", b"1960", b's1"'):
         assert word not in held
 
