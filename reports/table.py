@@ -10,7 +10,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from fusion.diagnosis import Diagnosis, DiagnosticReport, Evidence
+from fusion.diagnosis import Diagnosis, DiagnosticReport, Evidence, LeftOut, NextStep
 from fusion.why.figures import percent, weight
 from ontologies.concept import Concept
 from ontologies.linking.unread import Span
@@ -264,22 +264,17 @@ def _shorten(text: str, longest: int) -> str:
 
 
 def _next_steps(report: DiagnosticReport, console: Console) -> None:
-    if report.next_steps:
-        heading("Next steps to consider", console)
-        table = grid(("", "left"), ("", "wrap"))
-        for step in report.next_steps:
-            text = Text(step.text)
-            text.append(f"  [{step.disease}; {step.reference}]", style="dim")
-            table.add_row("·", text)
-        console.print(table)
-    if report.left_out:
-        heading("Not suggested to this patient", console)
-        table = grid(("", "left"), ("", "wrap"))
-        for left in report.left_out:
-            text = Text(left.objection)
-            text.append(f"  [{left.disease}; {left.reference}]", style="dim")
-            table.add_row("·", text)
-        console.print(table)
+    suggested: list[tuple[str, NextStep | LeftOut]] = [(step.text, step) for step in report.next_steps]
+    left_out: list[tuple[str, NextStep | LeftOut]] = [(left.objection, left) for left in report.left_out]
+    for title, lines in (("Next steps to consider", suggested), ("Not suggested to this patient", left_out)):
+        if lines:
+            heading(title, console)
+            table = grid(("", "left"), ("", "wrap"))
+            for said, of in lines:
+                text = Text(said)
+                text.append(f"  [{of.disease}; {of.reference}]", style="dim")
+                table.add_row("·", text)
+            console.print(table)
 
 
 def _provenance(provenance: Mapping[str, str], console: Console) -> None:

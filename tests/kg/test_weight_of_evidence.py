@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,6 +13,11 @@ from errors import InputError
 from kg.graph import KnowledgeGraph
 from kg.likelihood import Observation
 from kg.weight_of_evidence import FEATURES, Settings, WeightOfEvidence
+from ontologies.concept import Relation
+from ontologies.merging.merge import merge
+from ontologies.staging import Staging
+
+from .conftest import statements
 
 PRESENT, ABSENT = float("inf"), 0.0
 NOISE, DECAY = 0.1, 1.2
@@ -71,6 +77,15 @@ def test_what_two_findings_share_is_said_once(model: WeightOfEvidence) -> None:
     assert both == pytest.approx(apart - shared)
     assert weight(evidence(model.graph, shared=0.5), "OMIM:1", opacity, effusion) == pytest.approx(apart - shared / 2)
     assert weight(evidence(model.graph, shared=0.0), "OMIM:1", opacity, effusion) == pytest.approx(apart)
+
+
+def test_a_finding_with_two_parents_says_nothing_twice(tmp_path: Path) -> None:
+    both = [*statements(), Relation(subject="HP:7", predicate="is_a", object="HP:3", source="test")]
+    model = evidence(KnowledgeGraph.build(merge(Staging.of(both)), tmp_path / "graph"))
+    alone = evidence(model.graph, shared=0.0)  # takes nothing back
+    seen = Observation(curie="HP:7")
+    for disease in ("OMIM:1", "OMIM:2", "OMIM:3"):
+        assert weight(model, disease, seen) == weight(alone, disease, seen)
 
 
 def test_a_wider_finding_beside_a_narrower_one_adds_nothing(model: WeightOfEvidence) -> None:

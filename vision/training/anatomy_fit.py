@@ -7,8 +7,6 @@ saw: from its training patients, so that its validation patients can tell how ma
 from __future__ import annotations
 
 import hashlib
-import json
-import os
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -31,6 +29,7 @@ from vision.folds import FOLDS
 from vision.manifest import resolution
 from vision.quality import LOW_RESOLUTION
 from vision.training.outlining_fit import Progress, Settings, fit
+from vision.training.weights_pair import write_pair
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -121,14 +120,7 @@ def release(
         "large_heart": large_hearts(records, np.where(distance <= trusted, ratios, np.nan), np.array(low)),
         "settings": settings,
     }
-    out.mkdir(parents=True, exist_ok=True)
-    for name, content in (
-        (f"{NAME}.safetensors", payload),
-        (f"{NAME}.json", (json.dumps(manifest, indent=1) + "\n").encode()),
-    ):
-        beside = out / f".{name}.new"
-        beside.write_bytes(content)
-        os.replace(beside, out / name)
+    write_pair(out, NAME, payload, manifest)
     return manifest
 
 

@@ -8,8 +8,6 @@ among the other things when they are there.
 from __future__ import annotations
 
 import hashlib
-import json
-import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -23,6 +21,7 @@ from vision.folds import in_calibration
 from vision.frontal import AXES, CLASSES, FORMAT, NAME, POOLED, Frontal, features, imagenet
 from vision.intensity import resize
 from vision.training.impostors import FAMILIES, impostors
+from vision.training.weights_pair import write_pair
 
 Picture = NDArray[np.float32]
 Progress = Callable[[str, int, int], None]
@@ -92,14 +91,7 @@ def fit_refusal(
         "seed": seed,
         "data": {Path(str(w).partition(":")[2] or str(w)).name: fingerprint(w) for w in data},
     }
-    out.mkdir(parents=True, exist_ok=True)
-    for name, content in (
-        (f"{NAME}.safetensors", payload),
-        (f"{NAME}.json", (json.dumps(manifest, indent=1) + "\n").encode()),
-    ):
-        beside = out / f".{name}.new"
-        beside.write_bytes(content)
-        os.replace(beside, out / name)
+    write_pair(out, NAME, payload, manifest)
     return manifest
 
 
