@@ -177,6 +177,7 @@ class Pipeline:
         return {
             "graph": self.graph.manifest.sha256,
             "detector": self.intake.detector.fingerprint,
+            "anatomy": self.intake.detector.anatomy_fingerprint,
             "reasoner": self.checkpoint.fingerprint,
             "literature": self.search.literature.fingerprint,
             "cases": self.search.cases.fingerprint,

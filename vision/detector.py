@@ -139,6 +139,11 @@ class Detector:
         identity = hashlib.sha256(data + text.encode() + json.dumps(frontal.manifest).encode()).hexdigest()[:16]
         return cls(members, probe, manifest, identity, frontal=frontal, anatomy=anatomy, device=device)
 
+    @property
+    def anatomy_fingerprint(self) -> str:
+        """The fingerprint of the outlines and what is read from them; empty without anatomy."""
+        return self._anatomy.fingerprint if self._anatomy is not None else ""
+
     def unseen_by(self, patient_id: str) -> int | None:
         """The member that was not fitted on this patient of its training data; None for a patient of no training data,
         whom none has seen, and for one whom every member was fitted on (when there are fewer members than folds).

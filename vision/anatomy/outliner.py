@@ -89,6 +89,11 @@ class Anatomy:
             found.append(Outlines(shares=shares, distance=distance / float(self.manifest["most_distance"])))
         return found
 
+    @property
+    def fingerprint(self) -> str:
+        """A hash that changes with the weights and with anything that the manifest holds."""
+        return hashlib.sha256(json.dumps(self.manifest, sort_keys=True).encode()).hexdigest()[:16]
+
     def reason(self, outlines: Outlines) -> str | None:
         """The code of why a picture with these outlines is refused, or None: nothing that looks like two lungs and a
         heart in their places.

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from vision.anatomy.large_heart import LABEL, LargeHeart, fit
+from vision.anatomy.outliner import Anatomy
 from vision.detector import Detector
 from vision.image import load_image
 from vision.phantom.radiograph import write_phantom
@@ -50,3 +51,12 @@ def test_the_detector_says_what_is_measured(detector: Detector, tmp_path: Path) 
     other = replace(image, view_position="AP" if image.view_position == "PA" else "PA")
     (differently,) = (f.probability for f in detector.detect(other).findings if f.label == LABEL)
     assert differently != heart.probability
+
+
+def test_what_is_read_from_the_outlines_has_a_fingerprint_of_its_own(detector: Detector) -> None:
+    own = detector._anatomy
+    assert own is not None
+    assert detector.anatomy_fingerprint == own.fingerprint != ""
+    other = Anatomy(own.members, {}, {**own.manifest, "large_heart": {}})
+    assert other.fingerprint != own.fingerprint
+    assert detector.judged_by(0).anatomy_fingerprint == own.fingerprint
