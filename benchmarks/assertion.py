@@ -217,7 +217,7 @@ def measure(home: Path) -> dict[str, Any]:
     linker, graph = Linker.open(home / "linker"), KnowledgeGraph.open(home / "graph")
     reports = list(openi.read(member_path(home, "openi", "NLMCXR_reports.tgz")))
     # That something is as it should be is present in a normal report, and so it should.
-    context = {graph.resolve(row.id) for row in chest.load().findings if row.kind in ("context", "normal")}
+    context = {graph.resolve(row.id) for row in chest.load().findings if row.kind in ("context", "course", "normal")}
     table = confusion(sentences())
     mentions = sum(n for row in table.values() for n in row.values())
     return {

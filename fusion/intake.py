@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from pathlib import Path
@@ -17,13 +17,15 @@ from fusion.prior import NORMAL, finding_odds, odds_ratio
 from fusion.workup import Case, Observed, Passage
 from kg.graph import KnowledgeGraph
 from kg.note_words import NoteWords
+from ontologies.chest import layer as chest
 from ontologies.chest.people import SETTINGS, Setting
-from ontologies.concept import Presence
+from ontologies.concept import DISEASE, Concept, Presence
 from ontologies.linking.context.demographics import demographics
 from ontologies.linking.context.language import NAMES, language
 from ontologies.linking.context.sentences import sentences
-from ontologies.linking.linker import Linker
+from ontologies.linking.linker import ConceptMatch, Linker
 from ontologies.linking.unread import Understanding, understanding
+from retrieval.encoder import Encoder
 from vision import training_cases
 from vision.detector import Detection, Detector
 from vision.finding import LABEL_CURIES, NO_FINDING, Finding
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
     from vision.image import ImageInstance
 
 ADULT = 16  # years
+NEOPLASM = "HP:0002664"
 _CERTAINTY = {"not assessed": 0, "uncertain": 1, "absent": 2, "present": 3}
 
 
@@ -101,6 +104,9 @@ class Intake:
         self.graph, self.linker, self.detector, self.words = graph, linker, detector, words
         self._read = lru_cache(maxsize=4)(partial(linker.link, note=True))  # a note is asked for its words, too
         self.base_rates = training_cases.read().base_rates
+        self.lasting = frozenset(graph.resolve(curie) for curie in chest.lasting() if curie in graph)
+        layer = chest.load()
+        self.own = frozenset(graph.resolve(row.id) for row in (*layer.findings, *layer.diseases) if row.id in graph)
 
     def gather(self, patient: Patient) -> Gathered:
         """The patient's case. Raises InputError when a finding is unknown or is both present and absent, or an image
@@ -184,14 +190,20 @@ class Intake:
         """The note's sentences with the words that count; what it says is absent, uncertain or not of this patient is
         left out, and so is a sentence of which nothing is left."""
         said = list(note)
-        for match in self._read(note):
+        for match in self._told(note):
             if match.presence != "present":
                 said[match.start : match.end] = " " * (match.end - match.start)
-        text, found = "".join(said), []
-        for start, end, _ in sentences(note):
-            if words := self.words.stems(text[start:end]):
-                found.append(Passage(reference=f"note:{start}-{end}", words=tuple(words.items())))
-        return tuple(found)
+        text = "".join(said)
+        spans = [(start, end) for start, end, _ in sentences(note) if self.words.stems(text[start:end])]
+        meanings = Encoder.load().encode([" ".join(text[start:end].split()) for start, end in spans])
+        return tuple(
+            Passage(
+                reference=f"note:{start}-{end}",
+                words=tuple(self.words.stems(text[start:end]).items()),
+                meaning=meaning,
+            )
+            for (start, end), meaning in zip(spans, meanings, strict=True)
+        )
 
     @staticmethod
     def _person(patient: Patient, images: Sequence[ImageInstance]) -> tuple[float | None, str | None]:
@@ -238,11 +250,27 @@ class Intake:
         once = {m.concept.curie for m in self._read(note) if m.context == "history" and m.presence == "not assessed"}
         return tuple(sorted(self.graph.resolve(curie) for curie in once if curie in self.graph))
 
-    def read_note(self, note: str, age: float | None = None) -> list[Finding]:
-        """The concepts a note mentions, one finding each; a note that names none is no error. Measured values of
-        a child are left out: the limits are an adult's."""
-        found: dict[str, Finding] = {}
+    def _told(self, note: str) -> Iterator[ConceptMatch]:
+        """The note's mentions; what is told of the past is present where it lasts."""
         for match in self._read(note):
+            past = match.presence == "not assessed" and match.context == "history"
+            lasting = past and match.concept.curie in self.graph and self._lasts(match.concept)
+            yield replace(match, presence="present") if lasting else match
+
+    def _lasts(self, concept: Concept) -> bool:
+        """Whether what is told of the past is still so: the layer says it of its own rows; of others a disease is, and
+        a cancer may come back."""
+        curie = self.graph.resolve(concept.curie)
+        if curie in self.own:
+            return curie in self.lasting
+        return DISEASE in concept.semantic_types or NEOPLASM in self.graph.ancestors(curie)
+
+    def read_note(self, note: str, age: float | None = None) -> list[Finding]:
+        """The concepts a note mentions, one finding each; a note that names none is no error. What is told of the past
+        counts where it lasts: who was a smoker, or has a history of COPD. Measured values of a child are left out: the
+        limits are an adult's."""
+        found: dict[str, Finding] = {}
+        for match in self._told(note):
             if match.concept.curie not in self.graph or match.presence == "not assessed":
                 continue
             if match.method == "measurement" and age is not None and age < ADULT:

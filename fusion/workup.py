@@ -7,7 +7,6 @@ cases as branches.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
@@ -31,7 +30,7 @@ from kg.likelihood import Observation
 from kg.paths import PathFinder
 from kg.ranker import Ranker
 from kg.weight_of_evidence import FEATURES as PATIENT_FEATURES
-from kg.weight_of_evidence import Settings, WeightOfEvidence
+from kg.weight_of_evidence import Said, Settings, WeightOfEvidence
 from ontologies.chest.people import Setting
 from ontologies.concept import Presence
 from retrieval.document import SearchHit
@@ -66,10 +65,12 @@ class Observed:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Passage:
     """A sentence of the note, as far as its words count (`kg.note_words`): ``words`` holds stems and the words as they
-    stand; ``reference`` is where it stands, "note:START-END" (characters)."""
+    stand; ``meaning`` is the encoder's vector of these words (float32 (dimension,)); ``reference`` is where it stands,
+    "note:START-END" (characters)."""
 
     reference: str
     words: tuple[tuple[str, str], ...]
+    meaning: np.ndarray | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,6 +94,12 @@ class Case:
     def stems(self) -> tuple[str, ...]:
         """The words of the note that count, each once, in its order."""
         return tuple(dict.fromkeys(stem for passage in self.passages for stem, _ in passage.words))
+
+    @property
+    def said(self) -> Said:
+        """The words of the note that count, one by one and as a whole."""
+        meanings = [passage.meaning for passage in self.passages if passage.meaning is not None]
+        return Said(self.stems, np.sum(meanings, axis=0) if meanings else None)
 
     def without(self, piece: str) -> Case:
         """The same case without one finding (a CURIE) and all that hangs on it, or without its "age" or "sex", or
@@ -248,7 +255,7 @@ class WorkupRoom:
     def _weigh(self, case: Case, rows: np.ndarray) -> np.ndarray:
         """float64 (len(rows), 5): what findings, prior, person and words weigh."""
         assert self.evidence is not None
-        out = self.evidence.features(observations(case), rows, self._person(case), case.stems)
+        out = self.evidence.features(observations(case), rows, self._person(case), case.said)
         if not case.worded:
             out[:, PRIOR] *= PRIOR_OF_IMAGES
         return out
@@ -263,13 +270,15 @@ class WorkupRoom:
 
     def words_of(self, case: Case, diseases: Sequence[str]) -> dict[str, np.ndarray]:
         """Passage → float64 (len(diseases),): the part of the words' feature that goes when the passage is taken
-        away: the words that stand in no other."""
+        away."""
         if self.evidence is None:
             return {}
         rows = np.searchsorted(self.disease, [self.graph.node(d) for d in diseases])
-        where = Counter(stem for p in case.passages for stem in {s for s, _ in p.words})
-        own = {p.reference: [s for s, _ in p.words if where[s] == 1] for p in case.passages}
-        return {reference: self.evidence.words.total(dict.fromkeys(stems), rows) for reference, stems in own.items()}
+        whole = self.evidence.text(case.said, rows)
+        return {
+            reference: whole - self.evidence.text(case.without(reference).said, rows)
+            for reference in (passage.reference for passage in case.passages)
+        }
 
     def _person(self, case: Case) -> np.ndarray | None:
         return None if self.persons is None else self.persons.ratio(case.age, case.sex, case.setting)

@@ -6,9 +6,10 @@ like rust". A word w is as likely in a note about a disease d as the names of wh
     P(w | d) = (1 - η) m + η b(w),    m = 1 - exp(-Σ_q p(q | d) s(w | q))
 
 s is the share of a finding's names that hold the word, p(q | d) how often the disease shows it (only what its sources
-state), and the background b the larger of the mean of m over the diseases and the share of other texts that hold the
-word (`background`). The weight of evidence of the note's words is Σ_w ln P(w | d) / b(w): naive Bayes over a
-vocabulary of names (Lewis 1998), so that a word never costs more than ln η.
+state); a portrait of the disease (`kg.portraits`) counts like a finding with one name, shown by the share PORTRAYED of
+its patients. The background b is the larger of the mean of m over the diseases and the share of other texts that hold
+the word (`background`). The weight of evidence of the note's words is Σ_w ln P(w | d) / b(w): naive Bayes over a
+vocabulary (Lewis 1998), so that a word never costs more than ln η.
 
 A word is a stem; each counts once. Words of fewer than three letters, numbers, stop words and words that are in no name
 say nothing.
@@ -18,7 +19,7 @@ from __future__ import annotations
 
 import csv
 from collections import Counter, defaultdict
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -29,12 +30,14 @@ from errors import ArtifactError
 from indexes.lexical_index import Tokenizer
 from kg.annotations import AnnotationMatrix
 from kg.graph import KnowledgeGraph
+from kg.portraits import Portraits
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
 
 BACKGROUND = Path(__file__).parent / "data" / "word_background.tsv"
 NOISE = 0.6
+PORTRAYED = 0.6
 _RAREST = 0.002  # of the mean share over the diseases
 _SHORTEST = 3
 # What stands in every note, whoever is ill.
@@ -57,8 +60,10 @@ class NoteWords:
     """Weighs the annotated diseases of a graph by the words of notes. ``share`` float64 (D,), sums to 1: how the mean
     over the diseases weighs them."""
 
-    def __init__(self, graph: KnowledgeGraph, annotations: AnnotationMatrix, share: np.ndarray) -> None:
-        self._graph, self._annotations, self._share = graph, annotations, share
+    def __init__(
+        self, graph: KnowledgeGraph, annotations: AnnotationMatrix, share: np.ndarray, portraits: Portraits
+    ) -> None:
+        self._graph, self._annotations, self._share, self._portraits = graph, annotations, share, portraits
         self._tokenize, self._background = Tokenizer(many=True), background()
         self.weight = lru_cache(maxsize=1024)(self._weight)
         self._made: tuple[csr_matrix, csr_matrix, dict[str, int]] | None = None
@@ -100,13 +105,21 @@ class NoteWords:
         return self._made
 
     def _build(self) -> tuple[csr_matrix, csr_matrix, dict[str, int]]:
-        from scipy.sparse import csc_matrix, csr_matrix
+        from scipy.sparse import csc_matrix, csr_matrix, hstack
 
-        own = self._annotations
+        own, portrayed = self._annotations, self._portraits
         findings, column = np.unique(own.direct_term, return_inverse=True)
         shape = (len(own.disease), len(findings))
-        shown = csr_matrix((own.direct_frequency.astype(np.float64), column, own.direct_indptr), shape=shape)
+        stated = csr_matrix((own.direct_frequency.astype(np.float64), column, own.direct_indptr), shape=shape)
+        places = np.arange(len(portrayed.texts))
+        made_up = csr_matrix(
+            (np.full(len(places), PORTRAYED), (portrayed.row, places)), shape=(len(own.disease), len(places))
+        )
+        shown = csr_matrix(hstack([stated, made_up]))
         held, names = self._names(findings)
+        for place, text in enumerate(portrayed.texts, len(findings)):
+            held[place] = Counter(filter(_says_something, set(map(self._tokenize.stem, self._tokenize.words(text)))))
+            names[place] = 1
         vocabulary = {stem: i for i, stem in enumerate(sorted({s for words in held.values() for s in words}))}
         entries = [
             (finding, vocabulary[word], count / names[finding])
@@ -114,10 +127,10 @@ class NoteWords:
             for word, count in words.items()
         ]
         row, stem, value = zip(*entries, strict=True) if entries else ((), (), ())
-        named = csc_matrix((value, (row, stem)), shape=(len(findings), len(vocabulary)))
+        named = csc_matrix((value, (row, stem)), shape=(shown.shape[1], len(vocabulary)))
         return shown, named, vocabulary
 
-    def _names(self, findings: np.ndarray) -> tuple[Mapping[int, Counter[str]], Counter[int]]:
+    def _names(self, findings: np.ndarray) -> tuple[dict[int, Counter[str]], Counter[int]]:
         """Of each finding (its place in ``findings``), how many of its names hold each stem, and how many names it
         has."""
         held: dict[int, Counter[str]] = defaultdict(Counter)

@@ -21,7 +21,8 @@ opacity is "lung opacity" twice. Of what is said again of each concept a, by the
 the share ``shared`` is taken back. A wider finding beside a narrower one adds nothing, and an absent finding that lies
 below another absent one is implied by it and not counted again.
 
-What a note says in words that are no name of a finding is weighed apart (`kg.note_words`).
+What a note says in words that are no name of a finding is weighed apart (`kg.note_words`), together with how much it
+reads like a portrait of the disease (`kg.portraits`): ``likeness`` nats for a whole unit of cosine.
 
 score(d) = weights · (present, absent, prior, person, words); all natural logarithms. Nothing is fitted here; the
 settings say where their values come from.
@@ -39,7 +40,19 @@ from kg.annotations import AnnotationMatrix
 from kg.graph import KnowledgeGraph
 from kg.likelihood import Observation
 from kg.note_words import NoteWords
+from kg.portraits import Portraits
 
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A note's words: ``stems`` (`NoteWords.stems`), and ``meaning``, the sum of its sentences' vectors (float32
+    (dimension,)), None when they were not read."""
+
+    stems: Collection[str] = ()
+    meaning: np.ndarray | None = None
+
+
+NOTHING_SAID = Said()
 FEATURES = ("present", "absent", "prior", "person", "words")
 _LARGEST_FREQUENCY = 0.98
 
@@ -47,16 +60,17 @@ _LARGEST_FREQUENCY = 0.98
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """``noise`` is η, ``decay`` δ and ``gamma`` the power of the prior in the background, in which no finding is rarer
-    than ``rarest``; ``shared`` in [0, 1] is how much of what is said again is taken back; ``weights`` one a feature, in
-    the order of FEATURES. Fitted on real notes of several sources by
-    ``python -m benchmarks.chest.text --fit``, and rounded (docs/reasoning.md)."""
+    than ``rarest``; ``shared`` in [0, 1] is how much of what is said again is taken back; ``likeness`` nats a unit of
+    cosine count with the words; ``weights`` one a feature, in the order of FEATURES. Fitted on real notes of several
+    sources by ``python -m benchmarks.chest.text --fit``, and rounded (docs/reasoning.md)."""
 
     noise: float = 0.3
     decay: float = 1.5
     gamma: float = 0.3
     rarest: float = 0.003
     shared: float = 0.5
-    weights: tuple[float, ...] = (1.0, 0.35, 0.8, 2.0, 1.0)
+    likeness: float = 20.0
+    weights: tuple[float, ...] = (1.0, 0.35, 0.5, 2.5, 1.4)
 
 
 class WeightOfEvidence:
@@ -83,7 +97,8 @@ class WeightOfEvidence:
                 self.prior[row], share[row] = value, np.exp(self.settings.gamma * value)
         self.unlisted = np.flatnonzero(share == 0)  # rows of the diseases that ``prior`` does not list
         self._share = share / max(share.sum(), 1e-300)
-        self.words = NoteWords(graph, self.annotations, self._share)
+        self.portraits = Portraits(graph, disease)
+        self.words = NoteWords(graph, self.annotations, self._share, self.portraits)
         self._excluded: dict[int, list[int]] = {}
         subject, excluded, _ = graph.all_edges("excludes_phenotype")
         for s, o in zip(subject.tolist(), excluded.tolist(), strict=True):
@@ -107,11 +122,11 @@ class WeightOfEvidence:
         observations: Sequence[Observation],
         only: np.ndarray | None = None,
         person: np.ndarray | None = None,
-        stems: Collection[str] = (),
+        said: Said = NOTHING_SAID,
     ) -> np.ndarray:
         """float64 (D, 5): FEATURES of every annotated disease, or (R, 5) of the rows ``only`` of
         ``annotations.disease``. ``person`` float64 (D,): the log ratio that age and sex give each disease; zeros when
-        None. ``stems``: the words of a note (`NoteWords.stems`).
+        None. ``said``: the words of a note.
 
         The order of ``observations`` does not matter, and one given twice counts once. Raises InputError for a CURIE
         the graph does not know.
@@ -127,8 +142,14 @@ class WeightOfEvidence:
         out[:, 2] = self.prior[chosen]
         if person is not None:
             out[:, 3] = person[chosen]
-        if stems:
-            out[:, 4] = self.words.total(stems, chosen)
+        out[:, 4] = self.text(said, chosen)
+        return out
+
+    def text(self, said: Said, chosen: slice | np.ndarray) -> np.ndarray:
+        """float64 (R,): what a note's words weigh, name by name and as a whole."""
+        out = self.words.total(said.stems, chosen)
+        if said.meaning is not None:
+            out += self.settings.likeness * self.portraits.likeness(said.meaning)[chosen]
         return out
 
     def scores(self, features: np.ndarray) -> np.ndarray:

@@ -23,6 +23,7 @@ _STATES = ("finding", "person", "words")
 _HOW: dict[FindingKind | None, str] = {
     "symptom": "ask for",
     "context": "ask about",
+    "course": "ask about",
     "sign": "examine for",
     "laboratory": "test for",
     "imaging": "look on the image for",
@@ -30,8 +31,8 @@ _HOW: dict[FindingKind | None, str] = {
     None: "look for",
 }
 _ASKED: tuple[tuple[str, tuple[FindingKind, ...]], ...] = (
-    ("ask", ("symptom", "context")),
-    ("question", ("symptom", "context")),
+    ("ask", ("symptom", "context", "course")),
+    ("question", ("symptom", "context", "course")),
     ("symptom", ("symptom",)),
     ("examin", ("sign",)),
     ("sign", ("sign",)),

@@ -64,7 +64,7 @@ def told(cases: Iterable[TextCase], evidence: WeightOfEvidence, persons: Persons
         if text.right[rows].any():
             case = text.case
             person = persons.ratio(case.age, case.sex, case.setting)
-            features = evidence.features(observations(case), rows, person, case.stems)
+            features = evidence.features(observations(case), rows, person, case.said)
             found.append(Told(text.family, text.source, features, text.right[rows], len(case.stems)))
     return found
 

@@ -1,11 +1,12 @@
 """The curated chest layer: common chest diseases, what they look like, and what to do next.
 
-Five tables (TSV, UTF-8, one header line) in ``ontologies/chest/data``; docs/knowledge-card.md says how they were made.
+Six tables (TSV, UTF-8, one header line) in ``ontologies/chest/data``; docs/knowledge-card.md says how they were made.
 
 - findings.tsv: id, name, synonyms, narrower, kind, parent, codes, chestxray14_label, other_labels, reference
 - diseases.tsv: id, name, synonyms, narrower, parent, codes, commonness, course, other_labels, reference
 - disease_findings.tsv: the twelve columns of HPOA, and ``finding_name`` for the human reader
 - next_steps.tsv: disease_id, disease_name, kind, text, reference
+- portraits.tsv: disease_id, disease_name, text, biocuration
 - references.tsv: reference, title, body, year, kind
 
 Several values in one cell are separated by ``|``. A reference is the first column of references.tsv or a PMID CURIE.
@@ -58,6 +59,7 @@ _DISEASE_COLUMNS = [
 ]
 _ANNOTATION_COLUMNS = [*COLUMNS[:4], "finding_name", *COLUMNS[4:]]
 _STEP_COLUMNS = ["disease_id", "disease_name", "kind", "text", "reference"]
+_PORTRAIT_COLUMNS = ["disease_id", "disease_name", "text", "biocuration"]
 _REFERENCE_COLUMNS = ["reference", "title", "body", "year", "kind"]
 _PMID = re.compile(r"PMID:[1-9]\d*")
 _ABBREVIATION = re.compile(r"[A-Z][A-Z0-9/-]{1,7}")
@@ -68,7 +70,8 @@ class ChestConcept:
     """A row of findings.tsv or diseases.tsv.
 
     ``codes`` are CURIEs for the same meaning; ``narrower`` are names of special cases. ``other_labels`` are
-    "data set:label". Of a finding, ``kind`` says how it is known; of a disease, ``commonness`` says how often it is
+    "data set:label". Of a finding, ``kind`` says how it is known, "context" of what the patient brings and "course" of
+    how the illness runs; of a disease, ``commonness`` says how often it is
     behind an adult's chest radiograph (editorial), "group" for rows that only gather others.
     """
 
@@ -116,6 +119,15 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Portrait:
+    """A row of portraits.tsv: patients of a disease as a note might have them, made up by the editor, without its
+    name."""
+
+    disease: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ChestLayer:
     """All tables, checked against each other, in the order of the files."""
 
@@ -123,6 +135,7 @@ class ChestLayer:
     diseases: tuple[ChestConcept, ...]
     annotations: tuple[Annotation, ...]
     steps: tuple[Step, ...]
+    portraits: tuple[Portrait, ...] = ()
     references: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -169,6 +182,15 @@ def commonness(folder: Path | None = None) -> dict[str, Commonness]:
     }
 
 
+def lasting(folder: Path | None = None) -> frozenset[str]:
+    """Ids, codes and CHEST CURIEs of what stays true of a patient once it was: exposures, habits, treatments and
+    earlier illness (findings of kind "context"), and diseases with a chronic course."""
+    layer = load(folder)
+    rows = [row for row in layer.findings if row.kind == "context"]
+    rows += [row for row in layer.diseases if row.course == "chronic"]
+    return frozenset(curie for row in rows for curie in (row.id, row.slug, *row.codes))
+
+
 def next_steps(curies: Iterable[str], folder: Path | None = None) -> tuple[Step, ...]:
     """The steps of the diseases that ``curies`` name (by id, code or CHEST CURIE), in the order of ``curies``, each
     disease once; investigations before treatments. Empty when the layer has none of them."""
@@ -190,33 +212,6 @@ def label_concepts(folder: Path | None = None) -> dict[str, str]:
 def citation(reference: str, folder: Path | None = None) -> str:
     """What to print for a reference: title, body and year of a named one; a PMID CURIE as it is."""
     return load(folder).references.get(reference, reference)
-
-
-def counts(folder: Path | None = None) -> dict[str, int]:
-    """How much the layer holds, for docs/knowledge-card.md: diseases (without groups), groups, findings, annotations,
-    those that cite a paper, steps, references, different PMIDs, and rows with a code of each system."""
-    layer = load(folder)
-    rows = {row.id: row for row in (*layer.findings, *layer.diseases)}
-    codes = {row.id: {row.id, *row.codes} for row in layer.findings}
-    for row in layer.diseases:
-        codes.setdefault(row.id, set()).update({row.id, *row.codes})
-    cited = {row.reference for row in (*layer.findings, *layer.diseases)}
-    cited |= {row.reference for row in layer.annotations} | {row.reference for row in layer.steps}
-    held = {
-        "diseases": sum(row.commonness != "group" for row in layer.diseases),
-        "groups": sum(row.commonness == "group" for row in layer.diseases),
-        "findings": len(layer.findings),
-        "concepts": len(rows),
-        "annotations": len(layer.annotations),
-        "excluded": sum(row.excluded for row in layer.annotations),
-        "citing a paper": sum(row.reference.startswith("PMID:") for row in layer.annotations),
-        "next steps": len(layer.steps),
-        "references": len(layer.references),
-        "papers": sum(reference.startswith("PMID:") for reference in cited),
-    }
-    for system in ("HP", "UMLS", "SNOMEDCT", "ICD10CM", "MESH", "DOID", "ORPHA", "OMIM"):
-        held[f"with {system}"] = sum(any(code.startswith(f"{system}:") for code in some) for some in codes.values())
-    return held
 
 
 @cache
@@ -278,11 +273,16 @@ def _load(folder: Path) -> ChestLayer:
         )
         for row in read_table(folder / "next_steps.tsv", _STEP_COLUMNS)
     )
+    portraits = tuple(
+        Portrait(disease=row.known("disease_id", disease_names, name="disease_name"), text=row.text("text"))
+        for row in read_table(folder / "portraits.tsv", _PORTRAIT_COLUMNS)
+    )
     return ChestLayer(
         findings=tuple(concept for _, concept in findings),
         diseases=tuple(concept for _, concept in diseases),
         annotations=tuple(annotations.values()),
         steps=steps,
+        portraits=portraits,
         references=references,
     )
 

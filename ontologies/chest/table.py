@@ -12,7 +12,7 @@ from ontologies.concept import parse_curie
 
 Commonness = Literal["very common", "common", "uncommon", "rare", "group"]
 Course = Literal["acute", "subacute", "chronic", "none"]
-FindingKind = Literal["imaging", "symptom", "sign", "laboratory", "context", "normal"]
+FindingKind = Literal["imaging", "symptom", "sign", "laboratory", "context", "course", "normal"]
 StepKind = Literal["investigation", "treatment"]
 
 

@@ -11,7 +11,9 @@ import pytest
 from errors import ArtifactError
 from kg.annotations import AnnotationMatrix
 from kg.graph import KnowledgeGraph
-from kg.note_words import NOISE, NoteWords, background
+from kg.note_words import NOISE, PORTRAYED, NoteWords, background
+from kg.portraits import Portraits
+from ontologies.chest.layer import Portrait
 
 SHARE = {"OMIM:1": 0.5, "OMIM:2": 0.3, "OMIM:3": 0.2}
 
@@ -19,7 +21,9 @@ SHARE = {"OMIM:1": 0.5, "OMIM:2": 0.3, "OMIM:3": 0.2}
 @pytest.fixture
 def words(small_graph: KnowledgeGraph) -> NoteWords:
     annotations = AnnotationMatrix.open(small_graph.path)
-    return NoteWords(small_graph, annotations, np.array([SHARE[small_graph.curie(d)] for d in annotations.disease]))
+    share = np.array([SHARE[small_graph.curie(d)] for d in annotations.disease])
+    told = [Portrait(disease="OMIM:3", text="A beekeeper with rust on his sleeves.")]
+    return NoteWords(small_graph, annotations, share, Portraits(small_graph, annotations.disease, told))
 
 
 def row(words: NoteWords, graph: KnowledgeGraph, disease: str) -> int:
@@ -34,6 +38,15 @@ def test_a_word_weighs_what_the_names_of_findings_make_of_it(words: NoteWords, s
         expected = math.log(((1 - NOISE) * own + NOISE * b) / b)
         assert words.weight("fluid")[row(words, small_graph, disease)] == pytest.approx(expected, rel=1e-5)
     assert expected == pytest.approx(math.log(NOISE)), "a word costs no more than the noise"
+
+
+def test_a_word_of_a_portrait_speaks_for_its_disease(words: NoteWords, small_graph: KnowledgeGraph) -> None:
+    assert words.stems("Rusty sleeves") == {"sleev": "sleeves"}
+    m = 1 - math.exp(-PORTRAYED)
+    b = max(SHARE["OMIM:3"] * m + 0.002, background().get("sleev", 0.0))
+    weight = words.weight("sleev")
+    assert weight[row(words, small_graph, "OMIM:3")] == pytest.approx(math.log(((1 - NOISE) * m + NOISE * b) / b), 1e-5)
+    assert weight[row(words, small_graph, "OMIM:1")] == pytest.approx(math.log(NOISE))
 
 
 def test_a_word_speaks_for_who_shows_it(words: NoteWords, small_graph: KnowledgeGraph) -> None:

@@ -38,6 +38,7 @@ _ALONE = frozenset(
 # Phrases of doubt that a list follows: "differential includes atelectasis, aspiration and pneumonia".
 _LISTING = frozenset(["differential", "ddx", "evaluate", "evaluation", "eval", "assess", "assessment", "rule"])
 _ITEM_ENDS = frozenset([",", ";", "and", "but", "or"])
+_ITEM_BOUNDS = _ITEM_ENDS | {"with", "who", "presenting", "presented", "presents"}
 # What in an item of a list says that it is there, and how long it has been.
 _AFFIRM = frozenset(
     [
@@ -51,6 +52,14 @@ _AMOUNTS = frozenset(
     ["a", "an", "the", "several", "many", "some", "about", "one", "two", "three", "four", "five", "six"]
 )
 _LASTING = frozenset(["for", "x", "since", "over"])
+_OPEN = frozenset(["exclude", "rule"])  # "the absence of fever does not exclude pneumonia"
+_HISTORIES = frozenset(["history", "hx"])
+_BEFORE_NOW = frozenset(["previous", "prior", "past", "former", "previously", "childhood"])
+_YEAR = re.compile(r"(?:19|20)\d\d")
+_DATING = frozenset(["in", "(", ",", "of", "year"])
+_ENDING = frozenset([".", ";", "and", "now", "then"])
+_ARRIVED = frozenset(["admitted", "presented", "hospitalized", "hospitalised", "referred", "visited", "came", "since"])
+_OVER = frozenset(["ago", "treated", "previously", "earlier", "childhood", "until", "resolved"])
 _LOOK_BACK = frozenset(["denied", "absent", "excluded", "out", "resolved", "cleared", "negative", "neg", "nil", "gone"])
 # What an item of a list of results ends with that is there: "Quantiferon positive, smear negative".
 _FOUND = frozenset(["positive", "elevated", "raised", "high", "reactive", "detected", "present"])
@@ -144,7 +153,11 @@ def _today(tokens: list[tuple[int, int, str]], mention: int) -> bool:
 
 def _speak(words: list[str], hits: list[Hit]) -> bool:
     """Whether a sentence holds anything that makes a mention other than present."""
-    return not _MARKS.isdisjoint(words) or any(hit.trigger.effect not in _SILENT for hit in hits)
+    return (
+        not _MARKS.isdisjoint(words)
+        or any(hit.trigger.effect not in _SILENT for hit in hits)
+        or any(word in _BEFORE_NOW or _YEAR.fullmatch(word) for word in words)
+    )
 
 
 def _beside(words: list[str], hits: list[Hit], first: int) -> list[Hit]:
@@ -166,12 +179,15 @@ def _assertion(tokens: list[tuple[int, int, str]], hits: list[Hit], start: int, 
     # "except for scoliosis, the examination is unremarkable"
     excepted = any(hit.trigger.effect == "except" and 0 <= first - hit.last <= 3 for hit in hits)
     affirmed = _affirmed_from(words, first, last)
+    lasting = _lasts(words, first, last)
     for hit in hits:
         if hit.trigger.effect == "present" and hit.first and words[hit.first - 1] in _DENYING:
             continue  # "no known asthma"
         if hit.trigger.before and hit.last <= first and _reaches(words, hits, hit, first):
             if hit.trigger.effect == "absent" and hit.last <= affirmed:
                 continue
+            if lasting and words[hit.last - 1] == "of" and words[hit.last - 2] in _HISTORIES:
+                continue  # "history of orthopnea for three weeks"
             acting.append((first - hit.last, hit))
         elif excepted:
             continue
@@ -194,9 +210,14 @@ def _assertion(tokens: list[tuple[int, int, str]], hits: list[Hit], start: int, 
         distance, effect = min(then)
         if effect == "family" or not denied or distance <= min(denied):
             return _THEN[effect]
+    denied_before = any(hit.trigger.effect == "absent" and hit.trigger.before for _, hit in acting)
+    if not denied_before and (
+        (words[first:last][:1] and words[first] in _BEFORE_NOW) or _in_a_year(words, first, last)
+    ):
+        return _THEN["history"]
     if not acting:
         return _UNCERTAIN if question else _PRESENT
-    if any(hit.trigger.effect == "absent" and hit.trigger.before for _, hit in acting):
+    if denied_before:
         # "no pneumothorax or effusion is present"
         acting = [(d, hit) for d, hit in acting if hit.trigger.effect != "present" or hit.trigger.before]
     acting.sort(key=lambda pair: (pair[0], pair[1].first))
@@ -208,8 +229,9 @@ def _assertion(tokens: list[tuple[int, int, str]], hits: list[Hit], start: int, 
     if effect == "uncertain":
         nearest = acting[0][1]
         # "no findings to suggest": the suspicion itself is denied; so is each "suspicious opacity" of a denied list
-        adjective = words[nearest.first : nearest.last] == ["suspicious"]
-        for _, hit in acting[1:]:
+        phrase = words[nearest.first : nearest.last]
+        adjective = phrase == ["suspicious"]
+        for _, hit in acting[1:] if _OPEN.isdisjoint(phrase) else ():
             if (
                 hit.trigger.effect == "absent"
                 and hit.trigger.before
@@ -219,6 +241,30 @@ def _assertion(tokens: list[tuple[int, int, str]], hits: list[Hit], start: int, 
                 return _ABSENT
         return _UNCERTAIN
     return _ABSENT
+
+
+def _says_how_long(words: list[str]) -> bool:
+    return any(one in _LASTING and (two[0].isdigit() or two in _AMOUNTS) for one, two in pairwise(words))
+
+
+def _lasts(words: list[str], first: int, last: int) -> bool:
+    """Whether a mention's clause says after it for how long it has been so ("cough for two months"), and does not put
+    it in the past."""
+    end = next((i for i in range(last, len(words)) if words[i] in ".;"), len(words))
+    said = words[first:end]
+    return _says_how_long(said) and not _OVER.intersection(said)
+
+
+def _in_a_year(words: list[str], first: int, last: int) -> bool:
+    """Whether a mention is dated: "pneumonia in 2018", "DVT '11". A case report dates the illness it tells of, too."""
+    if not _ARRIVED.isdisjoint(words[max(0, first - 12) : first]):
+        return False
+    for i, word in enumerate(words[last : last + 4], last):
+        if word in _ENDING:
+            return False
+        if _YEAR.fullmatch(word) and (i == last or words[i - 1] in _DATING):
+            return True
+    return False
 
 
 def _affirmed_from(words: list[str], first: int, last: int) -> int:
@@ -235,7 +281,7 @@ def _affirmed_from(words: list[str], first: int, last: int) -> int:
         return start - 1
     if after[:1] and after[0] in _AFFIRM:
         return start - 1
-    if any(one in _LASTING and (two[0].isdigit() or two in _AMOUNTS) for one, two in pairwise(after)):
+    if _says_how_long(after):
         return start - 1
     said = [i for i, word in enumerate(after[:4]) if word in _AFFIRM]
     return start - 1 if said and "not" not in after[: said[0]] and "no" not in after[: said[0]] else -1
@@ -248,7 +294,7 @@ def _reaches(words: list[str], hits: list[Hit], hit: Hit, mention: int) -> bool:
         if hit.last <= other.first < mention and other.trigger.effect in _ENDS:
             return False
     between = words[hit.last : mention]
-    if (hit.trigger.next and between) or (hit.trigger.item and not _ITEM_ENDS.isdisjoint(between)):
+    if (hit.trigger.next and between) or (hit.trigger.item and not _ITEM_BOUNDS.isdisjoint(between)):
         return False
     if effect == "absent" and words[hit.first] == "without":
         if not _UNABLE.isdisjoint(words[max(0, hit.first - 10) : hit.first]):

@@ -21,7 +21,10 @@ Side = Literal["above", "below", "within"]
 
 _TABLE = Path(__file__).parents[1] / "data" / "measurements.tsv"
 _NUMBER = r"\d+(?:[.,]\d+)*"
-_NORMAL = r"normal|negative|unremarkable|(?:with)?in (?:the )?(?:normal|reference) (?:range|limits)"
+_NORMAL = (
+    r"normal|negative|unremarkable|unaffected|intact|preserved|WNL|"
+    r"(?:with)?in (?:the )?(?:normal|reference) (?:ranges?|limits)"
+)
 _ABOVE = r"positive|elevated|raised|high"  # "increased" and "decreased" may be since the last time
 _BELOW = r"low|reduced"
 
@@ -110,9 +113,11 @@ def _read(match: re.Match[str], text: str) -> _Found | None:
         return _of_value(quantity, match, text)
     if match["after"] is not None:
         said = match["after"].lower()
-        if match["not"] is not None or re.fullmatch(_NORMAL, said):
+        if match["not"] is not None or re.fullmatch(_NORMAL.lower(), said):
             return _Found("within", match.end())
-        return _Found("above" if re.fullmatch(_ABOVE, said) else "below", match.end())
+        return _Found("above" if said == "↑" or re.fullmatch(_ABOVE, said) else "below", match.end())
+    if match["nothing"] is not None:
+        return _Found("within", match.end())
     return None if match["before"] is None else _Found("within", match.end("what"))
 
 
@@ -124,6 +129,11 @@ def _of_value(quantity: _Quantity, match: re.Match[str], text: str) -> _Found | 
         end = written.end()
     elif written is not None and ("/" in written[0] or "%" in written[0]):
         return None  # a unit that the table does not know
+    if match["arrow"] is not None:
+        return _Found("above" if match["arrow"] == "↑" else "below", end)
+    flag = _FLAG.match(text, end)
+    if flag is not None and not (flag["flag"] == "L" and quantity.units.keys() == {"%"}):  # "FEV1 2.1 L": litres
+        return _Found("above" if flag["flag"][0] in "Hh" else "below", end)
     if stated := _LIMIT.match(text, written.end() if written and "/" in written[0] else end):
         low, high = _stated(quantity, stated)
         sides = {_side(value, low, high, match["sign"]) for value in readings[:1]}
@@ -227,13 +237,15 @@ _PATTERN = re.compile(
     (?P<what>(?:\ ?\([^()\d]{{1,20}}\))?(?:\ (?:levels?|counts?|concentrations?|values?))?)
     (?:
         (?:\s+(?:is|was|were|are|of|at))?[\s:=|]*
-        (?:(?:{_ABOVE}|{_BELOW}|increased|decreased)(?:\ (?:at|to))?\s*)?[\s(~≈]*
+        (?:[-–]\s+)?(?:(?:{_ABOVE}|{_BELOW}|increased|decreased|(?P<arrow>↑|↓))(?:\ (?:at|to))?\s*)?[\s(~≈]*
         (?:(?P<sign>[<>≤≥]=?|(?:less|more|greater)\ than|above|below|over|under)\s*)?
         (?P<value>{_NUMBER})
       |
         (?:\s+(?:is|was|were|are|remains|remained)|:)?\s+(?P<not>not\s+)?
         (?:(?:mildly|slightly|moderately|markedly|severely|very)\s+)?
-        (?P<after>{_NORMAL.replace(" ", "[ ]")}|{_ABOVE}|{_BELOW})(?!\w)
+        (?P<after>(?i:{_NORMAL.replace(" ", "[ ]")}|{_ABOVE}|{_BELOW})(?!\w)|↑|↓)
+      |
+        \s+(?P<nothing>(?:revealed|showed|demonstrated|was|were)\ (?:no|without)\ abnormalit(?:y|ies))
     )?
     """,
     re.VERBOSE,
@@ -241,6 +253,10 @@ _PATTERN = re.compile(
 _UNIT = re.compile(
     r"\s*(?:[x×*]?\s*10\s*[\^(*]?\s*[0-9⁰¹²³⁴⁵⁶⁷⁸⁹]+\)?\s*(?:/|per)\s*\w+|"
     r"(?:[A-Za-zµμ]+\s*)?(?:/|\bper\b)\s*\w+³?|%|[°º]\s?[CFcf]\b|℃|[CF]\b|(?:mm|bpm|rpm|mmHg|k)\b)"
+)
+# As a laboratory prints it beside a value.
+_FLAG = re.compile(
+    r"[ \t]*[|(\[]?[ \t]*(?P<flag>HH?|LL?|High|Low|HIGH|LOW)(?![\w/%+-])(?=[ \t]*(?:[|)\],.;]|$))", re.MULTILINE
 )
 _AND = re.compile(r"\s*(?:,|and|or|/|&|,\s*and)\s*(?:(?:a|an|the)\s+)?")
 _LIMIT = re.compile(

@@ -14,7 +14,7 @@ from ontologies.concept import Concept, Relation, Term
 
 from ..merging.listing import merge
 
-FILES = ("findings.tsv", "diseases.tsv", "disease_findings.tsv", "next_steps.tsv", "references.tsv")
+FILES = ("findings.tsv", "diseases.tsv", "disease_findings.tsv", "next_steps.tsv", "portraits.tsv", "references.tsv")
 
 
 def test_the_reader_says_what_a_row_says() -> None:

@@ -1,0 +1,61 @@
+"""What of a note becomes a finding of the case: the past counts where it lasts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from fusion.intake import Intake, Patient
+from fusion.prior import bedside
+from kg.graph import KnowledgeGraph
+from ontologies.linking.linker import Linker
+from vision.detector import Detector
+
+Read = Callable[[str], dict[str, str]]
+
+
+@pytest.fixture(scope="module")
+def intake(home: Path) -> Intake:
+    graph = KnowledgeGraph.open(home / "graph")
+    return Intake(graph, Linker.open(home / "linker"), Detector.open(), bedside(graph)[0].words)
+
+
+@pytest.fixture(scope="module")
+def read(intake: Intake) -> Read:
+    return lambda note: {f.label: f.presence for f in intake.gather(Patient(note=note)).findings}
+
+
+@pytest.mark.parametrize(
+    ("note", "finding"),
+    [
+        ("Past history: asbestos exposure in a shipyard. Now dyspnea.", "Asbestos exposure"),
+        ("A former smoker with cough.", "Long smoking history"),
+        ("He has a history of hypertension and emphysema, and presents with cough.", "Emphysema"),
+        ("Breast cancer 2019. Increasing dyspnea.", "Breast cancer"),
+        ("In the past she was treated with methotrexate. Cough.", "Methotrexate use"),
+    ],
+)
+def test_what_lasts_is_present(read: Read, note: str, finding: str) -> None:
+    assert read(note)[finding] == "present"
+
+
+@pytest.mark.parametrize(
+    ("note", "finding"),
+    [
+        ("History of pneumonia two years ago. Cough.", "Pneumonia"),
+        ("Previous hemoptysis. Cough.", "Hemoptysis"),
+        ("Family history of emphysema. Cough.", "Emphysema"),
+        ("No history of asbestos exposure. Cough.", "Asbestos exposure"),
+    ],
+)
+def test_what_is_over_or_of_others_is_not(read: Read, note: str, finding: str) -> None:
+    assert read(note).get(finding) != "present"
+
+
+def test_the_words_of_what_lasts_count(intake: Intake) -> None:
+    passages = intake.passages("Breast cancer 2019. Her sister had asthma.")
+    assert [dict(p.words).keys() & {"breast", "cancer", "asthma"} for p in passages[:1]] == [{"breast", "cancer"}]
+    assert all("asthma" not in dict(p.words) for p in passages)
+    assert all(p.meaning is not None and p.meaning.shape == (384,) for p in passages)
