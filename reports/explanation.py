@@ -10,7 +10,7 @@ from rich.text import Text
 from fusion.why.answer import Counterfactual, WhatIf, Why, WhyNot
 from reports.table import KINDS, codes, evidence, grid, heading, percent, weight
 
-_STATUS = {
+STATUS = {
     "ranked": "on the shortlist, below the first",
     "low": "annotated, but too unlikely for the shortlist",
     "excluded": "the case shows what this disease is said never to show",
@@ -43,7 +43,7 @@ def why_not(answer: WhyNot, console: Console) -> None:
     _warnings(answer.warnings, console)
     name = answer.disease.name if answer.disease else answer.asked
     heading(name, console, codes(answer.disease) if answer.disease else "")
-    console.print(Text(_STATUS[answer.status]))
+    console.print(Text(STATUS[answer.status]))
     if answer.suggestions:
         console.print(Text(f"did you mean: {', '.join(answer.suggestions)}"))
     if answer.rank is not None:
@@ -75,7 +75,7 @@ def why_not(answer: WhyNot, console: Console) -> None:
 def what_if(answer: WhatIf, console: Console) -> None:
     """The changes, then each disease before and after."""
     _warnings(answer.warnings, console)
-    heading("If " + _changes(answer), console)
+    heading("If " + changes(answer), console)
     _shifts(answer, console)
 
 
@@ -86,11 +86,12 @@ def counterfactual(answer: Counterfactual, console: Console) -> None:
         heading(f"{answer.first.name} stays the first", console)
         console.print(Text(f"whatever one or two findings are changed, among the {answer.tried} changes tried"))
     for flip in answer.flips:
-        heading(f"{answer.first.name} would no longer be the first if " + _changes(flip), console)
+        heading(f"{answer.first.name} would no longer be the first if " + changes(flip), console)
         _shifts(flip, console)
 
 
-def _changes(answer: WhatIf) -> str:
+def changes(answer: WhatIf) -> str:
+    """What is different, in words."""
     said = [f"{c.finding.name} were {c.after} (it is {c.before})" for c in answer.changes]
     return " and ".join(said) or "age or sex were different"
 
