@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from ontologies.chest.people import Setting
     from ontologies.concept import Concept
     from ontologies.linking.linker import ConceptMatch, Linker
+    from reports.page.picture import Picture
     from reports.report import Report
     from retrieval.cases import Cases
     from retrieval.document import Document, SearchHit
@@ -148,7 +149,9 @@ class Whydx(Explaining):
 
     @cached_property
     def detector(self) -> Detector:
-        """What looks at images."""
+        """What looks at images: the pipeline's, when that is open."""
+        if "pipeline" in vars(self):
+            return self.pipeline.intake.detector
         from vision.detector import Detector
 
         return Detector.open(device=self.device)
@@ -240,6 +243,14 @@ class Whydx(Explaining):
 
         present = [finding.label for finding in seen.findings if finding.presence == "present"]
         return () if seen.refused or not present else explain(self.detector, _image(image), present, method)
+
+    def pictures(self, report: DiagnosticReport, images: Images | None = None) -> tuple[Picture, ...]:
+        """The images of ``report`` with boxes, outlines and heat maps that beat chance, for its page; of those that
+        were refused, none. They can identify a patient. Raises InputError when an image is not one of the report's."""
+        from reports.page.picture import of_image
+
+        found = (of_image(self.detector, path, report) for path in given(report, images, None)[0])
+        return tuple(picture for picture in found if picture is not None)
 
     def link(
         self, text: str, *, vocab: str | None = None, nested: bool = False, note: bool = False

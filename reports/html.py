@@ -58,7 +58,7 @@ class HtmlReporter:
     def context(self, report: DiagnosticReport) -> PageContext:
         """All that the template is given."""
         note = () if self.note is None else note_parts(self.note, report.unread)
-        report, answers, working = (without_controls(value) for value in (report, self.answers, self.working))
+        report, answers = without_controls(report), without_controls(self.answers)
         style, script = (_asset(name) for name in ("report.css", "report.js"))
         facts = [] if answers is None else [f.concept.curie for f in answers.facts if f.concept is not None]
         said = (*report.warnings, *(answers.warnings if answers else ()))
@@ -78,7 +78,7 @@ class HtmlReporter:
             anew=() if answers is None else _anew(answers, facts),
             looked_for=() if answers is None else answers.looked_for,
             why_nots=() if answers is None else answers.why_nots,
-            working=working,
+            working=without_controls(self.working),
             cases=[_case(hit, report) for hit in report.cases],
         )
 

@@ -99,7 +99,7 @@ def answers(
     for about in looked:
         both = []
         for presence in ("present", "absent"):
-            both.append(explainer.what_if({about.finding.curie: presence}))  # type: ignore[dict-item]
+            both.append(explainer.what_if({about.finding.curie: presence}))
             step()
         looked_for.append(LookedFor(about=about, present=both[0], absent=both[1]))
     why_nots = []

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, fields
-from typing import Any
+from dataclasses import dataclass, fields
+from typing import Annotated, Any, get_type_hints
 
 from fusion.diagnosis import DiagnosticReport
 from fusion.why.answer import WhatIf, WhyNot
@@ -57,31 +57,29 @@ class NotePart:
     read: bool
 
 
-def _of(help_text: str) -> Any:
-    return field(metadata={"help": help_text})
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PageContext:
     """Each field is a variable of the template, with what it holds; docs/page.md lists them from here."""
 
-    style: str = _of("The style sheet, as it stands in the page.")
-    style_digest: str = _of("Its SHA-256 (base64), for the page's policy.")
-    script: str = _of("The script, as it stands in the page.")
-    script_digest: str = _of("Its SHA-256 (base64), for the page's policy.")
-    disclaimer: str = _of("That a physician decides.")
-    report: DiagnosticReport = _of("The report, without control characters.")
-    warnings: Sequence[str] = _of("Lines for the reader: of the report, then of the answers.")
-    findings: Sequence[FindingRow] = _of("The findings: of the image by probability, then the others by name.")
-    understanding: str = _of("How much of the note was understood; empty without a note.")
-    note: Sequence[NotePart] = _of("The note in parts, understood or not; empty unless it was asked for.")
-    pictures: Sequence[Picture] = _of("The films with their layers; empty unless they were asked for.")
-    effects: Sequence[Effect] = _of("What each finding does to each diagnosis, the heaviest first.")
-    anew: Sequence[RankedAnew] = _of("Rankings with facts confirmed or denied; empty without answers.")
-    looked_for: Sequence[LookedFor] = _of("Findings to look for, with the ranking either way; empty without answers.")
-    why_nots: Sequence[WhyNot] = _of("Why the other diagnoses are not the first; empty without answers.")
-    working: Working | None = _of("The clinician's own differential beside ours, or None.")
-    cases: Sequence[SimilarCase] = _of("Similar cases with what makes them alike.")
+    style: Annotated[str, "The style sheet, as it stands in the page."]
+    style_digest: Annotated[str, "Its SHA-256 (base64), for the page's policy."]
+    script: Annotated[str, "The script, as it stands in the page."]
+    script_digest: Annotated[str, "Its SHA-256 (base64), for the page's policy."]
+    disclaimer: Annotated[str, "That a physician decides."]
+    report: Annotated[DiagnosticReport, "The report, without control characters."]
+    warnings: Annotated[Sequence[str], "Lines for the reader: of the report, then of the answers."]
+    findings: Annotated[Sequence[FindingRow], "The findings: of the image by probability, then the others by name."]
+    understanding: Annotated[str, "How much of the note was understood; empty without a note."]
+    note: Annotated[Sequence[NotePart], "The note in parts, understood or not; empty unless it was asked for."]
+    pictures: Annotated[Sequence[Picture], "The films with their layers; empty unless they were asked for."]
+    effects: Annotated[Sequence[Effect], "What each finding does to each diagnosis, the heaviest first."]
+    anew: Annotated[Sequence[RankedAnew], "Rankings with facts confirmed or denied; empty without answers."]
+    looked_for: Annotated[
+        Sequence[LookedFor], "Findings to look for, with the ranking either way; empty without answers."
+    ]
+    why_nots: Annotated[Sequence[WhyNot], "Why the other diagnoses are not the first; empty without answers."]
+    working: Annotated[Working | None, "The clinician's own differential beside ours, or None."]
+    cases: Annotated[Sequence[SimilarCase], "Similar cases with what makes them alike."]
 
     def variables(self) -> dict[str, Any]:
         """Name → value, as the template takes them."""
@@ -89,6 +87,7 @@ class PageContext:
 
 
 def documentation() -> str:
-    """The table of docs/page.md: each variable with its type and what it holds."""
-    rows = [f"| `{each.name}` | `{str(each.type).replace('|', 'or')}` | {each.metadata['help']} |" for each in fields(PageContext)]
-    return "\n".join(["| variable | type | what it holds |", "|---|---|---|", *rows]) + "\n"
+    """The table of docs/page.md: each variable and what it holds."""
+    hints = get_type_hints(PageContext, include_extras=True)
+    rows = [f"| `{each.name}` | {hints[each.name].__metadata__[0]} |" for each in fields(PageContext)]
+    return "\n".join(["| variable | what it holds |", "|---|---|", *rows]) + "\n"

@@ -11,8 +11,8 @@ from fusion.why.figures import percent, weight
 from kg.triple import KGPath
 
 _LINE, _CHARACTERS, _MOST_LINES = 15, 24, 4
-BOX_WIDTH, _GAP, _ROW_GAP, _MARGIN = 180, 170, 14, 6
-_LABEL_AT = 0.5
+BOX_WIDTH, _GAP, _ROW_GAP, _MARGIN = 180, 200, 14, 6
+_LABEL_AT = 0.4  # of the way from the left box to the right one, where edges to one disease still lie apart
 _THINNEST, _THICKEST = 1.2, 4.0
 
 
@@ -31,7 +31,7 @@ class Box:
 @dataclass(frozen=True, slots=True)
 class Edge:
     """An edge of the graph as a curve of the SVG, its arrow as the corners of a triangle at the end that is pointed to.
-    ``label`` stands above the curve at (x, y), ``note`` below; ``stance`` is "for" or "against", by the heaviest path
+    ``label`` stands above the curve at (x, y), in the middle; ``stance`` is "for" or "against", by the heaviest path
     that goes over it, and ``width`` grows with that one's weight."""
 
     curve: str
@@ -39,7 +39,6 @@ class Edge:
     x: int
     y: int
     label: str
-    note: str
     stance: str
     width: float
 
@@ -84,10 +83,11 @@ def drawing(diagnosis: Diagnosis) -> Drawing | None:
         for i, (triple, inverted) in enumerate(zip(piece.path.triples, piece.path.inverted, strict=True)):
             key = (walk[i][0], walk[i + 1][0], triple.predicate)
             if key not in edges:  # a shared edge is drawn as its heaviest path has it
-                note = "" if triple.frequency is None else f"in {percent(triple.frequency)}"
+                label = triple.predicate.replace("_", " ")
+                label += "" if triple.frequency is None else f", in {percent(triple.frequency)}"
                 ends = places[walk[i][0]], places[walk[i + 1][0]]
                 width = _THINNEST + (_THICKEST - _THINNEST) * abs(piece.weight) / heaviest
-                edges[key] = _edge(*ends, inverted, triple.predicate.replace("_", " "), note, piece, round(width, 1))
+                edges[key] = _edge(*ends, inverted, label, piece, round(width, 1))
     said = "; ".join(f"{piece.text}, weight {weight(piece.weight)}" for piece in pieces)
     return Drawing(
         width=(BOX_WIDTH + _GAP) * max(column.values()) + BOX_WIDTH + 2 * _MARGIN,
@@ -133,21 +133,20 @@ def _places(
     return boxes
 
 
-def _edge(left: Box, right: Box, inverted: bool, label: str, note: str, piece: Evidence, width: float) -> Edge:
+def _edge(left: Box, right: Box, inverted: bool, label: str, piece: Evidence, width: float) -> Edge:
     """From the right edge of one box to the left edge of another; its arrow at the right one unless ``inverted``."""
     y, end = left.y + left.height // 2, right.y + right.height // 2
     head = 9
     x = left.x + BOX_WIDTH + (head if inverted else 0)
     to = right.x - (0 if inverted else head)
     tip, back, at = (x - head, x, y) if inverted else (to + head, to, end)
-    middle = (x + to) // 2
+    middle, near = (x + to) // 2, _LABEL_AT
     return Edge(
         curve=f"M{x},{y} C{middle},{y} {middle},{end} {to},{end}",
         arrow=f"{tip},{at} {back},{at - 5} {back},{at + 5}",
-        x=middle,
-        y=round(y + (end - y) * _LABEL_AT),
+        x=round(x + (to - x) * near),
+        y=round(y + (end - y) * (3 * near**2 - 2 * near**3)) - 5,
         label=label,
-        note=note,
         stance="for" if piece.weight > 0 else "against",
         width=width,
     )

@@ -6,14 +6,18 @@ import base64
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from io import BytesIO
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from errors import InputError
 from fusion.why.figures import percent
 from vision.finding import Finding, in_words
 
 if TYPE_CHECKING:
     import numpy as np
 
+    from fusion.diagnosis import DiagnosticReport
+    from vision.detector import Detector
     from vision.image import ImageInstance
     from vision.intake.header import Orientation
 
@@ -22,17 +26,21 @@ MOST_PIXELS = 1024
 _RED = (255, 64, 32)
 _STRONGEST = 150  # opacity of a heat map's maximum, of 255
 _GRID = 128
+_LINES = 32  # of text, one under the other, in as much as the film is wide
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Frame:
-    """The box of a finding, in units of the picture; ``said`` is the finding with its probability."""
+    """The box of a finding, in units of the picture; ``said`` is the finding with its probability, and stands at
+    ``label_y``, under those of other boxes. ``sure``: it is present, not uncertain."""
 
     x: float
     y: float
     width: float
     height: float
     said: str
+    sure: bool = True
+    label_y: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +73,36 @@ class Picture:
     remarks: tuple[str, ...] = ()
 
 
+def of_image(detector: Detector, path: Path, report: DiagnosticReport) -> Picture | None:
+    """The picture of an image that ``report`` was made from; None when the detector refuses it. A heat map that does
+    not change the probability more than random parts of the image do is left out, and a remark says so. Raises
+    InputError when it cannot be read or is not the report's."""
+    from vision.explanation import explain
+    from vision.image import load_image
+
+    image = load_image(path)
+    seen = detector.detect(image)
+    if seen.refused:
+        return None
+    own = [f for f in report.findings if f.origin == "image" and f.sop_instance_uid == image.sop_instance_uid]
+    if not own:
+        raise InputError("not an image of this report", value=path, expected="an image it was made from")
+    present = [finding.label for finding in seen.findings if finding.presence == "present"]
+    explained = explain(detector, image, present) if present else ()
+    hidden = [in_words(e.label) for e in explained if not e.faithfulness.passes]
+    return picture(
+        image,
+        own,
+        {e.label: e.heatmap for e in explained if e.faithfulness.passes},
+        seen.outlines,
+        [
+            f"No map shown for {in_words(e.label)}: it does not beat chance."
+            for e in explained
+            if not e.faithfulness.passes
+        ],
+    )
+
+
 def picture(
     image: ImageInstance,
     findings: Sequence[Finding],
@@ -86,7 +124,7 @@ def picture(
         width=width,
         height=height,
         png=_png(grey),
-        frames=tuple(_frame(f, image) for f in shown if f.box is not None),
+        frames=_frames([f for f in shown if f.box is not None], image),
         outlines=tuple(
             Outline(name=name.replace("_", " "), path=_path(image.orientation.upright(share), width, height))
             for name, share in outlines.items()
@@ -126,9 +164,9 @@ def _path(share: np.ndarray, width: int, height: int) -> str:
 
     rows, columns = share.shape
     padded = np.pad(np.asarray(share, np.float32), 1)  # so that every line is closed, also at the film's edge
-    lines = contourpy.contour_generator(z=padded).lines(0.5)
     parts = []
-    for line in lines:
+    for points in contourpy.contour_generator(z=padded).lines(0.5):
+        line = np.asarray(points)  # (N, 2)
         # A pixel's value is that of its middle.
         x, y = (line[:, 0] - 0.5) * width / columns, (line[:, 1] - 0.5) * height / rows
         places = (f"{a:.0f},{b:.0f}" for a, b in zip(np.clip(x, 0, width), np.clip(y, 0, height), strict=True))
@@ -136,14 +174,24 @@ def _path(share: np.ndarray, width: int, height: int) -> str:
     return " ".join(parts)
 
 
-def _frame(finding: Finding, image: ImageInstance) -> Frame:
-    box = finding.box
-    assert box is not None
+def _frames(findings: Sequence[Finding], image: ImageInstance) -> tuple[Frame, ...]:
+    """From the top down, so that no label lies on another."""
     rows, columns = image.pixels.shape
-    x, y, width, height = turned((box.x, box.y, box.width, box.height), columns, rows, image.orientation)
-    chance = "" if finding.probability is None else f" {percent(finding.probability)}"
-    sure = "" if finding.presence == "present" else "?"
-    return Frame(x=x, y=y, width=width, height=height, said=f"{in_words(finding.label)}{sure}{chance}")
+    line = image.upright.shape[1] / _LINES
+    found = []
+    for finding in findings:
+        box = finding.box
+        assert box is not None
+        places = turned((box.x, box.y, box.width, box.height), columns, rows, image.orientation)
+        chance = "" if finding.probability is None else f" {percent(finding.probability)}"
+        sure = finding.presence == "present"
+        said = f"{in_words(finding.label)}{'' if sure else '?'}{chance}"
+        found.append((places[1], not sure, said, places))
+    last, frames = float("-inf"), []
+    for y, unsure, said, (x, _, width, height) in sorted(found):
+        last = max(y + line, last + line)
+        frames.append(Frame(x=x, y=y, width=width, height=height, said=said, sure=not unsure, label_y=last))
+    return tuple(frames)
 
 
 def turned(
