@@ -148,7 +148,8 @@ def _kept_down(answer: WhyNot | None) -> str:
         return ""
     worst = [c for c in answer.comparisons if c.weight < c.weight_for_first][:2]
     said = [f"{c.finding} {c.presence} ({weight(c.weight)}; to the first {weight(c.weight_for_first)})" for c in worst]
-    return ", ".join([STATUS[answer.status], *said])
+    alike = [f"names like it: {', '.join(answer.suggestions)}"] if answer.suggestions else []
+    return "; ".join([STATUS[answer.status], *said, *alike])
 
 
 def comparison(value: ReportComparison, console: Console) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fusion.diagnosis import Diagnosis, DiagnosticReport, Evidence
+from fusion.why.answer import Comparison
 from fusion.why.answers import Answers
 from fusion.why.working import Working
 from ontologies.linking.unread import Span
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
 _FOLDER = Path(__file__).parent / "page"
 _PUBMED = "https://pubmed.ncbi.nlm.nih.gov/"
-_MOST_EFFECTS = 16
+_MOST_EFFECTS, _MOST_COMPARED = 16, 10
 _ALIKE = {
     "image": "the images look alike (cosine {:.2f})",
     "dense": "the words mean alike (cosine {:.2f})",
@@ -119,6 +120,7 @@ def template() -> Template:
         "status": STATUS.__getitem__,
         "heaviest": _heaviest,
         "weight": weight,
+        "telling": _telling,
         "width": lambda probability: f"{100 * min(max(probability, 0.0), 1.0):.1f}",
     }
     environment.filters.update(filters)
@@ -209,6 +211,12 @@ def _case(hit: Any, report: DiagnosticReport) -> SimilarCase:
 def _stance(diagnosis: Diagnosis, stance: str) -> list[Evidence]:
     pieces = [piece for piece in diagnosis.evidence if piece.stance == stance]
     return sorted(pieces, key=lambda e: (-abs(e.weight), e.kind, e.reference))
+
+
+def _telling(comparisons: Sequence[Comparison]) -> list[Comparison]:
+    """Those that part two diseases most, in their order."""
+    apart = sorted(comparisons, key=lambda c: (-abs(c.weight - c.weight_for_first), c.finding))[:_MOST_COMPARED]
+    return [c for c in comparisons if c in apart and c.weight != c.weight_for_first]
 
 
 def _heaviest(pieces: Sequence[Evidence]) -> float:

@@ -34,9 +34,9 @@ class Own:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Working:
-    """``own`` in the clinician's order. ``only_ours``: the diagnoses of the report that none of them meets, by rank.
-    ``parts_at`` is the first place at which the two lists name different diseases, counted from 1; None where the
-    shorter one is the beginning of the other."""
+    """``own`` in the clinician's order. ``only_ours``: the diagnoses of the report that are none of them, nor a kind of
+    one or a wider name for one, by rank. ``parts_at`` is the first place at which the two lists name different diseases,
+    counted from 1; None where the shorter one is the beginning of the other."""
 
     own: tuple[Own, ...]
     only_ours: tuple[Diagnosis, ...]
@@ -61,7 +61,7 @@ def working(explainer: Explainer, report: DiagnosticReport, names: Sequence[str]
         first = likeness == "same" and ours is not None and ours.rank == 1
         why_not = None if first else explainer.why_not(disease.curie)
         own.append(Own(asked=name, rank=rank, disease=disease, ours=ours, likeness=likeness, why_not=why_not))
-    met = {o.ours.concept.curie for o in own if o.ours is not None}
+    listed = [o.disease for o in own if o.disease is not None]
     parts_at = None
     for theirs, ours in zip(own, report.diagnoses, strict=False):
         if theirs.disease is None or _likeness(graph, theirs.disease, ours.concept) is None:
@@ -69,7 +69,9 @@ def working(explainer: Explainer, report: DiagnosticReport, names: Sequence[str]
             break
     return Working(
         own=tuple(own),
-        only_ours=tuple(d for d in report.diagnoses if d.concept.curie not in met),
+        only_ours=tuple(
+            d for d in report.diagnoses if not any(_likeness(graph, theirs, d.concept) for theirs in listed)
+        ),
         parts_at=parts_at,
     )
 

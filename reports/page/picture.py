@@ -95,11 +95,7 @@ def of_image(detector: Detector, path: Path, report: DiagnosticReport) -> Pictur
         own,
         {e.label: e.heatmap for e in explained if e.faithfulness.passes},
         seen.outlines,
-        [
-            f"No map shown for {in_words(e.label)}: it does not beat chance."
-            for e in explained
-            if not e.faithfulness.passes
-        ],
+        [f"No map shown for {name}: it does not beat chance." for name in hidden],
     )
 
 

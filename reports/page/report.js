@@ -112,6 +112,8 @@
       return;
     }
     const words = news.map((fact) => `--${fact.value === "present" ? "confirm" : "deny"} '${fact.name.replace(/'/g, "'\\''")}'`);
+    const given = [["image", "--image IMAGE"], ["note", "--note @NOTE"]];
+    words.push(...given.filter(([origin]) => chosen.some((fact) => fact.origin === origin)).map(([, option]) => option));
     said.replaceChildren(
       line("No ranking was worked out beforehand for these together. This one command does:"),
       line(`whydx report REPORT ${words.join(" ")} --format html -o PAGE`, "pre"),
