@@ -35,8 +35,8 @@ class Own:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Working:
     """``own`` in the clinician's order. ``only_ours``: the diagnoses of the report that are none of them, nor a kind of
-    one or a wider name for one, by rank. ``parts_at`` is the first place at which the two lists name different diseases,
-    counted from 1; None where the shorter one is the beginning of the other."""
+    one or a wider name for one, by rank. ``parts_at`` is the first place at which the two lists name different
+    diseases, counted from 1; None where the shorter one is the beginning of the other."""
 
     own: tuple[Own, ...]
     only_ours: tuple[Diagnosis, ...]
