@@ -245,12 +245,16 @@ class Whydx(Explaining):
         return () if seen.refused or not present else explain(self.detector, _image(image), present, method)
 
     def pictures(self, report: DiagnosticReport, images: Images | None = None) -> tuple[Picture, ...]:
-        """The images of ``report`` with boxes, outlines and heat maps that beat chance, for its page; of those that
-        were refused, none. They can identify a patient. Raises InputError when an image is not one of the report's."""
+        """The images of ``report`` with boxes, outlines and heat maps that beat chance, for its page; those that were
+        refused are left out. They can identify a patient. Raises InputError when an image is not one of the report's,
+        and when none is left."""
         from reports.page.picture import of_image
 
-        found = (of_image(self.detector, path, report) for path in given(report, images, None)[0])
-        return tuple(picture for picture in found if picture is not None)
+        paths = given(report, images, None)[0]
+        found = tuple(shown for path in paths if (shown := of_image(self.detector, path, report)) is not None)
+        if paths and not found:
+            raise InputError("no image to show", value=paths[0], expected="one that the report was made from")
+        return found
 
     def link(
         self, text: str, *, vocab: str | None = None, nested: bool = False, note: bool = False
