@@ -9,6 +9,7 @@ import argparse
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -86,7 +87,7 @@ def main() -> None:
             rows.append((what, wall, processor))
             return given
 
-        timed("diagnose, nothing else asked for", lambda: dx.diagnose(film, note=NOTE, audited=False), 3)
+        timed("diagnose, nothing else asked for", lambda: dx.diagnose(film, note=NOTE, audited=False), 2)
         pictures = timed("--with-image: heat maps, and whether they beat chance", lambda: dx.pictures(report), 1)
         answers = timed("--with-answers", lambda: dx.answers(report), 1)
         working = timed(f"--working, {len(WORKING)} names", lambda: dx.working(report, WORKING), 1)
@@ -94,7 +95,7 @@ def main() -> None:
         timed("table", lambda: as_text(report, render))
         timed("json", lambda: dumps(report))
         for layout in FORMATS:
-            timed(layout, lambda layout=layout: reporter(layout).render(report))
+            timed(layout, partial(reporter(layout).render, report))
         page = timed("html with image, note, answers and working", lambda: HtmlReporter(**full).render(report))
         timed("pdf", lambda: PdfReporter().render(report), 2)
     print(f"{stamp()}\n\n| what | wall clock, s | processor, s |\n|---|---|---|")

@@ -58,7 +58,8 @@ class Beside:
     identified: bool = False
 
     def check(self, layout: ReportLayout) -> None:
-        """Say at once what does not go together. Raises typer.BadParameter."""
+        """Say at once what does not go together, or is missing. Raises typer.BadParameter, and DependencyError for a
+        PDF without a Chromium."""
         asked: tuple[tuple[str, bool, tuple[ReportLayout, ...]], ...] = (
             ("--date", self.day is not None, ("dicom-sr",)),
             ("--identified", self.identified, ("dicom-sr",)),
@@ -74,6 +75,10 @@ class Beside:
             raise typer.BadParameter("give the image, too", param_hint="--with-image")
         if self.note_shown and self.note is None:
             raise typer.BadParameter("give the note, too, with --note", param_hint="--with-note")
+        if layout == "pdf":
+            from reports.page.pdf import chromium
+
+            chromium()
 
     @property
     def needs_home(self) -> bool:
@@ -108,10 +113,6 @@ def show_report(
     elif layout in _PAGES:
         from reports.html import HtmlReporter, PdfReporter
 
-        if layout == "pdf":
-            from reports.page.pdf import chromium
-
-            chromium()  # what is missing is said before anything is worked out
         with progress() as advance:
             answers = dx.answers(report, images=images, note=note, progress=advance) if dx and beside.answers else None
         page = (PdfReporter if layout == "pdf" else HtmlReporter)(
