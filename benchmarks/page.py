@@ -68,7 +68,7 @@ def screenshots(text: str, folder: Path) -> None:
 def _small(path: Path) -> None:
     from PIL import Image
 
-    Image.open(path).convert("RGB").quantize(96, dither=Image.Dither.NONE).save(path, optimize=True)
+    Image.open(path).convert("RGB").quantize(224, dither=Image.Dither.NONE).save(path, optimize=True)
 
 
 def main() -> None:

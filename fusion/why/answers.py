@@ -58,7 +58,7 @@ def answers(
     explainer: Explainer, report: DiagnosticReport, note: str | None = None, *, progress: Progress | None = None
 ) -> Answers:
     """Answers about ``report``, whose case ``explainer`` explains; ``note`` is the note it was made from, if at hand.
-    Every one is a whole run (about half a second each): its own shortlist, search and scores."""
+    Every one is a whole run, with its own shortlist, search and scores; thirty or forty of them take seconds."""
     graph, known = explainer.graph, facts(report)[:_MOST_FACTS]
     canonical = {f.concept.curie: graph.resolve(f.concept.curie) for f in known if f.concept is not None}
     now = {o.curie: o for o in explainer.case.observed}

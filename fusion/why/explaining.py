@@ -86,7 +86,7 @@ class Explaining(ABC):
         progress: Progress | None = None,
     ) -> Answers:
         """The questions that are likely to be asked, answered beforehand, for a page that cannot ask anew: each fact
-        confirmed and denied, the most informative findings there or not, why not the others. Some ten seconds."""
+        confirmed and denied, the most informative findings there or not, why not the others. It takes seconds."""
         from fusion.why.answers import answers
 
         _, told = given(report, images, note)
