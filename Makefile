@@ -1,10 +1,10 @@
-# whydx: make demo | test | slow | lint | bench | install | schema
+# whydx: make demo | test | slow | browser | lint | bench | install | schema
 # PYTHON=python3.12 chooses the interpreter; IMAGE=/path NOTE="…" run the demo on your own image.
 
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help install demo test slow lint bench schema
+.PHONY: help install demo test slow browser lint bench schema
 
 VENV ?= .venv
 BIN := $(VENV)/bin
@@ -50,6 +50,11 @@ test: install
 # One after the other: some measure a time. Tests of an extra that is not installed are skipped with its name.
 slow: install
 	@OMP_NUM_THREADS=2 $(BIN)/python -m pytest -m "slow or peer" --durations=10 $(ARGS)
+
+# Needs Debian's package chromium.
+browser: install
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt -e '.[browser]'
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m browser $(ARGS)
 
 lint: install
 	@$(BIN)/ruff check .

@@ -11,13 +11,14 @@ The command line calls these functions. Everything heavy is imported where it is
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from errors import ArtifactError, DependencyError, InputError, SourceError, UnknownConceptError, WhydxError
+from fusion.why.explaining import Explaining, Images, Progress, as_paths, given
 
 if TYPE_CHECKING:
     from fusion.diagnosis import Diagnosis, DiagnosticReport, Evidence
@@ -25,13 +26,13 @@ if TYPE_CHECKING:
     from fusion.dialogue.dialogue import Dialogue
     from fusion.pipeline import Pipeline
     from fusion.why.answer import Counterfactual, WhatIf, Why, WhyNot
-    from fusion.why.explainer import Explainer
     from kg.graph import KnowledgeGraph
     from kg.paths import PathFinder
     from kg.triple import KGPath, Triple
     from ontologies.chest.people import Setting
     from ontologies.concept import Concept
     from ontologies.linking.linker import ConceptMatch, Linker
+    from reports.page.picture import Picture
     from reports.report import Report
     from retrieval.cases import Cases
     from retrieval.document import Document, SearchHit
@@ -72,8 +73,6 @@ __all__ = [
     "open",
 ]
 UNREADABLE = "unreadable"  # as in vision.many, which is not imported here
-Progress = Callable[[str, int, int], None]
-Images = Path | str | Sequence[Path | str]
 # The types that answers are made of, imported when they are asked for.
 _TYPES = {
     "fusion.dialogue.answer": ("Answer",),
@@ -123,7 +122,7 @@ def load(path: Path | str) -> Report:
     return Report.load(Path(path))
 
 
-class Whydx:
+class Whydx(Explaining):
     """All that whydx does, over one home. ``graph``, ``linker``, ``detector`` and ``pipeline`` are opened at first use
     and kept."""
 
@@ -150,7 +149,9 @@ class Whydx:
 
     @cached_property
     def detector(self) -> Detector:
-        """What looks at images."""
+        """What looks at images: the pipeline's, when that is open."""
+        if "pipeline" in vars(self):
+            return self.pipeline.intake.detector
         from vision.detector import Detector
 
         return Detector.open(device=self.device)
@@ -206,7 +207,7 @@ class Whydx:
         from records import audit
         from reports.report import Report
 
-        paths, (age, sex), found, gone = _paths(images), checked_demographics(age, sex), tuple(present), tuple(absent)
+        paths, (age, sex), found, gone = as_paths(images), checked_demographics(age, sex), tuple(present), tuple(absent)
         patient = Patient(images=paths, note=note, present=found, absent=gone, age=age, sex=sex, setting=setting)
         report = Report.of(self.pipeline.diagnose(patient, k), images=paths, note=note)
         if audited:
@@ -242,6 +243,18 @@ class Whydx:
 
         present = [finding.label for finding in seen.findings if finding.presence == "present"]
         return () if seen.refused or not present else explain(self.detector, _image(image), present, method)
+
+    def pictures(self, report: DiagnosticReport, images: Images | None = None) -> tuple[Picture, ...]:
+        """The images of ``report`` with boxes, outlines and heat maps that beat chance, for its page; those that were
+        refused are left out. They can identify a patient. Raises InputError when an image is not one of the report's,
+        and when none is left."""
+        from reports.page.picture import of_image
+
+        paths = given(report, images, None)[0]
+        found = tuple(shown for path in paths if (shown := of_image(self.detector, path, report)) is not None)
+        if paths and not found:
+            raise InputError("no image to show", value=paths[0], expected="one that the report was made from")
+        return found
 
     def link(
         self, text: str, *, vocab: str | None = None, nested: bool = False, note: bool = False
@@ -300,74 +313,33 @@ class Whydx:
         index = self._cases(collection, None if image is None else self.detector.fingerprint)
         return index.search(text=text, image_embedding=embedding, concepts=concepts, k=k, where=where)
 
-    # --- explaining
+    # --- explaining: why, why_not, what_if, counterfactual, answers and working are those of Explaining
 
-    def why(
-        self,
-        report: DiagnosticReport,
-        disease: str | None = None,
-        *,
-        images: Images | None = None,
-        note: str | None = None,
-    ) -> Why:
-        """What carries a diagnosis of ``report`` (a CURIE or name; None: the first), and which pieces work together.
-
-        ``images`` and ``note`` are those that the report was made from. A Report of this process still has them; one
-        that was loaded does not, and without them the answer's warnings say what it does without. Raises InputError
-        when the disease is not on the shortlist; ``why_not`` answers then.
-        """
-        return self._explainer(report, images, note).why(disease)
-
-    def why_not(
-        self, report: DiagnosticReport, disease: str, *, images: Images | None = None, note: str | None = None
-    ) -> WhyNot:
-        """What demotes a disease, or that the graph does not know it; ``images`` and ``note`` as for ``why``."""
-        return self._explainer(report, images, note).why_not(disease)
-
-    def what_if(
+    def review(
         self,
         report: DiagnosticReport,
         *,
-        present: Sequence[str] = (),
-        absent: Sequence[str] = (),
-        unknown: Sequence[str] = (),
-        age: float | None = None,
-        sex: str | None = None,
+        confirm: Sequence[str] = (),
+        deny: Sequence[str] = (),
         images: Images | None = None,
         note: str | None = None,
-    ) -> WhatIf:
-        """The ranking if findings (by CURIE, name or part of a name) were present, absent or unknown, or age or sex
-        different; ``images`` and ``note`` as for ``why``. InputError when nothing would change or be left."""
-        from fusion.intake import checked_demographics
+    ) -> Report:
+        """``report`` anew, with findings of it (by CURIE, name or part of a name) confirmed or denied, which outweighs
+        note and image; ``images`` and ``note`` as for ``why``. InputError when a finding is not one of the report."""
+        from fusion.why.review import review
+        from reports.report import Report
 
-        age, sex = checked_demographics(age, sex)
-        explainer = self._explainer(report, images, note)
-        return explainer.what_if(explainer.changes(present, absent, unknown), age=age, sex=sex)
-
-    def counterfactual(
-        self, report: DiagnosticReport, *, images: Images | None = None, note: str | None = None
-    ) -> Counterfactual:
-        """The smallest change of findings that changes the first diagnosis; ``images`` and ``note`` as for ``why``."""
-        from fusion.why.counterfactual import smallest_change
-
-        return smallest_change(self._explainer(report, images, note))
+        known, told = given(report, images, note)
+        return Report.of(review(self.pipeline, report, confirm, deny, images=known, note=told), images=known, note=told)
 
     def dialogue(self, report: DiagnosticReport, *, images: Images | None = None, note: str | None = None) -> Dialogue:
         """A conversation about ``report``, whose ``ask`` answers questions in plain words without any language model;
         ``images`` and ``note`` as for ``why``."""
         from fusion.dialogue.dialogue import Dialogue
 
-        told = getattr(report, "note", None) if note is None else note
-        return Dialogue(report, lambda: self._explainer(report, images, note), told)
+        return Dialogue(report, lambda: self._explainer(report, images, note), given(report, images, note)[1])
 
     # --- shared
-
-    def _explainer(self, report: DiagnosticReport, images: Images | None, note: str | None) -> Explainer:
-        from fusion.why.explainer import Explainer
-
-        known = getattr(report, "images", ()) if images is None else _paths(images)
-        told = getattr(report, "note", None) if note is None else note
-        return Explainer(self.pipeline, self.pipeline.intake.recall(report, known, told))
 
     def _linked(self, seen: Detection) -> Detection:
         """``seen`` with the concepts of its findings; as it is when no graph is built."""
@@ -387,10 +359,6 @@ class Whydx:
 def refusal(path: Path, reason: str) -> InputError:
     """What to say of an image that cannot be used."""
     return InputError(f"the image is refused ({reason})", value=path, expected="a frontal chest radiograph")
-
-
-def _paths(images: Images) -> tuple[Path, ...]:
-    return (Path(images),) if isinstance(images, Path | str) else tuple(Path(image) for image in images)
 
 
 def _image(image: Path | str | ImageInstance) -> ImageInstance:

@@ -21,22 +21,29 @@ from commands.patient import (
     SexOption,
     readable,
 )
+from commands.reporting import (
+    Beside,
+    DateOption,
+    IdentifiedOption,
+    ReportFormatOption,
+    WithAnswersOption,
+    WithImageOption,
+    WithNoteOption,
+    WorkingOption,
+    show_report,
+)
 from commands.terminal import (
     CollectionOption,
     CountOption,
-    DateOption,
     DeviceOption,
     FormatOption,
     HomeOption,
-    IdentifiedOption,
     OutputOption,
     Progress,
-    ReportFormatOption,
     progress,
     read_text,
     say,
     show,
-    show_report,
     write,
     write_parts,
 )
@@ -63,6 +70,10 @@ def diagnose(
     setting: SettingOption = "neutral",
     k: CountOption = 5,
     layout: ReportFormatOption = "table",
+    with_image: WithImageOption = False,
+    with_note: WithNoteOption = False,
+    with_answers: WithAnswersOption = False,
+    working: WorkingOption = None,
     identified: IdentifiedOption = False,
     day: DateOption = None,
     output: OutputOption = None,
@@ -78,10 +89,22 @@ def diagnose(
         raise InputError("a finding cannot be present and absent", value=both[0], expected="--finding or --absent")
     for image in images or ():
         readable(image)
-    report = whydx.open(home, device=device).diagnose(
+    beside = Beside(
+        images=images or (),
+        note=text,
+        image_shown=with_image,
+        note_shown=with_note,
+        answers=with_answers,
+        working=working or (),
+        day=day,
+        identified=identified,
+    )
+    beside.check(layout)
+    dx = whydx.open(home, device=device)
+    report = dx.diagnose(
         images or (), note=text, present=finding or (), absent=absent or (), age=age, sex=sex, setting=setting, k=k
     )
-    show_report(report, layout, output, home, images=images or (), day=day, identified=identified)
+    show_report(report, layout, output, home, dx, beside)
 
 
 @app.command(rich_help_panel=_PANEL)

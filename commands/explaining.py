@@ -11,17 +11,18 @@ from typing import Annotated, Any, Literal
 import typer
 
 import whydx
-from commands.terminal import (
+from commands.reporting import (
+    Beside,
     DateOption,
-    FormatOption,
-    HomeOption,
     IdentifiedOption,
-    OutputOption,
     ReportFormatOption,
-    read_text,
-    show,
+    WithAnswersOption,
+    WithImageOption,
+    WithNoteOption,
+    WorkingOption,
     show_report,
 )
+from commands.terminal import FormatOption, HomeOption, OutputOption, read_text, show
 
 app = typer.Typer()
 CaseArgument = Annotated[
@@ -41,18 +42,65 @@ Ask = Callable[..., tuple[Any, str]]
 def report(
     case: CaseArgument,
     image: ImageOption = None,
+    note: NoteOption = None,
+    confirm: Annotated[
+        list[str] | None,
+        typer.Option("--confirm", metavar="FINDING", help="A finding of the report is there; ranks anew. Repeatable."),
+    ] = None,
+    deny: Annotated[
+        list[str] | None,
+        typer.Option("--deny", metavar="FINDING", help="A finding of the report is not there; ranks anew. Repeatable."),
+    ] = None,
     layout: ReportFormatOption = "table",
+    with_image: WithImageOption = False,
+    with_note: WithNoteOption = False,
+    with_answers: WithAnswersOption = False,
+    working: WorkingOption = None,
     identified: IdentifiedOption = False,
     day: DateOption = None,
     output: OutputOption = None,
     home: HomeOption = None,
 ) -> None:
-    """Show a saved report again, or turn it into another format. dicom-sr needs the image, in whose study it lies; a
-    home only adds names for the patient."""
+    """Show a saved report again, in another format, or ranked anew with its findings confirmed or denied. dicom-sr
+    needs the image, in whose study it lies. A home is needed for what the report does not hold."""
     text = read_text("-" if case == "-" else f"@{case}", "report")
     from reports.json import loads
 
-    show_report(loads(text), layout, output, home, images=image or (), day=day, identified=identified)
+    beside = Beside(
+        images=image or (),
+        note=None if note is None else read_text(note, "note"),
+        image_shown=with_image,
+        note_shown=with_note,
+        answers=with_answers,
+        working=working or (),
+        day=day,
+        identified=identified,
+    )
+    beside.check(layout)
+    shown = loads(text)
+    dx = whydx.open(home) if beside.needs_home or confirm or deny else None
+    if dx is not None and (confirm or deny):
+        shown = dx.review(shown, confirm=confirm or (), deny=deny or (), images=beside.images, note=beside.note)
+    show_report(shown, layout, output, home, dx, beside)
+
+
+@app.command(rich_help_panel="Every day")
+def compare(
+    before: Annotated[str, typer.Argument(metavar="A", help="The report of before, as JSON; - is stdin.")],
+    after: Annotated[str, typer.Argument(metavar="B", help="The report of after, as JSON; - is stdin.")],
+    layout: FormatOption = "table",
+    output: OutputOption = None,
+) -> None:
+    """Say what changed from one saved report to another: findings, ranks, probabilities, and the evidence that moved
+    them. Needs no home."""
+    if before == after == "-":
+        raise typer.BadParameter("only one of the two can be stdin", param_hint="B")
+    from fusion.why.comparison import compare as changed
+    from reports import explanation
+    from reports.json import loads
+
+    reports = [loads(read_text("-" if case == "-" else f"@{case}", "report")) for case in (before, after)]
+    show(changed(*reports), explanation.comparison, layout, output)
 
 
 def _verb(name: str) -> Callable[[Ask], Ask]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 Progress = Callable[[str, int, int], None]
 Layout = Literal["table", "json"]
-ReportLayout = Literal["table", "json", "html", "fhir", "plain", "dicom-sr"]
 
 HomeOption = Annotated[
     Path | None,
@@ -38,14 +37,6 @@ OutputOption = Annotated[
     Path | None, typer.Option("-o", "--output", help="Write to this file instead of stdout.", show_default=False)
 ]
 FormatOption = Annotated[Layout, typer.Option("--format", help="For a reader, or for a program.")]
-ReportFormatOption = Annotated[ReportLayout, typer.Option("--format", help="For a reader, or for a program.")]
-DateOption = Annotated[
-    str | None,
-    typer.Option("--date", metavar="YYYY-MM-DD", help="dicom-sr: its date, in place of all dates of the study."),
-]
-IdentifiedOption = Annotated[
-    bool, typer.Option("--identified", help="dicom-sr: with the patient's name, identifiers and birth date.")
-]
 DeviceOption = Annotated[
     Literal["cpu", "cuda", "mps"], typer.Option("--device", help="Where the detector's networks run.")
 ]
@@ -117,55 +108,6 @@ def show(value: Any, draw: Callable[[Any, Console], None], layout: Layout, outpu
     if not console.is_terminal and "COLUMNS" not in os.environ:
         console.width = WIDTH
     draw(value, console)
-
-
-def show_report(
-    report: Any,
-    layout: ReportLayout,
-    output: Path | None,
-    home: Path | None,
-    *,
-    images: Sequence[Path] = (),
-    day: str | None = None,
-    identified: bool = False,
-) -> None:
-    """``show`` for a diagnostic report, which has more formats. Names for the patient are those of the home's graph,
-    if there is one. ``images``, ``day`` and ``identified`` are for DICOM: what the report was made of, the date of the
-    document, and whether the patient is named in it."""
-    if layout == "dicom-sr":
-        write(_dicom(report, images, day, identified), output)
-        return
-    if day is not None or identified:
-        raise typer.BadParameter("only for --format dicom-sr", param_hint="--identified" if identified else "--date")
-    if layout in ("table", "json"):
-        from reports.table import render
-
-        show(report, render, "json" if layout == "json" else "table", output)
-        return
-    from reports.reporter import reporter
-
-    names = None
-    if layout == "plain":
-        from home import Part, home_folder, part_folder
-        from reports.plain import concepts_of, lay_names
-
-        names = lay_names(part_folder(home_folder(home), Part.graph) / "terms.parquet", concepts_of(report))
-    write(reporter(layout, names).render(report), output)
-
-
-def _dicom(report: Any, images: Sequence[Path], day: str | None, identified: bool) -> bytes:
-    """Raises InputError when the images are not the report's, or ``day`` is no date."""
-    from datetime import date
-
-    from reports.dicom.source import read_source
-    from reports.dicom.sr import DicomSrReporter
-
-    try:
-        when = None if day is None else date.fromisoformat(day)
-    except ValueError as error:
-        raise InputError("not a date", value=day, expected="YYYY-MM-DD") from error
-    sources = [read_source(image, identified=identified) for image in images]
-    return DicomSrReporter(sources, day=when, identified=identified).render(report)
 
 
 def say(line: str) -> None:

@@ -28,9 +28,12 @@ def fitted(
     A step is a line of the curated layer; its parts between semicolons stand for themselves. A part goes out when a row
     of `ontologies.chest.contraindication` is against it, by what the findings say is present, what the note says was
     there once (``past``, CURIEs of the graph), and age (years); anything that a finding is a kind of counts as well.
-    Both are empty when the layer has no step for any of the diagnoses.
+    What the user says is absent is not present, whatever the note says. Both are empty when the layer has no step for
+    any of the diagnoses.
     """
-    present = _facts((f.concept.curie for f in findings if f.concept and f.presence == "present"), graph)
+    told = [(f.concept.curie, f) for f in findings if f.concept]
+    denied = {curie for curie, f in told if f.origin == "user" and f.presence == "absent"}
+    present = _facts((curie for curie, f in told if f.presence == "present" and curie not in denied), graph)
     once = _facts(past, graph)
     steps, left_out = [], []
     for diagnosis in diagnoses[:FIRST]:

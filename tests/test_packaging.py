@@ -25,7 +25,8 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 PROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 RUN_TIME = {canonicalize_name(Requirement(text).name): Requirement(text) for text in PROJECT["dependencies"]}
 _EXTRAS = PROJECT["optional-dependencies"]
-DEV = {canonicalize_name(Requirement(text).name): Requirement(text) for text in _EXTRAS["dev"] + _EXTRAS["peers"]}
+_NOT_SHIPPED = ("dev", "peers", "browser")
+DEV = {canonicalize_name(Requirement(text).name): Requirement(text) for name in _NOT_SHIPPED for text in _EXTRAS[name]}
 # What a stage may import inside a function, saying which extra is missing.
 OPTIONAL = {canonicalize_name(Requirement(text).name) for name in ("spacy", "wandb") for text in _EXTRAS[name]}
 OWN = {*LEVEL, "benchmarks", "tests", "conftest"}
@@ -96,7 +97,7 @@ def test_what_is_declared_is_used(name: str) -> None:
     assert name in imported(*LEVEL, "tests", "benchmarks") | NOT_IMPORTED.keys()
 
 
-@pytest.mark.parametrize("extra", sorted(_EXTRAS.keys() - {"dev", "peers"}))
+@pytest.mark.parametrize("extra", sorted(_EXTRAS.keys() - set(_NOT_SHIPPED)))
 def test_an_extra_has_code_behind_it(extra: str) -> None:
     names = {canonicalize_name(Requirement(text).name) for text in _EXTRAS[extra]}
     assert names <= imported(*LEVEL) | DROPPED_IN.keys()

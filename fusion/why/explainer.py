@@ -306,6 +306,18 @@ class Explainer:
             raise InputError("nothing would change", expected="a finding that the case does not have, or has otherwise")
         if not observations(case):
             raise InputError("nothing would be left to reason from", expected="a finding that stays")
+        now = {o.curie: o.presence for o in self.case.observed}
+        return self.beside(
+            case,
+            tuple(
+                Change(finding=self.graph.concept(c), before=now.get(c, "not assessed"), after=p)
+                for c, p in sorted(changes.items())
+                if now.get(c, "not assessed") != p
+            ),
+        )
+
+    def beside(self, case: Case, changes: tuple[Change, ...]) -> WhatIf:
+        """Another case than this one, in which ``changes`` are different: each disease here and there."""
         after = self._score(case)
         before, later = self.now.standings(), after.standings()
         shifts = []
@@ -323,13 +335,8 @@ class Explainer:
         far = len(shifts) + 1
         shifts.sort(key=lambda s: (s.rank_after or far, s.rank_before or far))
         kept = [s for s in shifts if min(s.rank_before or far, s.rank_after or far) <= _MOST_SHIFTS]
-        now = {o.curie: o.presence for o in self.case.observed}
         return WhatIf(
-            changes=tuple(
-                Change(finding=self.graph.concept(c), before=now.get(c, "not assessed"), after=p)
-                for c, p in sorted(changes.items())
-                if now.get(c, "not assessed") != p
-            ),
+            changes=changes,
             shifts=tuple(kept),
             none_before=float(self.now.probabilities[-1]),
             none_after=float(after.probabilities[-1]),

@@ -85,7 +85,7 @@ def test_all_formats_have_the_same_codes_ranks_and_probabilities(seed: int, dico
         (d["rank"], d["concept"]["name"], d["concept"]["codes"]["UMLS"][0], percent(d["probability"])) for d in saved
     ] == expected
 
-    page = html.fromstring(reporter("html").render(report)).xpath("//details")
+    page = html.fromstring(reporter("html").render(report)).xpath("//details[@class='diagnosis']")
     shown = []
     for part in page:
         rank, name, share = re.match(

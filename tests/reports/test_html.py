@@ -10,6 +10,7 @@ from dataclasses import replace
 from lxml import html
 
 from fusion.diagnosis import DiagnosticReport, Evidence
+from ontologies.linking.unread import Span
 from reports.html import HtmlReporter, pubmed
 
 
@@ -22,7 +23,7 @@ def words(element: html.HtmlElement) -> str:
 
 
 def test_each_diagnosis_opens_to_its_evidence_on_two_sides(report: DiagnosticReport) -> None:
-    shown = page(report).xpath("//details")
+    shown = page(report).xpath("//details[@class='diagnosis']")
     assert [words(d.xpath("summary")[0]).split(" (")[0] for d in shown] == [
         "1. Bacterial pneumonia 62 %",
         "2. Pulmonary embolism <1 %",
@@ -37,22 +38,22 @@ def test_each_diagnosis_opens_to_its_evidence_on_two_sides(report: DiagnosticRep
     assert bar.get("width") == "62.0"
 
 
-def test_a_path_is_drawn_with_its_weight_and_named_for_a_screen_reader(report: DiagnosticReport) -> None:
-    (drawn,) = page(report).xpath("//*[@class='path']")
-    assert drawn.get("aria-label") == "Lung consolidation ← has phenotype – Bacterial pneumonia, weight +0.41"
+def test_paths_are_drawn_with_their_weights_and_named_for_a_screen_reader(report: DiagnosticReport) -> None:
+    (drawn,) = page(report).xpath("//details[1]//*[@class='path']")
+    said = "Lung consolidation ← has phenotype – Bacterial pneumonia, weight +0.41"
+    assert drawn.get("aria-label") == f"Paths to Bacterial pneumonia: {said}"
     assert drawn.xpath(".//text/text()") == [
-        "Lung consolidation",
+        "has phenotype, in 90 %",
         "Bacterial pneumonia",
-        "has phenotype",
-        "in 90 %",
+        "Lung consolidation",
+        "+0.41",
     ]
-    (line,) = drawn.xpath(".//line")
-    assert int(line.get("x1")) > int(line.get("x2"))  # the edge is stated of the disease, on the right
 
 
 def test_findings_papers_cases_steps_warnings_and_provenance_are_read(report: DiagnosticReport) -> None:
     root = page(report)
-    rows = {words(row.xpath("th")[0]): words(row) for row in root.xpath("//tbody/tr")}
+    (table,) = root.xpath("//section[@aria-labelledby='findings']//tbody")
+    rows = {words(row.xpath("th")[0]): words(row) for row in table.xpath("tr")}
     assert set(rows) == {"Consolidation", "Edema", "Hernia", "Fever"}
     assert "present 0.81 0.40 right image SNOMED CT 95436008" in rows["Consolidation"]
     text = words(root)
@@ -74,15 +75,56 @@ def test_an_abstention_and_an_empty_report_are_said_in_words() -> None:
     assert "Papers" not in text
 
 
-def test_the_page_needs_nothing_else_and_its_policy_allows_its_style_alone(report: DiagnosticReport) -> None:
+def test_the_page_needs_nothing_else_and_its_policy_allows_its_style_and_script_alone(report: DiagnosticReport) -> None:
     root = page(report)
-    assert not root.xpath("//script | //link | //iframe | //img | //object | //form | //@src | //@style")
+    assert not root.xpath("//link | //iframe | //img | //object | //form | //@src | //@style")
     assert not [name for name in root.xpath("//@*") if name.attrname.startswith("on")]
     (policy,) = root.xpath("//meta[@http-equiv='Content-Security-Policy']/@content")
-    (style,) = root.xpath("//style/text()")
-    digest = base64.b64encode(hashlib.sha256(style.encode("utf-8")).digest()).decode("ascii")
-    assert policy.startswith(f"default-src 'none'; style-src 'sha256-{digest}';")
+    (style,), (script,) = root.xpath("//style/text()"), root.xpath("//script/text()")
+    hashes = [
+        base64.b64encode(hashlib.sha256(text.encode("utf-8")).digest()).decode("ascii") for text in (style, script)
+    ]
+    assert policy.startswith(f"default-src 'none'; style-src 'sha256-{hashes[0]}'; script-src 'sha256-{hashes[1]}';")
+    assert "unsafe" not in policy
     assert not re.search(r"@import|url\(", style)
+    assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval|fetch|XMLHttp|import\(", script)
+
+
+def test_what_each_finding_does_to_each_diagnosis_stands_in_one_table(report: DiagnosticReport) -> None:
+    weights = [("UMLS:C0521530", -0.3), ("age", 0.2)]
+    pieces = [
+        Evidence(
+            kind="person" if name == "age" else "finding",
+            reference=name,
+            text=name,
+            stance="supports" if value > 0 else "contradicts",
+            weight=value,
+        )
+        for name, value in weights
+    ]
+    both = replace(report, diagnoses=(report.diagnoses[0], replace(report.diagnoses[1], evidence=tuple(pieces))))
+    (table,) = page(both).xpath("//*[@id='effects']/following-sibling::div[1]/table")
+    rows = [[words(cell) for cell in row] for row in table.xpath("tbody/tr")]
+    assert rows == [["Consolidation on the image", "+0.84", "−0.30"], ["age", "", "+0.20"]]
+
+
+def test_a_similar_case_says_why_it_is_one(report: DiagnosticReport) -> None:
+    document = replace(report.cases[0].document, concepts=("UMLS:C0015967", "X:1"))
+    hit = replace(report.cases[0], document=document)
+    text = words(page(replace(report, cases=(hit,))).xpath("//section[@aria-labelledby='cases']")[0])
+    assert "Why: the images look alike (cosine 0.82); text 0.4; both have Fever." in text
+
+
+def test_the_note_is_shown_only_when_asked_for_with_what_was_not_understood(report: DiagnosticReport) -> None:
+    note = "fever, blorbing <b>toe</b> & cough"
+    partly = replace(
+        report, understood=0.7, unread=(Span(start=7, end=15), Span(start=12, end=14), Span(start=90, end=95))
+    )
+    assert "blorbing" not in HtmlReporter().render(partly)
+    root = html.fromstring(HtmlReporter(note=note).render(partly))
+    (shown,) = root.xpath("//p[@class='note']")
+    assert shown.text_content() == note
+    assert root.xpath("//mark/text()") == ["blorbing"]
 
 
 def test_a_reader_by_ear_or_keyboard_finds_the_way(report: DiagnosticReport) -> None:

@@ -15,25 +15,9 @@ from fusion.pipeline import Pipeline
 from fusion.scorer import Scorer
 from fusion.why.counterfactual import smallest_change
 from fusion.why.explainer import Explainer
-from reports.json import dumps, loads
 
 NOTE = "65M fever and productive cough, no hemoptysis. Right lower lobe consolidation."
 CLOSE = 2e-5
-
-
-@pytest.fixture(scope="module")
-def pipeline(home: Path) -> Pipeline:
-    return Pipeline.open(home)
-
-
-@pytest.fixture(scope="module")
-def report(pipeline: Pipeline) -> DiagnosticReport:
-    return pipeline.diagnose(Patient(note=NOTE, age=65, sex="M"))
-
-
-@pytest.fixture(scope="module")
-def explainer(pipeline: Pipeline, report: DiagnosticReport) -> Explainer:
-    return Explainer(pipeline, pipeline.intake.recall(loads(dumps(report)), note=NOTE))
 
 
 def test_a_saved_report_explains_itself(explainer: Explainer, report: DiagnosticReport) -> None:
