@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from commands import asking, daily, detecting, explaining, keeping, measuring, recording
+from commands import asking, daily, detecting, explaining, keeping, measuring, recording, serving
 from errors import WhydxError
 
 app = typer.Typer(
@@ -25,7 +25,16 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for verbs in (daily.app, detecting.app, explaining.app, asking.app, recording.app, keeping.app, measuring.app):
+for verbs in (
+    daily.app,
+    detecting.app,
+    explaining.app,
+    asking.app,
+    recording.app,
+    keeping.app,
+    measuring.app,
+    serving.app,
+):
     app.add_typer(verbs)
 
 
