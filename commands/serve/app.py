@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import hashlib
+import json
 import logging
 from functools import cache
 from pathlib import Path
@@ -179,8 +180,6 @@ def _cards(app: FastAPI, settings: Settings, pool: Pool, metrics: Metrics, book:
         async with pool.place():
             job = given | {"format": "cds", "folder": str(_PAGE)}
             head, body = await _done(pool, metrics, job, request)
-        import json
-
         response = json.loads(body)
         book.add(response, head["entries"])
         return response
@@ -197,9 +196,8 @@ def _cards(app: FastAPI, settings: Settings, pool: Pool, metrics: Metrics, book:
         except OSError as error:
             raise HTTPException(503, "the feedback cannot be kept") from error
         if unknown:
-            raise HTTPException(
-                404, f"{len(unknown)} of {len(said.feedback)} answer no card or suggestion of this service"
-            )
+            of_all = f"{len(unknown)} of {len(said.feedback)}"
+            raise HTTPException(404, f"{of_all} answer no card or suggestion that this service remembers")
         return {}
 
 

@@ -334,7 +334,7 @@ def escaped(text: str) -> str:
     """``text`` as Markdown that shows it: no tag, link, image, emphasis or address comes of it."""
     marked = re.sub(r"([\\`*_{}\[\]()#!|~^])", r"\\\1", html.escape(text, quote=False))
     marked = re.sub(r"(?<=[A-Za-z0-9])(:)(?=//)|(?<=www)(\.)", lambda m: "\\" + m[0], marked, flags=re.IGNORECASE)
-    return re.sub(r"(?<=\S)@(?=\S)", r"\\@", re.sub(r"^(\s*)([-+>]|\d+\.)", r"\1\\\2", marked))
+    return re.sub(r"(?<=\S)@(?=\S)", r"\\@", re.sub(r"^(\s*)(\d*)([-+.])", r"\1\2\\\3", marked))
 
 
 class Book:

@@ -1,4 +1,4 @@
-"""What is given of a patient in a request: the fields of the form, and its images, written where a worker finds them."""
+"""What a request gives of a patient: the fields of the form, and its images, written where a worker finds them."""
 
 from __future__ import annotations
 

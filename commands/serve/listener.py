@@ -1,7 +1,7 @@
 """The DICOM listener: images that a node stores come back to a node as a Structured Report.
 
-The images of one association are a study each, by Study Instance UID; they are diagnosed when it is released. Nothing of
-them is kept: their folder is removed when the report is sent, or cannot be.
+The images of one association are taken by Study Instance UID, and each study is diagnosed when it is released. Nothing
+of them is kept: their folder is removed when the report is sent, or cannot be.
 """
 
 from __future__ import annotations

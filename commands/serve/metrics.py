@@ -5,7 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    ProcessCollector,
+    disable_created_metrics,
+    generate_latest,
+)
 
 if TYPE_CHECKING:
     from commands.serve.pool import Pool
@@ -18,6 +26,7 @@ class Metrics:
     """Its own registry, so that several services in one process do not add up."""
 
     def __init__(self) -> None:
+        disable_created_metrics()
         own = self.registry = CollectorRegistry()
         ProcessCollector(registry=own)
         self.requests = Counter("whydx_requests", "Requests answered.", ("path", "method", "status"), registry=own)

@@ -1,4 +1,4 @@
-"""The workers as the service sees them: jobs wait in a queue of bounded length, and one that takes too long is ended."""
+"""The workers as the service sees them: jobs wait in a queue of bounded length, and a slow one is ended."""
 
 from __future__ import annotations
 
