@@ -10,6 +10,7 @@ A worker that takes too long is killed, and a file that makes it take too much m
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import os
@@ -93,6 +94,7 @@ def _opened(home: Path, device: str) -> Whydx:
 def _work(dx: Whydx, channel: socket.socket, given: Mapping[str, Any]) -> None:
     import torch
 
+    os.chdir("/")
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     torch.set_num_threads(given["threads"])
     _limit(given["memory"])
@@ -123,8 +125,8 @@ def answer(dx: Whydx, job: Job) -> Answer:
     not trusted any more ("fatal"), and only the kind and place of the error are logged: its text may be a patient's.
     """
     try:
-        os.chdir(job["folder"])
-        return _answered(dx, job)
+        with contextlib.chdir(job["folder"]):  # names without a path, also in messages
+            return _answered(dx, job)
     except InputError as error:
         return {"status": 400, "detail": said(error)}, b""
     except WhydxError as error:
@@ -138,8 +140,6 @@ def answer(dx: Whydx, job: Job) -> Answer:
         place = traceback.extract_tb(error.__traceback__)[-1]
         _LOG.error("%s at %s:%s", type(error).__name__, Path(place.filename).name, place.lineno)
         return {"status": 500, "detail": "the diagnosis failed", "fatal": True}, b""
-    finally:
-        os.chdir("/")
 
 
 def said(error: WhydxError) -> str:
