@@ -126,7 +126,8 @@ def started(own: Path, tmp_path: Path) -> Iterator[Callable[..., Process]]:
         running.append(one)
         until = time.monotonic() + 200
         while "serves on" not in one.said():
-            assert process.poll() is None and time.monotonic() < until, one.said()
+            assert process.poll() is None, one.said()
+            assert time.monotonic() < until, one.said()
             time.sleep(0.2)
         return one
 

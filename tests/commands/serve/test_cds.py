@@ -6,9 +6,9 @@ import base64
 import json
 import re
 import socket
-import uuid
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from uuid import UUID, uuid4
 
 import pytest
 from pydantic import AnyUrl, BaseModel, ConfigDict, Field, StringConstraints, model_validator
@@ -52,7 +52,7 @@ class Action(Strict):
 
 class Suggestion(Strict):
     label: Annotated[str, StringConstraints(min_length=1)]
-    uuid: uuid.UUID | None = None
+    uuid: UUID | None = None
     isRecommended: bool | None = None
     actions: list[Action] | None = None
 
@@ -65,7 +65,7 @@ class Link(Strict):
 
 
 class Card(Strict):
-    uuid: uuid.UUID | None = None
+    uuid: UUID | None = None
     summary: Annotated[str, StringConstraints(min_length=1, max_length=139)]
     detail: str | None = None
     indicator: Literal["info", "warning", "critical"]
@@ -128,7 +128,7 @@ def report(*names: str, abstention: str | None = None) -> DiagnosticReport:
 def called(**prefetch: Any) -> dict[str, Any]:
     return {
         "hook": "patient-view",
-        "hookInstance": str(uuid.uuid4()),
+        "hookInstance": str(uuid4()),
         "fhirServer": "http://169.254.169.254/fhir",
         "fhirAuthorization": {"access_token": "secret", "token_type": "Bearer"},
         "context": {"userId": "Practitioner/1", "patientId": "77441"},
@@ -319,7 +319,7 @@ def test_what_came_of_a_card_is_feedback(client: TestClient, own: Path) -> None:
     ],
 )
 def test_feedback_on_what_is_not_known(client: TestClient, change: dict[str, Any], status: int) -> None:
-    one = {"card": str(uuid.uuid4()), "outcome": "overridden", "outcomeTimestamp": "2026-11-28T00:00:00Z"}
+    one = {"card": str(uuid4()), "outcome": "overridden", "outcomeTimestamp": "2026-11-28T00:00:00Z"}
     assert client.post(f"{PATH}/feedback", json={"feedback": [one | change]}).status_code == status
     assert client.post(f"{PATH}/feedback", json={"feedback": []}).status_code == 422
 
@@ -328,11 +328,6 @@ def test_the_oldest_cards_are_forgotten() -> None:
     book = cds.Book(most=2)
     for name in "abc":
         book.add({"cards": [{"uuid": f"00000000-0000-4000-8000-00000000000{name}"}]}, {"overridden:": {}})
-    outcome = cds.Outcome.model_validate(
-        {
-            "card": "00000000-0000-4000-8000-00000000000a",
-            "outcome": "overridden",
-            "outcomeTimestamp": "2026-11-28T00:00:00Z",
-        }
-    )
+    said = {"outcome": "overridden", "outcomeTimestamp": "2026-11-28T00:00:00Z"}
+    outcome = cds.Outcome.model_validate({"card": "00000000-0000-4000-8000-00000000000a"} | said)
     assert book.answers([outcome]) == ([], ["00000000-0000-4000-8000-00000000000a"])

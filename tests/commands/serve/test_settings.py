@@ -41,7 +41,7 @@ def test_a_token_is_read_from_a_file_or_the_environment(tmp_path: Path, monkeypa
     file = tmp_path / "token"
     file.write_text(f"{TOKEN}x\n")
     assert token(file) == f"{TOKEN}x"
-    for wrong in ("short", "with blanks in between", "", "löchrig-löchrig-löchrig"):
+    for wrong in ("tiny", "with blanks in between", "", "löchrig-löchrig-löchrig"):
         file.write_text(wrong)
         with pytest.raises(InputError) as error:
             token(file)
