@@ -22,7 +22,7 @@ from commands.serve import cds
 from commands.serve.forms import Layout, body_schema, first_problem, received
 from commands.serve.guard import Guard, drained
 from commands.serve.metrics import CONTENT, Metrics
-from commands.serve.pool import Busy, Failed, Pool
+from commands.serve.pool import Busy, Failed, Gone, Pool
 from commands.serve.settings import Settings
 from records import feedback
 
@@ -65,7 +65,8 @@ def _answers(*statuses: int) -> dict[int | str, dict[str, Any]]:
     return {status: {"model": Detail, "description": _SAID[status]} for status in (401, 403, *statuses)}
 
 
-_REPORT: dict[int | str, dict[str, Any]] = {
+_REPORT: dict[int | str, dict[str, Any]] = _answers(400, 408, 413, 415, 422, 429, 503)
+_REPORT |= {
     200: {
         "description": "The report.",
         "content": {
@@ -76,7 +77,7 @@ _REPORT: dict[int | str, dict[str, Any]] = {
             "application/dicom": {"schema": {"type": "string", "format": "binary"}},
         },
     }
-} | _answers(400, 408, 413, 415, 422, 429, 503)
+}
 
 
 def service(settings: Settings, pool: Pool, metrics: Metrics) -> FastAPI:
@@ -126,8 +127,8 @@ async def _done(pool: Pool, metrics: Metrics, job: dict[str, Any], request: Requ
     """The answer to a job. Raises HTTPException for one that has none, Failed when it was given up."""
     try:
         head, body = await pool.run(job, request.is_disconnected)
-    except Failed:
-        metrics.given_up.inc()
+    except Failed as error:
+        metrics.given_up.inc(not isinstance(error, Gone))
         raise
     if head["status"] != 200:
         raise HTTPException(head["status"], head["detail"])

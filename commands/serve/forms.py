@@ -108,7 +108,7 @@ def first_problem(errors: Any) -> str:
 
 
 async def _written(form: FormData, folder: Path) -> list[str]:
-    names = []
+    names: list[str] = []
     for value in form.getlist(IMAGE):
         if not isinstance(value, UploadFile):
             continue

@@ -24,7 +24,7 @@ from errors import ArtifactError
 _LOG = logging.getLogger("whydx")
 _REMEMBERED = 32  # jobs whose time says how long the next will take
 _LONGEST_LINE = 1 << 20
-_OPENING = 300.0  # seconds; a cold disk takes 20
+_FORKING = 60.0  # seconds; it takes milliseconds, unless the machine has no time
 _MODULE = "commands.serve.worker"
 
 
@@ -38,6 +38,10 @@ class Busy(Exception):
 
 class Failed(Exception):
     """The job was given up: it took too long, or its process died."""
+
+
+class Gone(Failed):
+    """The client went away before the job began."""
 
 
 @dataclass(eq=False)
@@ -64,6 +68,7 @@ class Pool:
         self._mother: subprocess.Popen[bytes] | None = None
         self._forking = asyncio.Lock()
         self._taken = 0
+        self._closing = False
         self._seconds: deque[float] = deque([1.0], maxlen=_REMEMBERED)
         self.running = 0
         self.versions: dict[str, str] = {}
@@ -123,14 +128,14 @@ class Pool:
         ours.setblocking(False)
         self._control = ours
         self._lines, self._control_writer = await asyncio.open_connection(sock=ours)
-        said = await self._heard(_OPENING)
+        said = await self._heard(None)
         if "error" in said:
             raise ArtifactError(said["error"])
         self.versions = said["versions"]
         for _ in range(self._settings.workers):
             self._idle.put_nowait(await self._fork())
 
-    async def _heard(self, seconds: float) -> dict[str, Any]:
+    async def _heard(self, seconds: float | None) -> dict[str, Any]:
         try:
             async with asyncio.timeout(seconds):
                 line = await self._lines.readline()
@@ -146,10 +151,11 @@ class Pool:
             try:
                 with theirs:
                     socket.send_fds(self._control, [b"f"], [theirs.fileno()])
-                said = await self._heard(10.0)
+                said = await self._heard(_FORKING)
             except (OSError, ArtifactError) as error:
                 ours.close()
-                self._lost()
+                if not self._closing:
+                    self._lost()
                 raise ArtifactError("the process with the model is gone", run="whydx serve") from error
         ours.setblocking(False)
         reader, writer = await asyncio.open_connection(sock=ours, limit=_LONGEST_LINE)
@@ -179,7 +185,7 @@ class Pool:
         worker = await self._idle.get()
         if given_up is not None and await given_up():
             self._idle.put_nowait(worker)
-            raise Failed("the client went away")
+            raise Gone("the client went away")
         self.running += 1
         started, whole = time.monotonic(), False
         try:
@@ -202,7 +208,8 @@ class Pool:
             else:
                 self._workers.discard(worker)
                 worker.end()
-                self._again = asyncio.ensure_future(self._replace())
+                if not self._closing:
+                    self._again = asyncio.ensure_future(self._replace())
 
     async def _asked(self, worker: _Worker, job: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
         worker.writer.write(json.dumps(job).encode("utf-8") + b"\n")
@@ -219,6 +226,7 @@ class Pool:
 
     async def close(self) -> None:
         """End all processes: those that are idle by closing their sockets."""
+        self._closing = True
         for worker in self._workers:
             worker.end()
         self._workers.clear()

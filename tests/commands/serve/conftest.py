@@ -97,7 +97,7 @@ class Process:
     def said(self) -> str:
         return self.log.read_text(encoding="utf-8")
 
-    def end(self, number: int = signal.SIGTERM, within: float = 60) -> int:
+    def end(self, number: int = signal.SIGTERM, within: float = 400) -> int:
         self.process.send_signal(number)
         return self.process.wait(within)
 
@@ -124,7 +124,7 @@ def started(own: Path, tmp_path: Path) -> Iterator[Callable[..., Process]]:
             )
         one = Process(f"http://127.0.0.1:{port}", process, log)
         running.append(one)
-        until = time.monotonic() + 200
+        until = time.monotonic() + 600
         while "serves on" not in one.said():
             assert process.poll() is None, one.said()
             assert time.monotonic() < until, one.said()

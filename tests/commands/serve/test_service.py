@@ -35,7 +35,7 @@ Start = Callable[..., Process]
 
 
 def ask(url: str, layout: str = "json", **given: Any) -> httpx.Response:
-    return httpx.post(f"{url}/report?format={layout}", timeout=180, **({"data": NOTE, "files": NO_FILE} | given))
+    return httpx.post(f"{url}/report?format={layout}", timeout=600, **({"data": NOTE, "files": NO_FILE} | given))
 
 
 def workers(one: Process) -> list[int]:
@@ -80,7 +80,7 @@ def test_nothing_is_left_when_it_is_killed(started: Start) -> None:
 
 
 def test_a_worker_that_dies_or_takes_too_long_is_replaced(started: Start) -> None:
-    service = started("--workers", "1", "--timeout", "20")
+    service = started("--workers", "1", "--timeout", "60")
     (first,) = workers(service)
     os.kill(first, signal.SIGKILL)
     answer = ask(service.url)
@@ -91,7 +91,7 @@ def test_a_worker_that_dies_or_takes_too_long_is_replaced(started: Start) -> Non
     assert second != first
     os.kill(second, signal.SIGSTOP)  # it takes for ever
     answer = ask(service.url)
-    assert (answer.status_code, answer.json()["detail"]) == (503, "no answer: it took longer than 20 s")
+    assert (answer.status_code, answer.json()["detail"]) == (503, "no answer: it took longer than 60 s")
     assert ask(service.url).status_code == 200
     assert "whydx_jobs_given_up_total 2.0" in httpx.get(f"{service.url}/metrics").text
     assert service.end() == 0
@@ -203,7 +203,7 @@ def test_generated_requests_find_no_failure(started: Start) -> None:
         "1",
         "--generation-database=none",
     ]
-    ran = subprocess.run([*command, *options], capture_output=True, text=True, check=False, timeout=280)
+    ran = subprocess.run([*command, *options], capture_output=True, text=True, check=False, timeout=800)
     assert ran.returncode == 0, ran.stdout[-4000:]
     assert 'status="500"' not in httpx.get(f"{service.url}/metrics").text
 
@@ -239,7 +239,7 @@ def test_a_stored_film_comes_back_as_a_structured_report(started: Start, phantom
         assert association.is_established
         assert association.send_c_store(film).Status == 0
         association.release()
-        assert service.end(within=120) == 0  # what was taken is answered first
+        assert service.end(within=400) == 0  # what was taken is answered first
     finally:
         server.shutdown()
     (document,) = came
