@@ -38,7 +38,7 @@ def commands(text: str) -> Iterator[str]:
 
 
 def is_long(line: str) -> bool:
-    """Takes minutes, does not end, or would change the home that the tests share: parsed only, or run by the slow tests."""
+    """Takes minutes or does not end, or would change the tests' home: parsed only, or run by the slow tests."""
     long = (
         "git ",
         "make ",

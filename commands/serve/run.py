@@ -8,6 +8,7 @@ import signal
 import socket
 import sys
 from types import FrameType
+from typing import Any
 
 import uvicorn
 
@@ -89,9 +90,9 @@ async def _served(settings: Settings, listener: socket.socket) -> None:
         raise ArtifactError("the process with the model ended", run="whydx serve")
 
 
-def _config(app: object, settings: Settings) -> uvicorn.Config:
+def _config(app: Any, settings: Settings) -> uvicorn.Config:
     return uvicorn.Config(
-        app,  # type: ignore[arg-type]
+        app,
         log_config=None,
         access_log=False,
         server_header=False,
