@@ -266,6 +266,5 @@ def _form_page(images: int, megabytes: int) -> tuple[str, str]:
         style=style, disclaimer=DISCLAIMER, settings=tuple(SETTINGS), images=images, megabytes=megabytes
     )
     digest = base64.b64encode(hashlib.sha256(style.encode("utf-8")).digest()).decode("ascii")
-    return page, (
-        f"default-src 'none'; style-src 'sha256-{digest}'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
-    )
+    policy = f"default-src 'none'; style-src 'sha256-{digest}'; img-src data:; form-action 'self'"
+    return page, f"{policy}; frame-ancestors 'none'; base-uri 'none'"

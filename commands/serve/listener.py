@@ -181,7 +181,6 @@ class Listener:
         with self._lock:
             incoming = self._incoming.pop(event.assoc, None)
         if incoming is not None:
-            self._pending += len(incoming.studies)
             self._loop.call_soon_threadsafe(self._begin, incoming)
 
     def _forgotten(self, event: Event) -> None:
@@ -193,6 +192,7 @@ class Listener:
     # --- in the loop
 
     def _begin(self, incoming: _Incoming) -> None:
+        self._pending += len(incoming.studies)
         task = asyncio.ensure_future(self._answered(incoming))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
