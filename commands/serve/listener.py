@@ -60,12 +60,13 @@ _SYNTAXES = (
 
 @dataclass
 class _Incoming:
-    """One association: its folder, its files by study, and the bytes since the last of them."""
+    """One association: its folder, its files by study, the bytes since the last of them, and whether it was too many."""
 
     folder: Path
     studies: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
     seen: int = 0
     count: int = 0
+    cut: bool = False
 
 
 @asynccontextmanager
@@ -149,7 +150,8 @@ class Listener:
     def _counted(self, event: Event) -> None:
         incoming = self._of(event)
         incoming.seen += len(event.data)
-        if incoming.seen > self._settings.bytes:
+        if incoming.seen > self._settings.bytes and not incoming.cut:
+            incoming.cut = True
             self._metrics.dicom.labels("too large").inc()
             event.assoc.abort()
 
