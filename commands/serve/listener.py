@@ -60,7 +60,7 @@ _SYNTAXES = (
 
 @dataclass
 class _Incoming:
-    """One association: its folder, its files by study, the bytes since the last of them, and whether it was too many."""
+    """One association: its folder, its files by study, the bytes since the last of them; whether it was cut off."""
 
     folder: Path
     studies: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
