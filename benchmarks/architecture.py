@@ -37,6 +37,7 @@ STAGES: tuple[tuple[str, ...], ...] = (
 )
 # Inside a stage, the same; the stage's own name stands for the files that are in no room of it.
 ROOMS: dict[str, tuple[tuple[str, ...], ...]] = {
+    "commands": (("commands",), ("commands.serve",)),
     "kg": (("kg.export",), ("kg",)),
     "reports": (("reports.dicom",), ("reports",), ("reports.page",)),
     "fusion": (("fusion.dialogue",), ("fusion.evaluation", "fusion.training", "fusion.why"), ("fusion",)),

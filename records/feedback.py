@@ -88,7 +88,7 @@ def of(
     """The entry that says this of a report. Raises InputError when it says nothing, or two things at once."""
     if accept and correct is not None:
         raise InputError("a diagnosis cannot be accepted and corrected", expected="--accept or --correct")
-    if not (accept or correct is not None or findings):
+    if not (accept or correct is not None or findings or note):
         raise InputError("nothing is said of the report", expected="--accept, --correct or --finding")
     first = report.diagnoses[0] if report.diagnoses else None
     if accept and first is None:

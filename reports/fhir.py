@@ -104,7 +104,7 @@ def bundle(report: DiagnosticReport) -> Resource:
         "status": "preliminary",
         "code": _code(_LOINC, *(_IMAGING if any(f.origin == "image" for f in report.findings) else _NOTE)),
         **subject,
-        "conclusion": _conclusion(report),
+        "conclusion": conclusion(report),
     }
     if results:
         document["result"] = results
@@ -184,7 +184,8 @@ def _predictions(report: DiagnosticReport) -> Iterable[Resource]:
     yield {"outcome": {"text": "None of these"}, "probabilityDecimal": plain(100 * report.none_of_these)}
 
 
-def _conclusion(report: DiagnosticReport) -> str:
+def conclusion(report: DiagnosticReport) -> str:
+    """The report in a line for each thing that it concludes, the disclaimer last."""
     ranked = [f"{d.rank}. {d.concept.name} ({percent(d.probability)})" for d in report.diagnoses]
     abstained = [f"No diagnosis is named: {report.abstention}"] if report.abstention else []
     none = f"None of these ({percent(report.none_of_these)})"

@@ -38,7 +38,7 @@ def commands(text: str) -> Iterator[str]:
 
 
 def is_long(line: str) -> bool:
-    """Takes minutes, or would change the home that the tests share: parsed only, or run by the slow tests."""
+    """Takes minutes or does not end, or would change the tests' home: parsed only, or run by the slow tests."""
     long = (
         "git ",
         "make ",
@@ -47,6 +47,8 @@ def is_long(line: str) -> bool:
         "whydx data fetch",
         "whydx index build",
         "whydx eval",
+        "whydx serve",
+        "WHYDX_TOKEN=",
     )
     page = ("--with-image", "--with-answers", "--format pdf")  # which tests of their own work out
     return line.startswith(long) or any(option in line for option in page)

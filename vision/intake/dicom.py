@@ -32,6 +32,8 @@ _JPEG_EXTENDED = "1.2.840.10008.1.2.4.51"
 _PREAMBLE_WITHIN = 1024
 _FIRST_GROUPS = (b"\x02\x00", b"\x08\x00")
 _GREY = ("MONOCHROME1", "MONOCHROME2", "")
+_DEFLATED = b"1.2.840.10008.1.2.1.99"
+_MOST_UNPACKED, _UNPACKED_AT_ONCE = 256_000_000, 1 << 22  # bytes; the most pixels take 128 MB
 _WRAPS = 0.002  # of neighbouring pixels, at the least, jump by half the range when the sign is read wrongly
 _WRAPS_LESS = 10
 
@@ -73,6 +75,7 @@ def dataset_of(path: Path, data: bytes) -> Dataset:
         data = bytes(128) + data[at:]
     elif data.startswith(b"DICM"):
         data = bytes(128) + data
+    _check_deflated(path, data)
     if data[:2] == b"\x00\x08" and data[128:132] != b"DICM":
         dataset = read_dataset(io.BytesIO(data), is_implicit_VR=False, is_little_endian=False)
         dataset.file_meta = FileMetaDataset()
@@ -83,6 +86,27 @@ def dataset_of(path: Path, data: bytes) -> Dataset:
     if not text(dataset.file_meta, "TransferSyntaxUID"):
         dataset.file_meta.TransferSyntaxUID = pydicom.uid.UID(_syntax(dataset))
     return dataset
+
+
+def _check_deflated(path: Path, data: bytes) -> None:
+    """Raise InputError for a deflated dataset (PS3.5 A.5) that unpacks to more than an image can be: pydicom unpacks
+    it whole, and 2 MB may stand for 2 GB."""
+    import zlib
+
+    if _DEFLATED not in data[:_PREAMBLE_WITHIN] or data[132:136] != b"\x02\x00\x00\x00":
+        return
+    start = 144 + struct.unpack("<I", data[140:144])[0]  # behind the group length, which counts what is left of 0002
+    unpacker = zlib.decompressobj(-zlib.MAX_WBITS)
+    seen, rest = 0, data[start:]
+    try:
+        while rest and not unpacker.eof and seen <= _MOST_UNPACKED:
+            seen += len(unpacker.decompress(rest, _UNPACKED_AT_ONCE))
+            rest = unpacker.unconsumed_tail
+    except zlib.error:
+        return  # pydicom says what is wrong
+    if seen > _MOST_UNPACKED:
+        most = f"at most {_MOST_UNPACKED // 10**6} MB"
+        raise InputError("the DICOM file unpacks to too much", value=path, expected=most)
 
 
 def _syntax(dataset: Dataset) -> str:
