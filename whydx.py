@@ -194,19 +194,23 @@ class Whydx:
         setting: Setting = "neutral",
         k: int = 5,
         audited: bool = True,
+        study: str | None = None,
     ) -> Report:
         """A ranked differential diagnosis with the evidence that moved it, of one patient.
 
-        ``images``: the files of one study. ``note``: what is known, in words. ``present`` and ``absent``: findings by
-        CURIE or name. ``age`` in years, ``sex`` "F" or "M"; else those of the note or the image. The ``setting``
-        ("emergency", "ward", "clinic", "screening") changes how common diseases are. ``k``: how many are shown.
-        ``audited``: leave a record in the home. Raises InputError when nothing is given, or what cannot be used.
+        ``images``: files, a folder or a DICOMDIR; ``study`` (a number by date, "last", a UID) chooses where there are
+        several. ``note``: what is known, in words. ``present`` and ``absent``: findings by CURIE or name. ``age`` in
+        years, ``sex`` "F" or "M"; else those of the note or the image. The ``setting`` ("emergency", "ward", "clinic",
+        "screening") changes how common diseases are. ``k``: how many are shown. ``audited``: leave a record in the
+        home. Raises InputError when nothing is given, or what cannot be used.
         """
         from fusion.intake import Patient, checked_demographics
         from records import audit
         from reports.report import Report
+        from vision.intake.study import one_study
 
-        paths, (age, sex), found, gone = _paths(images), checked_demographics(age, sex), tuple(present), tuple(absent)
+        paths, (age, sex) = one_study(images, study), checked_demographics(age, sex)
+        found, gone = tuple(present), tuple(absent)
         patient = Patient(images=paths, note=note, present=found, absent=gone, age=age, sex=sex, setting=setting)
         report = Report.of(self.pipeline.diagnose(patient, k), images=paths, note=note)
         if audited:
@@ -360,12 +364,12 @@ class Whydx:
         told = getattr(report, "note", None) if note is None else note
         return Dialogue(report, lambda: self._explainer(report, images, note), told)
 
-    # --- shared
-
     def _explainer(self, report: DiagnosticReport, images: Images | None, note: str | None) -> Explainer:
         from fusion.why.explainer import Explainer
+        from vision.intake.study import of_images
 
-        known = getattr(report, "images", ()) if images is None else _paths(images)
+        uids = {f.sop_instance_uid for f in report.findings}
+        known = getattr(report, "images", ()) if images is None else of_images(images, uids)
         told = getattr(report, "note", None) if note is None else note
         return Explainer(self.pipeline, self.pipeline.intake.recall(report, known, told))
 
@@ -387,10 +391,6 @@ class Whydx:
 def refusal(path: Path, reason: str) -> InputError:
     """What to say of an image that cannot be used."""
     return InputError(f"the image is refused ({reason})", value=path, expected="a frontal chest radiograph")
-
-
-def _paths(images: Images) -> tuple[Path, ...]:
-    return (Path(images),) if isinstance(images, Path | str) else tuple(Path(image) for image in images)
 
 
 def _image(image: Path | str | ImageInstance) -> ImageInstance:

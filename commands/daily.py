@@ -19,6 +19,7 @@ from commands.patient import (
     PresentOption,
     SettingOption,
     SexOption,
+    StudyOption,
     readable,
 )
 from commands.terminal import (
@@ -61,6 +62,7 @@ def diagnose(
     age: AgeOption = None,
     sex: SexOption = None,
     setting: SettingOption = "neutral",
+    study: StudyOption = None,
     k: CountOption = 5,
     layout: ReportFormatOption = "table",
     identified: IdentifiedOption = False,
@@ -77,11 +79,13 @@ def diagnose(
     if both:
         raise InputError("a finding cannot be present and absent", value=both[0], expected="--finding or --absent")
     for image in images or ():
-        readable(image)
-    report = whydx.open(home, device=device).diagnose(
-        images or (), note=text, present=finding or (), absent=absent or (), age=age, sex=sex, setting=setting, k=k
-    )
-    show_report(report, layout, output, home, images=images or (), day=day, identified=identified)
+        readable(image, folder=True)
+    dx = whydx.open(home, device=device)
+    report = dx.diagnose(
+        images or (), note=text, present=finding or (), absent=absent or (), age=age, sex=sex, setting=setting, k=k,
+        study=study,
+    )  # fmt: skip
+    show_report(report, layout, output, dx, images=report.images, day=day, identified=identified)
 
 
 @app.command(rich_help_panel=_PANEL)

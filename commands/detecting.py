@@ -51,10 +51,10 @@ def detect(
     home: HomeOption = None,
 ) -> None:
     """Look for the 14 ChestX-ray14 findings, with probability, cut-off, side and box; jsonl is a line an image."""
-    several = len(images) > 1 or images[0].is_dir()
+    files = [file for path in images for file in _files(path)]
+    several = len(files) != 1 or images[0].is_dir()
     if overlay is not None and several:
         raise typer.BadParameter("takes exactly one image", param_hint="--overlay")
-    files = [file for path in images for file in _files(path)]
     dx = whydx.open(home, device=device)
     if not several:
         _one(dx, files[0], explain, overlay, layout, output)
@@ -137,9 +137,11 @@ def _files(path: Path) -> list[Path]:
     have no suffixes. InputError when there is none."""
     if not path.exists():
         raise InputError("no such file", value=path, expected="a DICOM, PNG or JPEG image")
-    if not path.is_dir():
-        return [path]
     from vision.image import is_image
+    from vision.intake.study import is_listing, listed
+
+    if not path.is_dir():
+        return [p for p in listed(path) if is_image(p)] if is_listing(path) else [path]
 
     shown = (p for p in path.rglob("*") if p.is_file() and not any(_hidden(q) for q in p.relative_to(path).parts))
     found = sorted(p for p in shown if p.suffix.lower() in _SUFFIXES or is_image(p))

@@ -17,6 +17,7 @@ from commands.terminal import (
     HomeOption,
     IdentifiedOption,
     OutputOption,
+    PdfOption,
     ReportFormatOption,
     read_text,
     show,
@@ -28,7 +29,7 @@ CaseArgument = Annotated[
     str, typer.Argument(metavar="CASE|-", help="A report as JSON: whydx diagnose … --format json -o CASE; - is stdin.")
 ]
 ImageOption = Annotated[
-    list[Path] | None, typer.Option("--image", metavar="IMAGE", help="The report's image, which it does not hold.")
+    list[Path] | None, typer.Option("--image", metavar="IMAGE", help="The report's image, or its folder.")
 ]
 NoteOption = Annotated[
     str | None, typer.Option("--note", metavar="TEXT|@FILE", help="The report's note, which it does not hold.")
@@ -44,15 +45,17 @@ def report(
     layout: ReportFormatOption = "table",
     identified: IdentifiedOption = False,
     day: DateOption = None,
+    pdf: PdfOption = None,
     output: OutputOption = None,
     home: HomeOption = None,
 ) -> None:
-    """Show a saved report again, or turn it into another format. dicom-sr needs the image, in whose study it lies; a
-    home only adds names for the patient."""
+    """Show a saved report again, or turn it into another format. dicom-sr and dicom need the image, in whose study they
+    lie; dicom is a folder (-o) of all documents. A home only adds names for the patient."""
     text = read_text("-" if case == "-" else f"@{case}", "report")
     from reports.json import loads
 
-    show_report(loads(text), layout, output, home, images=image or (), day=day, identified=identified)
+    dx = whydx.open(home)
+    show_report(loads(text), layout, output, dx, images=image or (), day=day, identified=identified, pdf=pdf)
 
 
 def _verb(name: str) -> Callable[[Ask], Ask]:

@@ -16,9 +16,11 @@ from errors import InputError
 if TYPE_CHECKING:
     from rich.console import Console
 
+    import whydx
+
 Progress = Callable[[str, int, int], None]
 Layout = Literal["table", "json"]
-ReportLayout = Literal["table", "json", "html", "fhir", "plain", "dicom-sr"]
+ReportLayout = Literal["table", "json", "html", "fhir", "plain", "csv", "dicom-sr", "dicom"]
 
 HomeOption = Annotated[
     Path | None,
@@ -41,10 +43,13 @@ FormatOption = Annotated[Layout, typer.Option("--format", help="For a reader, or
 ReportFormatOption = Annotated[ReportLayout, typer.Option("--format", help="For a reader, or for a program.")]
 DateOption = Annotated[
     str | None,
-    typer.Option("--date", metavar="YYYY-MM-DD", help="dicom-sr: its date, in place of all dates of the study."),
+    typer.Option("--date", metavar="YYYY-MM-DD", help="dicom, dicom-sr: the date, in place of all dates of the study."),
 ]
 IdentifiedOption = Annotated[
-    bool, typer.Option("--identified", help="dicom-sr: with the patient's name, identifiers and birth date.")
+    bool, typer.Option("--identified", help="dicom, dicom-sr: with the patient's name, identifiers and birth date.")
+]
+PdfOption = Annotated[
+    Path | None, typer.Option("--pdf", metavar="FILE", help="dicom: a PDF that goes with the documents, as it is.")
 ]
 DeviceOption = Annotated[
     Literal["cpu", "cuda", "mps"], typer.Option("--device", help="Where the detector's networks run.")
@@ -123,20 +128,29 @@ def show_report(
     report: Any,
     layout: ReportLayout,
     output: Path | None,
-    home: Path | None,
+    dx: whydx.Whydx,
     *,
     images: Sequence[Path] = (),
     day: str | None = None,
     identified: bool = False,
+    pdf: Path | None = None,
 ) -> None:
     """``show`` for a diagnostic report, which has more formats. Names for the patient are those of the home's graph,
     if there is one. ``images``, ``day`` and ``identified`` are for DICOM: what the report was made of, the date of the
-    document, and whether the patient is named in it."""
-    if layout == "dicom-sr":
-        write(_dicom(report, images, day, identified), output)
+    document, and whether the patient is named in it; ``pdf`` is for "dicom" alone."""
+    if pdf is not None and layout != "dicom":
+        raise typer.BadParameter("only for --format dicom", param_hint="--pdf")
+    if layout in ("dicom-sr", "dicom"):
+        from commands import archiving
+
+        if layout == "dicom-sr":
+            archiving.write_sr(report, images, output, day=day, identified=identified)
+        else:
+            archiving.write_archive(report, images, output, dx, day=day, identified=identified, pdf=pdf)
         return
     if day is not None or identified:
-        raise typer.BadParameter("only for --format dicom-sr", param_hint="--identified" if identified else "--date")
+        hint = "--identified" if identified else "--date"
+        raise typer.BadParameter("only for --format dicom-sr and dicom", param_hint=hint)
     if layout in ("table", "json"):
         from reports.table import render
 
@@ -146,26 +160,11 @@ def show_report(
 
     names = None
     if layout == "plain":
-        from home import Part, home_folder, part_folder
+        from home import Part, part_folder
         from reports.plain import concepts_of, lay_names
 
-        names = lay_names(part_folder(home_folder(home), Part.graph) / "terms.parquet", concepts_of(report))
+        names = lay_names(part_folder(dx.home, Part.graph) / "terms.parquet", concepts_of(report))
     write(reporter(layout, names).render(report), output)
-
-
-def _dicom(report: Any, images: Sequence[Path], day: str | None, identified: bool) -> bytes:
-    """Raises InputError when the images are not the report's, or ``day`` is no date."""
-    from datetime import date
-
-    from reports.dicom.source import read_source
-    from reports.dicom.sr import DicomSrReporter
-
-    try:
-        when = None if day is None else date.fromisoformat(day)
-    except ValueError as error:
-        raise InputError("not a date", value=day, expected="YYYY-MM-DD") from error
-    sources = [read_source(image, identified=identified) for image in images]
-    return DicomSrReporter(sources, day=when, identified=identified).render(report)
 
 
 def say(line: str) -> None:

@@ -15,7 +15,8 @@ from reports.dicom.presentation import caption
 from reports.dicom.source import Source, box_on
 from reports.plain import printable
 from reports.table import DISCLAIMER, percent
-from vision.finding import in_words
+from vision.finding import Finding, in_words
+from vision.image import ImageInstance
 
 if TYPE_CHECKING:
     import numpy as np
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 SERIES = 994
 HEIGHT = 1200
 """Rows of the picture; a film that is broader than 2 : 1 is fitted to 2400 columns."""
-_PANEL, _MARGIN, _SIZE = 640, 24, 20
+_PANEL, _MARGIN, _SIZE, _TAG = 640, 24, 20, 34
 _YELLOW, _BLUE, _WHITE, _GREY = (255, 221, 51), (64, 160, 255), (240, 240, 240), (170, 170, 170)
 _INSIDE = 0.5
 Line = tuple[str, tuple[int, int, int], bool]  # text, colour, whether it is a heading
@@ -34,35 +35,53 @@ Line = tuple[str, tuple[int, int, int], bool]  # text, colour, whether it is a h
 
 def picture(
     report: DiagnosticReport,
-    pixels: NDArray[np.float32],
-    image: Source,
+    image: ImageInstance,
+    source: Source,
     outlines: Mapping[str, NDArray[np.float32]] | None = None,
 ) -> NDArray[np.uint8]:
-    """(1200, W, 3): ``pixels`` (H, W) in [0, 1], as the film is stored, with the boxes of the report's findings on it
-    and ``outlines`` ({organ: (h, w) in [0, 1]}), and a panel of text to the right. What does not fit the panel is said
-    to be left out."""
+    """(1200, W, 3): the film upright, with the boxes of the report's findings and ``outlines`` ({organ: (h, w) in [0,
+    1]}, lying as the image is stored) on it, and a panel of text to the right. A box has the number of its finding in
+    the panel. What does not fit the panel is said to be left out."""
     import numpy as np
     from PIL import Image, ImageDraw
 
-    rows, columns = pixels.shape
+    rows, columns = image.upright.shape
     scale = min(HEIGHT / rows, 2 * HEIGHT / columns)
     width, height = max(1, round(columns * scale)), max(1, round(rows * scale))
-    grey = Image.fromarray((np.clip(pixels, 0, 1) * 255).round().astype(np.uint8)).resize((width, height))
+    grey = Image.fromarray((np.clip(image.upright, 0, 1) * 255).round().astype(np.uint8)).resize((width, height))
     whole = Image.new("RGB", (width + _PANEL, HEIGHT))
     whole.paste(grey.convert("RGB"), (0, 0))
     for share in (outlines or {}).values():
-        whole.paste(_BLUE, (0, 0), mask=_edge(share, width, height))
+        whole.paste(_BLUE, (0, 0), mask=_edge(image.orientation.upright(share), width, height))
     canvas = ImageDraw.Draw(whole)
-    seen = [f for f in report.findings if f.box and f.sop_instance_uid in (None, image.uid)]
-    for number, finding in enumerate(seen):
-        left, top, right, bottom = (scale * edge for edge in box_on(finding, image))
+    told = [f for f in report.findings if f.presence in ("present", "uncertain")]
+    numbers = [(n, f) for n, f in enumerate(told, 1) if f.box and f.sop_instance_uid in (None, source.uid)]
+    taken: list[tuple[float, float]] = []
+    for number, finding in numbers:
+        left, top, right, bottom = (scale * edge for edge in _upright(box_on(finding, source), image))
         canvas.rectangle((left, top, right, bottom), outline=_YELLOW, width=3)
-        text = caption(finding)
-        place = min(left + 6, max(0.0, width - 8 - canvas.textlength(text, font=_font(_SIZE))))
-        down = min(max(bottom - 30, 4) + 26 * (number % 2), height - 28)
-        canvas.text((place, down), text, fill=_YELLOW, font=_font(_SIZE), stroke_width=2, stroke_fill=(0, 0, 0))
-    _write(canvas, [*_lines(report)], width + _MARGIN)
+        x, y = left + 8, top + 6
+        while any(abs(x - a) < _TAG and abs(y - b) < _TAG for a, b in taken):  # boxes often lie over each other
+            x += _TAG
+        taken.append((x, y))
+        font = _font(_SIZE + 4)
+        canvas.text((x, y), str(number), fill=_YELLOW, font=font, stroke_width=2, stroke_fill=(0, 0, 0))
+    _write(canvas, [*_lines(report, told)], width + _MARGIN)
     return np.asarray(whole)
+
+
+def _upright(box: tuple[float, float, float, float], image: ImageInstance) -> tuple[float, float, float, float]:
+    """Left, top, right and bottom on the stored picture → on the upright one."""
+    left, top, right, bottom = box
+    lying = image.orientation
+    if lying.transposed:
+        left, top, right, bottom = top, left, bottom, right
+    rows, columns = image.upright.shape
+    if lying.mirrored:
+        left, right = columns - right, columns - left
+    if lying.upside_down:
+        top, bottom = rows - bottom, rows - top
+    return left, top, right, bottom
 
 
 def capture(place: Placement, image: Source, drawn: NDArray[np.uint8]) -> SCImage:
@@ -78,7 +97,7 @@ def capture(place: Placement, image: Source, drawn: NDArray[np.uint8]) -> SCImag
         photometric_interpretation="RGB",
         bits_allocated=8,
         coordinate_system="PATIENT",
-        patient_orientation=("L", "F"),
+        patient_orientation=("L", "F"),  # the film is drawn upright
         study_instance_uid=header.StudyInstanceUID,
         patient_id=header.PatientID,
         patient_name=header.PatientName,
@@ -92,7 +111,6 @@ def capture(place: Placement, image: Source, drawn: NDArray[np.uint8]) -> SCImag
         content_time=time,
         **common,
     )
-    made.PatientOrientation = header.get("PatientOrientation") or ""
     made.Laterality = ""  # General Series asks for it, if only empty
     made.DerivationDescription = "whydx: a film with findings of a program drawn on it, and a panel of text"
     made.SourceImageSequence = [_reference(image)]
@@ -108,15 +126,15 @@ def _reference(image: Source) -> Any:
     return item
 
 
-def _lines(report: DiagnosticReport) -> Iterator[Line]:
+def _lines(report: DiagnosticReport, told: list[Finding]) -> Iterator[Line]:
     """What the panel says: warnings, what was found, the differential, next steps."""
     yield DISCLAIMER, _GREY, False
     for warning in report.warnings:
         yield f"! {warning}", _YELLOW, False
     yield "Findings", _WHITE, True
-    told = [f for f in report.findings if f.presence in ("present", "uncertain")]
-    for finding in told:
-        yield f"{caption(finding)} [{finding.origin}]", _WHITE, False
+    for number, finding in enumerate(told, 1):
+        box = f"{number}: " if finding.box else ""
+        yield f"{box}{caption(finding)} [{finding.origin}]", _YELLOW if box else _WHITE, False
     absent = [in_words(f.label) for f in report.findings if f.presence == "absent" and f.origin != "image"]
     if absent:
         yield f"Absent: {', '.join(absent)}", _GREY, False

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from importlib.metadata import version
@@ -137,11 +137,6 @@ def written(document: Dataset) -> bytes:
     file = BytesIO()
     document.save_as(file, enforce_file_format=True)
     return file.getvalue()
-
-
-def algorithm(placement: Placement) -> Mapping[str, str]:
-    """Name and version of what made a document, as highdicom's algorithm identifications take them."""
-    return {"name": NAME, "version": coding.one_line(placement.made_by)}
 
 
 def _age(years: float | None, identified: bool) -> str:

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from ontologies import coding
 from reports.dicom.coding import one_line
-from reports.dicom.groups import percentage
 from reports.dicom.placement import Placement, uid
 from reports.dicom.source import Source, box_on, quiet
+from reports.table import percent
 from vision.finding import Finding, in_words
 
 if TYPE_CHECKING:
@@ -27,9 +27,9 @@ _YELLOW = (97.0, -21.0, 94.0)  # CIELab
 
 
 def caption(finding: Finding) -> str:
-    """What a box says: "Consolidation, right, 81.2346 %", and whether it is uncertain."""
+    """What a box says: "Consolidation, right, 81 %", and whether it is uncertain."""
     doubt = "" if finding.presence == "present" else f" ({finding.presence})"
-    chance = None if finding.probability is None else percentage(finding.probability)
+    chance = None if finding.probability is None else percent(finding.probability)
     side = None if finding.laterality is None else coding.SIDES[finding.laterality][2].lower()
     return ", ".join(filter(None, (one_line(in_words(finding.label)) + doubt, side, chance)))
 
@@ -58,8 +58,8 @@ def boxes(place: Placement, image: Source, findings: Sequence[Finding]) -> Grays
         left, top, right, bottom = box_on(finding, image)
         # (0, 0) is the first pixel's top left corner here too (PS3.3 C.10.5, Graphic Annotation Units).
         corners = np.array([[left, top], [right, top], [right, bottom], [left, bottom], [left, top]])
-        tracking = {"tracking_id": f"Box {number}", "tracking_uid": uid(space, f"box {number}")}
-        drawn.append(GraphicObject("POLYLINE", corners, "PIXEL", **tracking))
+        tracked = uid(space, f"box {number}")
+        drawn.append(GraphicObject("POLYLINE", corners, "PIXEL", tracking_id=f"Box {number}", tracking_uid=tracked))
         texts.append(TextObject(caption(finding), "PIXEL", anchor_point=(left, bottom), anchor_point_visible=False))
     header = _shown(image)
     made = GrayscaleSoftcopyPresentationState(
@@ -120,7 +120,7 @@ def _table(header: Dataset, name: str) -> dict[str, Any] | None:
     import numpy as np
 
     try:
-        (item, *_) = header.get(name) or ()
+        item = next(iter(header.get(name) or ()))
         length, first, bits = (int(value) for value in item.LUTDescriptor)
         data = item.LUTData
         if isinstance(data, bytes):
@@ -133,7 +133,7 @@ def _table(header: Dataset, name: str) -> dict[str, Any] | None:
             "first_mapped_value": first,
             "lut_data": values[: length or 65536].astype(np.uint8 if bits == 8 else np.uint16),
         }
-    except (ValueError, TypeError, AttributeError):
+    except (StopIteration, ValueError, TypeError, AttributeError):
         return None
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ontologies import coding
 from ontologies.coding import Named
 from reports.dicom.coding import coded, of_finding, one_line, own_scheme
-from reports.dicom.placement import Placement, algorithm, uid
+from reports.dicom.placement import NAME, Placement, uid
 from reports.dicom.source import Source
 from vision.finding import Finding, in_words
 
@@ -112,7 +112,9 @@ def _described(
         segmented_property_category=coded(category),
         segmented_property_type=kind,
         algorithm_type="AUTOMATIC",
-        algorithm_identification=AlgorithmIdentificationSequence(family=family, **algorithm(place)),
+        algorithm_identification=AlgorithmIdentificationSequence(
+            name=NAME, version=one_line(place.made_by), family=family
+        ),
         tracking_id=one_line(label),
         tracking_uid=uid(place.space(), f"segment {image.uid} {label}"),
         display_color=CIELabColor(*_COLOURS[(number - 1) % len(_COLOURS)]),
