@@ -63,6 +63,17 @@ def write_archive(
         say(line)
 
 
+def write_fhir(report: Any, images: Sequence[Path], output: Path | None) -> None:
+    """Write the bundle with the patient's name and the study's own UIDs. Raises InputError when the images are not the
+    report's."""
+    from reports.dicom.source import check, imaged
+    from reports.fhir import FhirReporter
+
+    sources = _sources(report, images, True)
+    check(report, sources)
+    write(FhirReporter(imaged(sources)).render(report), output)
+
+
 def _sources(report: Any, images: Sequence[Path], identified: bool) -> list[Source]:
     from reports.dicom.source import read_source
     from vision.intake.study import of_images

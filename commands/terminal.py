@@ -46,7 +46,7 @@ DateOption = Annotated[
     typer.Option("--date", metavar="YYYY-MM-DD", help="dicom, dicom-sr: the date, in place of all dates of the study."),
 ]
 IdentifiedOption = Annotated[
-    bool, typer.Option("--identified", help="dicom, dicom-sr: with the patient's name, identifiers and birth date.")
+    bool, typer.Option("--identified", help="dicom, dicom-sr, fhir: with the patient's name and identifiers.")
 ]
 PdfOption = Annotated[
     Path | None, typer.Option("--pdf", metavar="FILE", help="dicom: a PDF that goes with the documents, as it is.")
@@ -137,7 +137,7 @@ def show_report(
 ) -> None:
     """``show`` for a diagnostic report, which has more formats. Names for the patient are those of the home's graph,
     if there is one. ``images``, ``day`` and ``identified`` are for DICOM: what the report was made of, the date of the
-    document, and whether the patient is named in it; ``pdf`` is for "dicom" alone."""
+    document, and whether the patient is named in it (FHIR, too); ``pdf`` is for "dicom" alone."""
     if pdf is not None and layout != "dicom":
         raise typer.BadParameter("only for --format dicom", param_hint="--pdf")
     if layout in ("dicom-sr", "dicom"):
@@ -148,9 +148,15 @@ def show_report(
         else:
             archiving.write_archive(report, images, output, dx, day=day, identified=identified, pdf=pdf)
         return
-    if day is not None or identified:
-        hint = "--identified" if identified else "--date"
-        raise typer.BadParameter("only for --format dicom-sr and dicom", param_hint=hint)
+    if day is not None:
+        raise typer.BadParameter("only for --format dicom-sr and dicom", param_hint="--date")
+    if identified and layout != "fhir":
+        raise typer.BadParameter("only for --format dicom-sr, dicom and fhir", param_hint="--identified")
+    if identified:
+        from commands.archiving import write_fhir
+
+        write_fhir(report, images, output)
+        return
     if layout in ("table", "json"):
         from reports.table import render
 

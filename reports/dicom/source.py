@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from errors import InputError
 from fusion.diagnosis import DiagnosticReport
+from reports.fhir import Imaged
 from vision.finding import Finding
 
 if TYPE_CHECKING:
@@ -30,12 +31,14 @@ _EXPECTED = "the DICOM image that the report was made of"
 class Source:
     """One image: ``header`` holds its UIDs, size and orientation, and who and when only as far as was asked for.
     ``moment`` is when its study was made, (YYYYMMDD, HHMMSS), or None where it does not say. ``path`` is the file;
-    ``named`` says that its header calls the picture marked with who the patient is (Burned In Annotation)."""
+    ``named`` says that its header calls the picture marked with who the patient is (Burned In Annotation);
+    ``modality`` is the header's own, "" where it says none."""
 
     header: Dataset
     moment: tuple[str, str] | None
     path: Path
     named: bool = False
+    modality: str = ""
 
     @property
     def uid(self) -> str:
@@ -82,7 +85,8 @@ def read_source(path: Path, *, identified: bool = False) -> Source:
             setattr(header, name, known[name] if identified and known[name] is not None else "")
     except ValueError as error:
         raise InputError(f"the image's {name} is not valid DICOM", value=path, expected="a valid header") from error
-    return Source(header, moment, path, _marked(dataset))
+    modality = str(dataset.get("Modality") or "")
+    return Source(header, moment, path, _marked(dataset), modality if re.fullmatch("[A-Z0-9]{1,16}", modality) else "")
 
 
 def check(report: DiagnosticReport, sources: Sequence[Source]) -> None:
@@ -109,6 +113,23 @@ def check(report: DiagnosticReport, sources: Sequence[Source]) -> None:
         ):
             size = f"{header.Columns} × {header.Rows}"
             raise InputError("a box lies outside the image: it is another one", value=size, expected=_EXPECTED)
+
+
+def imaged(sources: Sequence[Source]) -> Imaged:
+    """The study of the images and its patient, as FHIR names them; ``sources`` were read as identified."""
+    first = sources[0].header
+    name, born = first.PatientName, str(first.PatientBirthDate or "")
+    words = (getattr(name, "given_name", ""), getattr(name, "middle_name", ""), getattr(name, "family_name", ""))
+    return Imaged(
+        study_uid=str(first.StudyInstanceUID),
+        images=tuple(
+            (str(s.header.SeriesInstanceUID), s.modality or "OT", str(s.header.SOPClassUID), s.uid) for s in sources
+        ),
+        name=" ".join(filter(None, words)) or str(name or ""),
+        patient_id=str(first.PatientID or ""),
+        birth_date=f"{born[:4]}-{born[4:6]}-{born[6:]}" if re.fullmatch(r"\d{8}", born) else "",
+        accession=str(first.AccessionNumber or ""),
+    )
 
 
 def box_on(finding: Finding, image: Source) -> tuple[float, float, float, float]:
