@@ -42,8 +42,9 @@ def write_archive(
     if output is None or str(output) == "-":
         raise typer.BadParameter("dicom is several files: give a folder", param_hint="-o")
     from reports.dicom.archive import archive, look
-    from reports.file import write_folder
+    from reports.file import check_new_folder, write_folder
 
+    check_new_folder(output)  # before the detector is opened
     document = None
     if pdf is not None:
         try:

@@ -31,14 +31,21 @@ def write_file(parts: Iterable[bytes], path: Path) -> None:
             beside.unlink(missing_ok=True)
 
 
+def check_new_folder(path: Path) -> None:
+    """Raises InputError when a folder cannot be written at ``path``: something is there, or nothing to put it in."""
+    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        raise InputError("there is something already", value=path, expected="a folder that is new or empty")
+    if not path.absolute().parent.is_dir():
+        raise InputError("cannot write the folder", value=path, expected="a name in a folder that is there")
+
+
 def write_folder(files: Mapping[str, bytes], path: Path) -> None:
     """Write ``files`` (name → content) to a new folder ``path``: to one beside it, renamed when all are written.
 
     Raises InputError when there is something at ``path`` that is not an empty folder, or it cannot be written; it is
     then as it was.
     """
-    if path.exists() and (not path.is_dir() or any(path.iterdir())):
-        raise InputError("there is something already", value=path, expected="a folder that is new or empty")
+    check_new_folder(path)
     beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:
         with _cannot_write(path):

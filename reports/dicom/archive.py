@@ -83,7 +83,8 @@ def archive(
     InputError when the images are not the report's, there is no day to be had, or ``document`` is no PDF.
     """
     place = Placement.of(report, images, day=day, identified=identified)
-    files = {"report.dcm": written(sr.document(place))}
+    files = {} if document is None else {"report-pdf.dcm": written(pdf.encapsulated(place, document))}
+    files["report.dcm"] = written(sr.document(place))
     remarks: list[str] = []
     for number, source in enumerate(place.images, 1):
         seen = see(source)
@@ -106,8 +107,6 @@ def archive(
             drawn = capture.picture(place.report, seen.image, source, seen.outlines)
             files[f"picture{end}"] = written(capture.capture(place, source, drawn))
         remarks += [f"image {number}: {line}" if len(place.images) > 1 else line for line in told]
-    if document is not None:
-        files["report-pdf.dcm"] = written(pdf.encapsulated(place, document))
     return Archive(files=files, remarks=tuple(remarks))
 
 
