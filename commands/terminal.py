@@ -121,7 +121,9 @@ def show(value: Any, draw: Callable[[Any, Console], None], layout: Layout, outpu
     console = Console(highlight=False)
     if not console.is_terminal and "COLUMNS" not in os.environ:
         console.width = WIDTH
-    draw(value, console)
+    from reports.cleaning import without_controls
+
+    draw(without_controls(value), console)
 
 
 def show_report(

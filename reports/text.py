@@ -8,6 +8,8 @@ from typing import Any
 
 from rich.console import Console
 
+from reports.cleaning import without_controls
+
 WIDTH = 110
 """Characters of a line where there is no terminal to ask."""
 Draw = Callable[[Any, Console], None]
@@ -17,7 +19,7 @@ _PAGE = '<pre style="font-family: monospace; line-height: 1.25; overflow-x: auto
 def as_text(value: Any, draw: Draw) -> str:
     """``value`` as ``draw`` draws it, without colours; lines end without blanks."""
     text = StringIO()
-    draw(value, Console(file=text, width=WIDTH, color_system=None, highlight=False))
+    draw(without_controls(value), Console(file=text, width=WIDTH, color_system=None, highlight=False))
     return "\n".join(line.rstrip() for line in text.getvalue().splitlines()) + "\n"
 
 
@@ -26,5 +28,5 @@ def as_html(value: Any, draw: Draw) -> str:
     console = Console(
         file=StringIO(), record=True, width=WIDTH, color_system="truecolor", force_terminal=True, highlight=False
     )
-    draw(value, console)
+    draw(without_controls(value), console)
     return console.export_html(inline_styles=True, code_format=_PAGE)

@@ -109,6 +109,5 @@ def _evidence(chance: random.Random, finding: Finding) -> Evidence:
 
 def _code(system: str, chance: random.Random) -> str:
     digits = f"{chance.randint(10**6, 10**7 - 1)}"
-    return {"SNOMEDCT": f"{digits}00", "UMLS": f"C{digits}", "ICD10CM": f"J{digits[:2]}.{digits[2]}", "HP": digits}[
-        system
-    ]
+    shapes = {"SNOMEDCT": f"{digits}00", "UMLS": f"C{digits}", "ICD10CM": f"J{digits[:2]}.{digits[2]}", "HP": digits}
+    return shapes[system]
