@@ -15,7 +15,7 @@ _ON_ONE_LINE = _REPLACED | dict.fromkeys(map(ord, "\n\t\r\u2028\u2029"), " ")
 
 def without_controls(value: _Value, *, on_one_line: bool = False) -> _Value:
     """``value`` (a report or any part of one, or a list of them) with each control character and mark of direction in
-    its texts replaced by U+FFFD; line ends and tabs stay, or are blanks when each text is to be ``on_one_line``, so that
+    its texts replaced by U+FFFD; line ends and tabs stay, or are blanks when each text is to be ``on_one_line``: so
     none can fake a line of its own. Something without any comes back as the same object."""
     return _cleaned(value, _ON_ONE_LINE if on_one_line else _REPLACED)
 
