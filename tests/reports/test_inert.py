@@ -104,7 +104,7 @@ def poisoned(report: DiagnosticReport, text: str) -> DiagnosticReport:
         warnings=(text,),
         provenance={"whydx": "0.1.0", "setting": text},
         understood=0.5,
-        unread=(Span(0, 3),),
+        unread=(Span(start=0, end=3),),
     )
 
 
