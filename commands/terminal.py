@@ -116,9 +116,9 @@ def show(value: Any, draw: Callable[[Any, Console], None], layout: Layout, outpu
     if output is not None and str(output) != "-":
         write(as_text(value, draw), output)
         return
-    from rich.console import Console
+    from reports.text import console as plain_console
 
-    console = Console(highlight=False)
+    console = plain_console()
     if not console.is_terminal and "COLUMNS" not in os.environ:
         console.width = WIDTH
     from reports.cleaning import without_controls

@@ -116,7 +116,7 @@ def _findings(findings: Sequence[Finding], console: Console) -> None:
             name = label if finding.presence == "present" else f"{label} ({finding.presence})"
             table.add_row(
                 Text(sign, style=style),
-                name,
+                Text(name),
                 "" if finding.probability is None else f"{finding.probability:.2f}",
                 "" if finding.threshold is None else f"{finding.threshold:.2f}",
                 finding.laterality or "",
@@ -234,7 +234,7 @@ def _hits(title: str, hits: Sequence[SearchHit], console: Console) -> None:
     heading(title, console)
     table = grid(("", "right"), ("", "left"), ("", "wrap"))
     for hit in hits:
-        table.add_row(str(hit.rank), hit.document.source_curie, hit_text(hit))
+        table.add_row(str(hit.rank), Text(hit.document.source_curie), hit_text(hit))
     console.print(table)
 
 

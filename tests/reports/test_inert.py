@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -14,7 +15,6 @@ from typing import Any
 
 import pydicom
 import pytest
-from rich.console import Console
 
 from errors import InputError
 from fusion.diagnosis import DiagnosticReport, Evidence
@@ -29,7 +29,7 @@ from reports.listing import hits
 from reports.report import Report
 from reports.reporter import reporter
 from reports.table import render
-from reports.text import as_text
+from reports.text import as_text, console
 from tests.reports.test_dicom_archive import looked
 from tests.reports.test_dicom_sr import of_image
 from vision.finding import Finding
@@ -119,11 +119,13 @@ class Skeleton(HTMLParser):
         self.close()
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.elements.append((tag, tuple(name for name, _ in attrs)))
+        if tag != "text":  # a line of a name in a drawing: long names have more
+            self.elements.append((tag, tuple(name for name, _ in attrs)))
         self.addresses += [v or "" for n, v in attrs if n in ("href", "src", "action", "srcdoc") or n.startswith("on")]
 
     def handle_endtag(self, tag: str) -> None:
-        self.elements.append(tag)
+        if tag != "text":
+            self.elements.append(tag)
 
     def handle_comment(self, data: str) -> None:
         self.elements.append("comment")
@@ -131,7 +133,7 @@ class Skeleton(HTMLParser):
 
 def shown(report: DiagnosticReport, *, terminal: bool) -> str:
     text = io.StringIO()
-    render(report, Console(file=text, width=110, force_terminal=terminal, color_system="truecolor", highlight=False))
+    render(report, console(file=text, width=110, force_terminal=terminal, color_system="truecolor"))
     return text.getvalue()
 
 
@@ -217,6 +219,11 @@ def elements(dataset: Any) -> Iterator[Any]:
             yield element
 
 
+def counted(found: list[Any]) -> Counter[tuple[str, int]]:
+    """How often each element stands with so many values; a code over 16 letters is an element of another name."""
+    return Counter((e.keyword.removeprefix("Long"), e.VM) for e in found)
+
+
 # An SR takes a third of a second; every payload has its turn in ``make slow``.
 @pytest.mark.parametrize(
     "number",
@@ -231,8 +238,7 @@ def test_dicom_values_stay_one_value_and_valid(
     assert set(made) == set(expected)
     for name, data in made.items():
         own, other = (list(elements(pydicom.dcmread(io.BytesIO(d)))) for d in (data, expected[name]))
-        assert len(own) == len(other), name  # as many elements, each with as many values: nothing was split
-        assert [(e.tag, e.VM) for e in own if e.VR != "UT"] == [(e.tag, e.VM) for e in other if e.VR != "UT"], name
+        assert counted(own) == counted(other), name  # as many elements, each with as many values: nothing was split
         for element in own:
             if element.VR in ("LO", "SH", "UT", "ST", "LT", "PN", "CS"):
                 assert not STEERS.search(str(element.value)), element
