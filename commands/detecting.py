@@ -51,10 +51,11 @@ def detect(
     home: HomeOption = None,
 ) -> None:
     """Look for the 14 ChestX-ray14 findings, with probability, cut-off, side and box; jsonl is a line an image."""
-    files = [file for path in images for file in _files(path)]
-    several = len(files) != 1 or images[0].is_dir()
+    several = len(images) > 1 or images[0].is_dir()
     if overlay is not None and several:
         raise typer.BadParameter("takes exactly one image", param_hint="--overlay")
+    files = [file for path in images for file in _files(path)]
+    several |= len(files) > 1  # a DICOMDIR
     dx = whydx.open(home, device=device)
     if not several:
         _one(dx, files[0], explain, overlay, layout, output)

@@ -1,7 +1,7 @@
 """What an output costs: ``python -m benchmarks.reports.outputs [--home HOME] [--against TREE]``.
 
 Each format of one report (the phantom's, and the same on a film of 3,000 × 2,500 pixels), in a warm process, the best
-of five in processor seconds, which other work on the machine stretches less. Heat maps are counted as they are written;
+of ``--runs`` in processor seconds, which other work on the machine stretches less. Heat maps are counted as they are written;
 to look at the film again and test whether a map beats chance is a row of its own.
 
 With ``--home`` also `whydx diagnose` in a process of its own; with ``--against`` the same command of another tree in
@@ -175,7 +175,7 @@ def main() -> None:
         phantom = write_phantom(Path(folder) / "phantom.dcm")
         films = (phantom, big(Path(folder) / "big.dcm", phantom))
         print(f"{stamp()}, processor seconds\n\n| output | 768 × 768 | {ROWS} × {COLUMNS} |\n|---|---|---|")
-        small, large = ({name: best(run) for name, run in outputs(film).items()} for film in films)
+        small, large = ({name: best(run, given.runs) for name, run in outputs(film).items()} for film in films)
         for name in small:
             print(f"| {name} | {small[name]:.3f} | {large[name]:.3f} |", flush=True)
         over = [name for name in small if max(small[name], large[name]) > LIMIT]
