@@ -55,7 +55,9 @@ def detect(
     if overlay is not None and several:
         raise typer.BadParameter("takes exactly one image", param_hint="--overlay")
     files = [file for path in images for file in _files(path)]
-    several |= len(files) > 1  # a DICOMDIR
+    if len(files) > 1 and overlay is not None:
+        raise InputError("a DICOMDIR of several images", value=images[0], expected="one image for --overlay")
+    several |= len(files) > 1
     dx = whydx.open(home, device=device)
     if not several:
         _one(dx, files[0], explain, overlay, layout, output)

@@ -1,7 +1,7 @@
 """What an output costs: ``python -m benchmarks.reports.outputs [--home HOME] [--against TREE]``.
 
 Each format of one report (the phantom's, and the same on a film of 3,000 × 2,500 pixels), in a warm process, the best
-of ``--runs`` in processor seconds, which other work on the machine stretches less. Heat maps are counted as they are written;
+of ``--runs`` in processor seconds, which other work on the machine stretches less. Heat maps count as they are written;
 to look at the film again and test whether a map beats chance is a row of its own.
 
 With ``--home`` also `whydx diagnose` in a process of its own; with ``--against`` the same command of another tree in
