@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from errors import ArtifactError, DependencyError, InputError, SourceError, UnknownConceptError, WhydxError
-from fusion.why.explaining import Explaining, Images, Progress, as_paths, given
+from fusion.why.explaining import Explaining, Images, Progress, given
 
 if TYPE_CHECKING:
     from fusion.diagnosis import Diagnosis, DiagnosticReport, Evidence
@@ -195,19 +195,23 @@ class Whydx(Explaining):
         setting: Setting = "neutral",
         k: int = 5,
         audited: bool = True,
+        study: str | None = None,
     ) -> Report:
         """A ranked differential diagnosis with the evidence that moved it, of one patient.
 
-        ``images``: the files of one study. ``note``: what is known, in words. ``present`` and ``absent``: findings by
-        CURIE or name. ``age`` in years, ``sex`` "F" or "M"; else those of the note or the image. The ``setting``
-        ("emergency", "ward", "clinic", "screening") changes how common diseases are. ``k``: how many are shown.
-        ``audited``: leave a record in the home. Raises InputError when nothing is given, or what cannot be used.
+        ``images``: files, a folder or a DICOMDIR; ``study`` (a number by date, "last", a UID) chooses where there are
+        several. ``note``: what is known, in words. ``present`` and ``absent``: findings by CURIE or name. ``age`` in
+        years, ``sex`` "F" or "M"; else those of the note or the image. The ``setting`` ("emergency", "ward", "clinic",
+        "screening") changes how common diseases are. ``k``: how many are shown. ``audited``: leave a record in the
+        home. Raises InputError when nothing is given, or what cannot be used.
         """
         from fusion.intake import Patient, checked_demographics
         from records import audit
         from reports.report import Report
+        from vision.intake.study import one_study
 
-        paths, (age, sex), found, gone = as_paths(images), checked_demographics(age, sex), tuple(present), tuple(absent)
+        paths, (age, sex) = one_study(images, study), checked_demographics(age, sex)
+        found, gone = tuple(present), tuple(absent)
         patient = Patient(images=paths, note=note, present=found, absent=gone, age=age, sex=sex, setting=setting)
         report = Report.of(self.pipeline.diagnose(patient, k), images=paths, note=note)
         if audited:

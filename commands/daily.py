@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from functools import partial
 from itertools import tee
 from pathlib import Path
@@ -19,6 +20,7 @@ from commands.patient import (
     PresentOption,
     SettingOption,
     SexOption,
+    StudyOption,
     readable,
 )
 from commands.reporting import (
@@ -68,6 +70,7 @@ def diagnose(
     age: AgeOption = None,
     sex: SexOption = None,
     setting: SettingOption = "neutral",
+    study: StudyOption = None,
     k: CountOption = 5,
     layout: ReportFormatOption = "table",
     with_image: WithImageOption = False,
@@ -88,7 +91,7 @@ def diagnose(
     if both:
         raise InputError("a finding cannot be present and absent", value=both[0], expected="--finding or --absent")
     for image in images or ():
-        readable(image)
+        readable(image, folder=True)
     beside = Beside(
         images=images or (),
         note=text,
@@ -102,9 +105,10 @@ def diagnose(
     beside.check(layout)
     dx = whydx.open(home, device=device)
     report = dx.diagnose(
-        images or (), note=text, present=finding or (), absent=absent or (), age=age, sex=sex, setting=setting, k=k
-    )
-    show_report(report, layout, output, home, dx, beside)
+        images or (), note=text, present=finding or (), absent=absent or (), age=age, sex=sex, setting=setting, k=k,
+        study=study,
+    )  # fmt: skip
+    show_report(report, layout, output, home, dx, replace(beside, images=report.images))
 
 
 @app.command(rich_help_panel=_PANEL)

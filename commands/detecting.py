@@ -55,6 +55,9 @@ def detect(
     if overlay is not None and several:
         raise typer.BadParameter("takes exactly one image", param_hint="--overlay")
     files = [file for path in images for file in _files(path)]
+    if len(files) > 1 and overlay is not None:
+        raise InputError("a DICOMDIR of several images", value=images[0], expected="one image for --overlay")
+    several |= len(files) > 1
     dx = whydx.open(home, device=device)
     if not several:
         _one(dx, files[0], explain, overlay, layout, output)
@@ -137,9 +140,11 @@ def _files(path: Path) -> list[Path]:
     have no suffixes. InputError when there is none."""
     if not path.exists():
         raise InputError("no such file", value=path, expected="a DICOM, PNG or JPEG image")
-    if not path.is_dir():
-        return [path]
     from vision.image import is_image
+    from vision.intake.study import is_listing, listed
+
+    if not path.is_dir():
+        return [p for p in listed(path) if is_image(p)] if is_listing(path) else [path]
 
     shown = (p for p in path.rglob("*") if p.is_file() and not any(_hidden(q) for q in p.relative_to(path).parts))
     found = sorted(p for p in shown if p.suffix.lower() in _SUFFIXES or is_image(p))

@@ -15,6 +15,7 @@ from commands.reporting import (
     Beside,
     DateOption,
     IdentifiedOption,
+    PdfOption,
     ReportFormatOption,
     WithAnswersOption,
     WithImageOption,
@@ -29,7 +30,7 @@ CaseArgument = Annotated[
     str, typer.Argument(metavar="CASE|-", help="A report as JSON: whydx diagnose … --format json -o CASE; - is stdin.")
 ]
 ImageOption = Annotated[
-    list[Path] | None, typer.Option("--image", metavar="IMAGE", help="The report's image, which it does not hold.")
+    list[Path] | None, typer.Option("--image", metavar="IMAGE", help="The report's image, or its folder.")
 ]
 NoteOption = Annotated[
     str | None, typer.Option("--note", metavar="TEXT|@FILE", help="The report's note, which it does not hold.")
@@ -58,11 +59,13 @@ def report(
     working: WorkingOption = None,
     identified: IdentifiedOption = False,
     day: DateOption = None,
+    pdf: PdfOption = None,
     output: OutputOption = None,
     home: HomeOption = None,
 ) -> None:
     """Show a saved report again, in another format, or ranked anew with its findings confirmed or denied. dicom-sr
-    needs the image, in whose study it lies. A home is needed for what the report does not hold."""
+    and dicom need the image, in whose study they lie; dicom is a folder (-o) of all documents. A home is needed for
+    what the report does not hold."""
     text = read_text("-" if case == "-" else f"@{case}", "report")
     from reports.json import loads
 
@@ -75,6 +78,7 @@ def report(
         working=working or (),
         day=day,
         identified=identified,
+        pdf=pdf,
     )
     beside.check(layout)
     shown = loads(text)

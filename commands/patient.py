@@ -12,7 +12,9 @@ from errors import InputError
 ImagesArgument = Annotated[
     list[Path] | None,
     typer.Argument(
-        metavar="IMAGE", help="DICOM, PNG or JPEG; none with --note or --finding alone.", show_default=False
+        metavar="IMAGE",
+        help="DICOM, PNG, JPEG, a folder or a DICOMDIR; none with --note or --finding alone.",
+        show_default=False,
     ),
 ]
 NoteOption = Annotated[
@@ -26,15 +28,20 @@ AbsentOption = Annotated[
 ]
 AgeOption = Annotated[float | None, typer.Option("--age", metavar="Y", min=0, max=130, help="Age in years.")]
 SexOption = Annotated[Literal["F", "M"] | None, typer.Option("--sex", metavar="F|M", case_sensitive=False, help="Sex.")]
+StudyOption = Annotated[
+    str | None,
+    typer.Option("--study", metavar="N|last|UID", help="Which study, of several; 1 is the oldest."),
+]
 SettingOption = Annotated[
     Literal["neutral", "emergency", "ward", "clinic", "screening"],
     typer.Option("--setting", help="Where the patient is seen: it changes how common diseases are."),
 ]
 
 
-def readable(image: Path) -> None:
-    """Say at once, before any model is loaded, that a file is missing. Raises InputError."""
+def readable(image: Path, *, folder: bool = False) -> None:
+    """Say at once, before any model is loaded, that a file is missing; a ``folder`` may stand for its images. Raises
+    InputError."""
     if not image.exists():
         raise InputError("no such file", value=image, expected="a DICOM, PNG or JPEG image")
-    if image.is_dir():
+    if image.is_dir() and not folder:
         raise InputError("a folder, not an image", value=image, expected="a DICOM, PNG or JPEG image")

@@ -18,6 +18,7 @@ from commands.patient import (
     PresentOption,
     SettingOption,
     SexOption,
+    StudyOption,
     readable,
 )
 from commands.terminal import CountOption, FormatOption, HomeOption, OutputOption, read_text, say, show, write
@@ -171,6 +172,7 @@ def audit_replay(
     age: AgeOption = None,
     sex: SexOption = None,
     setting: SettingOption = "neutral",
+    study: StudyOption = None,
     k: CountOption = 5,
     home: HomeOption = None,
 ) -> None:
@@ -179,15 +181,16 @@ def audit_replay(
     Exit 1 when the inputs are others, or the answer is: then with the version that differs.
     """
     for image in images or ():
-        readable(image)
+        readable(image, folder=True)
     text = None if note is None else read_text(note, "note")
     from fusion.intake import Patient
     from records import audit as trail
+    from vision.intake.study import one_study
 
     folder = home_folder(home)
     record = trail.find(folder, sequence)
     patient = Patient(
-        images=tuple(images or ()),
+        images=one_study(images or (), study),
         note=text,
         present=tuple(finding or ()),
         absent=tuple(absent or ()),

@@ -14,16 +14,19 @@ from commands.terminal import progress, show, write
 if TYPE_CHECKING:
     import whydx
 
-ReportLayout = Literal["table", "json", "html", "pdf", "fhir", "plain", "dicom-sr"]
+ReportLayout = Literal["table", "json", "html", "pdf", "fhir", "plain", "csv", "dicom-sr", "dicom"]
 _PAGES: tuple[ReportLayout, ...] = ("html", "pdf")
 
 ReportFormatOption = Annotated[ReportLayout, typer.Option("--format", help="For a reader, or for a program.")]
 DateOption = Annotated[
     str | None,
-    typer.Option("--date", metavar="YYYY-MM-DD", help="dicom-sr: its date, in place of all dates of the study."),
+    typer.Option("--date", metavar="YYYY-MM-DD", help="dicom, dicom-sr: the date, in place of all dates of the study."),
 ]
 IdentifiedOption = Annotated[
-    bool, typer.Option("--identified", help="dicom-sr: with the patient's name, identifiers and birth date.")
+    bool, typer.Option("--identified", help="dicom, dicom-sr, fhir: with the patient's name and identifiers.")
+]
+PdfOption = Annotated[
+    Path | None, typer.Option("--pdf", metavar="FILE", help="dicom: a PDF that goes with the documents, as it is.")
 ]
 WithImageOption = Annotated[
     bool, typer.Option("--with-image", help="html, pdf: with the image and what was seen on it. Patient data.")
@@ -45,8 +48,9 @@ WorkingOption = Annotated[
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Beside:
-    """What is asked for beside the report, and what it was made from: ``images`` and ``note``. ``day`` and
-    ``identified`` are for DICOM: the date of the document, and whether the patient is named in it."""
+    """What is asked for beside the report, and what it was made from: ``images`` and ``note``. ``day``,
+    ``identified`` and ``pdf`` are for the archive: the date of the documents, whether the patient is named in them, and
+    a PDF that goes with them."""
 
     images: Sequence[Path] = ()
     note: str | None = None
@@ -56,13 +60,15 @@ class Beside:
     working: Sequence[str] = ()
     day: str | None = None
     identified: bool = False
+    pdf: Path | None = None
 
     def check(self, layout: ReportLayout) -> None:
         """Say at once what does not go together, or is missing. Raises typer.BadParameter, and DependencyError for a
         PDF without a Chromium."""
         asked: tuple[tuple[str, bool, tuple[ReportLayout, ...]], ...] = (
-            ("--date", self.day is not None, ("dicom-sr",)),
-            ("--identified", self.identified, ("dicom-sr",)),
+            ("--date", self.day is not None, ("dicom-sr", "dicom")),
+            ("--identified", self.identified, ("dicom-sr", "dicom", "fhir")),
+            ("--pdf", self.pdf is not None, ("dicom",)),
             ("--with-image", self.image_shown, _PAGES),
             ("--with-note", self.note_shown, _PAGES),
             ("--with-answers", self.answers, _PAGES),
@@ -92,8 +98,8 @@ def show_report(
     """``show`` for a diagnostic report, which has more formats. Names for the patient are those of the home's graph, if
     there is one. ``dx`` answers what is asked beside the report; None where that is nothing."""
     beside.check(layout)
-    if layout == "dicom-sr":
-        write(_dicom(report, beside), output)
+    if layout in ("dicom-sr", "dicom") or beside.identified:
+        _archive(report, layout, output, home, dx, beside)
         return
     if layout == "json":
         show(report, _nothing, "json", output)
@@ -139,17 +145,24 @@ def _lay_names(report: Any, home: Path | None) -> dict[str, str]:
     return lay_names(part_folder(home_folder(home), Part.graph) / "terms.parquet", concepts_of(report))
 
 
-def _dicom(report: Any, beside: Beside) -> bytes:
-    """Raises InputError when the images are not the report's, or ``day`` is no date."""
-    from datetime import date
+def _archive(
+    report: Any, layout: ReportLayout, output: Path | None, home: Path | None, dx: whydx.Whydx | None, beside: Beside
+) -> None:
+    """What goes into an archive, or names the patient. Raises InputError when the images are not the report's, or
+    ``day`` is no date."""
+    from commands import archiving
 
-    from errors import InputError
-    from reports.dicom.source import read_source
-    from reports.dicom.sr import DicomSrReporter
+    images, day, identified = beside.images, beside.day, beside.identified
+    if layout == "dicom-sr":
+        archiving.write_sr(report, images, output, day=day, identified=identified)
+    elif layout == "fhir":
+        archiving.write_fhir(report, images, output)
+    else:
+        dx = dx or _open(home)
+        archiving.write_archive(report, images, output, dx, day=day, identified=identified, pdf=beside.pdf)
 
-    try:
-        when = None if beside.day is None else date.fromisoformat(beside.day)
-    except ValueError as error:
-        raise InputError("not a date", value=beside.day, expected="YYYY-MM-DD") from error
-    sources = [read_source(image, identified=beside.identified) for image in beside.images]
-    return DicomSrReporter(sources, day=when, identified=beside.identified).render(report)
+
+def _open(home: Path | None) -> whydx.Whydx:
+    import whydx
+
+    return whydx.open(home)

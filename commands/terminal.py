@@ -16,6 +16,7 @@ from errors import InputError
 if TYPE_CHECKING:
     from rich.console import Console
 
+
 Progress = Callable[[str, int, int], None]
 Layout = Literal["table", "json"]
 
@@ -102,12 +103,14 @@ def show(value: Any, draw: Callable[[Any, Console], None], layout: Layout, outpu
     if output is not None and str(output) != "-":
         write(as_text(value, draw), output)
         return
-    from rich.console import Console
+    from reports.text import console as plain_console
 
-    console = Console(highlight=False)
+    console = plain_console()
     if not console.is_terminal and "COLUMNS" not in os.environ:
         console.width = WIDTH
-    draw(value, console)
+    from reports.cleaning import without_controls
+
+    draw(without_controls(value), console)
 
 
 def say(line: str) -> None:

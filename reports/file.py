@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import json
 import secrets
-from collections.abc import Iterable, Iterator
+import shutil
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,34 @@ def write_file(parts: Iterable[bytes], path: Path) -> None:
     finally:
         with contextlib.suppress(OSError):
             beside.unlink(missing_ok=True)
+
+
+def check_new_folder(path: Path) -> None:
+    """Raises InputError when a folder cannot be written at ``path``: something is there, or nothing to put it in."""
+    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        raise InputError("there is something already", value=path, expected="a folder that is new or empty")
+    if not path.absolute().parent.is_dir():
+        raise InputError("cannot write the folder", value=path, expected="a name in a folder that is there")
+
+
+def write_folder(files: Mapping[str, bytes], path: Path) -> None:
+    """Write ``files`` (name → content) to a new folder ``path``: to one beside it, renamed when all are written.
+
+    Raises InputError when there is something at ``path`` that is not an empty folder, or it cannot be written; it is
+    then as it was.
+    """
+    check_new_folder(path)
+    beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+    try:
+        with _cannot_write(path):
+            beside.mkdir()
+            for name, data in files.items():
+                (beside / name).write_bytes(data)
+            if path.exists():
+                path.rmdir()
+            beside.replace(path)
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
 
 
 class UnfinishedLines:

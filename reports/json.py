@@ -7,6 +7,7 @@ The same value always gives the same bytes: UTF-8, keys in the order of the fiel
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import fields, is_dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ from fusion.diagnosis import DiagnosticReport
 
 SIGNIFICANT_DIGITS = 6
 SCHEMA_ID = "urn:whydx:report:2"
+_STEERING = re.compile("[\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
@@ -51,12 +53,18 @@ def plain(value: Any) -> Any:
 
 def dumps(value: Any) -> str:
     """``value`` (a report, or anything ``plain`` takes) as indented JSON text with a newline at the end."""
-    return json.dumps(plain(value), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    return escaped(json.dumps(plain(value), indent=2, ensure_ascii=False, allow_nan=False)) + "\n"
+
+
+def escaped(text: str) -> str:
+    """JSON text with every character written as an escape that would steer a terminal (C1 controls, DEL) or turn a line
+    around; the value is the same. JSON itself asks only for those below U+0020."""
+    return _STEERING.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def dump_lines(rows: Iterable[Any]) -> str:
     """``rows`` as JSON lines: one compact object a line, "" for no rows."""
-    return "".join(json.dumps(plain(row), ensure_ascii=False, allow_nan=False) + "\n" for row in rows)
+    return "".join(escaped(json.dumps(plain(row), ensure_ascii=False, allow_nan=False)) + "\n" for row in rows)
 
 
 def loads(text: str | bytes) -> DiagnosticReport:

@@ -193,10 +193,10 @@ def rivals(found: Sequence[Rival], console: Console) -> None:
     if not found:
         console.print("no rival")
     for rival in found:
-        console.print(f"[bold]{rival.concept.name}[/]  {rival.distance:.1f} nats away on average")
+        console.print(Text.assemble((rival.concept.name, "bold"), f"  {rival.distance:.1f} nats away on average"))
         for title, told in (("speaks against it", rival.for_it), ("speaks for it", rival.for_rival)):
             said = "; ".join(f"{t.name} ({t.frequency:.0%} : {t.frequency_in_rival:.0%})" for t in told)
-            console.print(f"  {title}: {said or 'nothing of its own'}")
+            console.print(Text(f"  {title}: {said or 'nothing of its own'}"))
 
 
 def conflicts(value: Mapping[str, Any], console: Console) -> None:

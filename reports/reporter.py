@@ -8,7 +8,7 @@ from typing import Literal, Protocol, get_args
 
 from fusion.diagnosis import DiagnosticReport
 
-DocumentFormat = Literal["html", "fhir", "plain"]
+DocumentFormat = Literal["html", "fhir", "plain", "csv"]
 FORMATS: tuple[str, ...] = get_args(DocumentFormat)
 
 
@@ -34,4 +34,8 @@ def reporter(name: str, lay_names: Mapping[str, str] | None = None) -> Reporter:
         from reports.plain import PlainReporter
 
         return PlainReporter(lay_names)
+    if name == "csv":
+        from reports.cohort import CsvReporter
+
+        return CsvReporter()
     raise KeyError(name)

@@ -78,7 +78,7 @@ def draw(summary: Summary, console: Console) -> None:
     """The summary as tables with bars."""
     patients = "" if summary.patients is None else f" of {summary.patients:,} patients"
     age = "" if summary.median_age is None else f", median age {summary.median_age:g}"
-    console.print(f"[bold]{summary.cases:,}[/] cases{patients}{age}")
+    console.print(Text.assemble((f"{summary.cases:,}", "bold"), f" cases{patients}{age}"))
     _bars("Age", summary.ages, summary.cases, console)
     _bars("Sex", summary.sexes, summary.cases, console)
     few = dict(list(summary.findings.items())[:_MOST_FINDINGS])

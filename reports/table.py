@@ -44,7 +44,7 @@ SIGNS = {"present": ("+", "green"), "uncertain": ("?", "yellow"), "absent": ("âˆ
 
 def render(report: DiagnosticReport, console: Console) -> None:
     """Print ``report`` on ``console``; empty sections are left out, a missing answer is said in words."""
-    note, report = getattr(report, "note", None), without_controls(report)
+    note, report = getattr(report, "note", None), without_controls(report, on_one_line=True)
     console.print(Text(DISCLAIMER, style="dim"))
     for line in report.warnings:
         console.print(Text(f"! {line}", style="bold yellow"))
@@ -116,7 +116,7 @@ def _findings(findings: Sequence[Finding], console: Console) -> None:
             name = label if finding.presence == "present" else f"{label} ({finding.presence})"
             table.add_row(
                 Text(sign, style=style),
-                name,
+                Text(name),
                 "" if finding.probability is None else f"{finding.probability:.2f}",
                 "" if finding.threshold is None else f"{finding.threshold:.2f}",
                 finding.laterality or "",
@@ -133,7 +133,7 @@ def _findings(findings: Sequence[Finding], console: Console) -> None:
 def _unread(report: DiagnosticReport, note: str | None, console: Console) -> None:
     """What of the note was not understood: the phrases where the note is at hand, else how many there are."""
     if line := understanding(report, note):
-        console.print(Text(without_controls(line), style="dim"))
+        console.print(Text(without_controls(line, on_one_line=True), style="dim"))
 
 
 def understanding(report: DiagnosticReport, note: str | None = None) -> str:
@@ -234,7 +234,7 @@ def _hits(title: str, hits: Sequence[SearchHit], console: Console) -> None:
     heading(title, console)
     table = grid(("", "right"), ("", "left"), ("", "wrap"))
     for hit in hits:
-        table.add_row(str(hit.rank), hit.document.source_curie, hit_text(hit))
+        table.add_row(str(hit.rank), Text(hit.document.source_curie), hit_text(hit))
     console.print(table)
 
 

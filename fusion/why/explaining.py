@@ -115,5 +115,8 @@ def as_paths(images: Images) -> tuple[Path, ...]:
 
 def given(report: DiagnosticReport, images: Images | None, note: str | None) -> tuple[tuple[Path, ...], str | None]:
     """The images and the note that a report was made from: as said, else as it remembers them."""
-    known = getattr(report, "images", ()) if images is None else as_paths(images)
+    from vision.intake.study import of_images
+
+    uids = {finding.sop_instance_uid for finding in report.findings}
+    known = getattr(report, "images", ()) if images is None else of_images(images, uids)
     return known, getattr(report, "note", None) if note is None else note

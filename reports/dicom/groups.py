@@ -16,9 +16,12 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from fusion.diagnosis import Diagnosis, DiagnosticReport
-from reports.dicom import coding
-from reports.dicom.coding import Named, coded
-from reports.dicom.source import Source
+from ontologies import coding
+from ontologies.coding import Named
+from reports.dicom import coding as dicom_coding
+from reports.dicom.coding import coded
+from reports.dicom.placement import NAME, uid
+from reports.dicom.source import Source, box_on
 from reports.json import plain
 from reports.plain import printable
 from reports.table import KINDS, weight
@@ -34,8 +37,6 @@ if TYPE_CHECKING:
     )
 
     Group = MeasurementsAndQualitativeEvaluations | PlanarROIMeasurementsAndQualitativeEvaluations
-
-NAME = "whydx"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +67,7 @@ class Groups:
             (coding.PRESENCE, coding.PRESENCES[finding.presence]),
             (coding.ORIGIN, coding.ORIGINS[finding.origin]),
         ]
-        site = coding.site_of(finding)
+        site = dicom_coding.site_of(finding)
         if finding.laterality and site is None:
             answers.append((coding.LATERALITY, coding.SIDES[finding.laterality]))
         image = None
@@ -74,7 +75,7 @@ class Groups:
             image = self.images.get(finding.sop_instance_uid or "") or next(iter(self.images.values()))
         return self._group(
             f"Finding {number}: {said}",
-            coding.of_finding(finding),
+            dicom_coding.of_finding(finding),
             coding.CLINICAL_FINDING,
             answers=answers,
             texts=[] if finding.box else [(name, percentage(value)) for name, value in numbers],
@@ -92,7 +93,7 @@ class Groups:
         texts += [(coding.EVIDENCE, f"{weight(e.weight)} {KINDS[e.kind]}: {printable(e.text)}") for e in ordered]
         return self._group(
             f"Diagnosis {diagnosis.rank}: {printable(diagnosis.concept.name)}",
-            coding.of_concept(diagnosis.concept),
+            dicom_coding.of_concept(diagnosis.concept),
             coding.DIAGNOSIS,
             answers=[(coding.IN_SET, coding.YES if diagnosis.conformal_member else coding.NO)],
             texts=texts,
@@ -146,11 +147,6 @@ class Groups:
         return group
 
 
-def uid(space: uuid.UUID, name: str) -> str:
-    """A UUID-derived UID (PS3.5 B.2), the same for the same name in a space."""
-    return f"2.25.{uuid.uuid5(space, name).int}"
-
-
 def in_percent(share: float) -> Decimal:
     """100 × ``share`` with the digits that the JSON has of it, exactly: 0.8123456789 is 81.2346."""
     return (100 * Decimal(str(plain(share)))).normalize()
@@ -182,10 +178,6 @@ def _region(finding: Finding, image: Source) -> ImageRegion:
     import numpy as np
     from highdicom.sr import GraphicTypeValues, ImageRegion, SourceImageForRegion
 
-    box = finding.box
-    if box is None:
-        raise ValueError(f"{finding.label} has no box")
-    left, right = (min(max(x, 0.0), float(image.header.Columns)) for x in (box.x, box.x + box.width))
-    top, bottom = (min(max(y, 0.0), float(image.header.Rows)) for y in (box.y, box.y + box.height))
+    left, top, right, bottom = box_on(finding, image)
     corners = np.array([[left, top], [right, top], [right, bottom], [left, bottom], [left, top]])
     return ImageRegion(GraphicTypeValues.POLYLINE, corners, SourceImageForRegion(image.header.SOPClassUID, image.uid))

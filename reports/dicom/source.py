@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 
 from errors import InputError
 from fusion.diagnosis import DiagnosticReport
+from reports.fhir import Imaged
+from vision.finding import Finding
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -28,10 +30,15 @@ _EXPECTED = "the DICOM image that the report was made of"
 @dataclass(frozen=True, slots=True)
 class Source:
     """One image: ``header`` holds its UIDs, size and orientation, and who and when only as far as was asked for.
-    ``moment`` is when its study was made, (YYYYMMDD, HHMMSS), or None where it does not say."""
+    ``moment`` is when its study was made, (YYYYMMDD, HHMMSS), or None where it does not say. ``path`` is the file;
+    ``named`` says that its header calls the picture marked with who the patient is (Burned In Annotation);
+    ``modality`` is the header's own, "" where it says none."""
 
     header: Dataset
     moment: tuple[str, str] | None
+    path: Path
+    named: bool = False
+    modality: str = ""
 
     @property
     def uid(self) -> str:
@@ -51,7 +58,7 @@ def read_source(path: Path, *, identified: bool = False) -> Source:
 
     damaged = (InvalidDicomError, EOFError, ValueError, KeyError, TypeError, AttributeError, NotImplementedError)
     try:
-        with _quiet():
+        with quiet():
             dataset = pydicom.dcmread(path, stop_before_pixels=True)
             dataset.decode()
             known = {name: dataset.get(name) for name in (*_UIDS, *_WHO, "Rows", "Columns")}
@@ -65,9 +72,10 @@ def read_source(path: Path, *, identified: bool = False) -> Source:
         if not known[name] or not UID(str(known[name])).is_valid:
             raise InputError(f"the DICOM file has no valid {name}", value=path, expected=_EXPECTED)
     header = pydicom.Dataset()
-    with _quiet():
+    with quiet():
         for name in (*_UIDS, "Rows", "Columns"):
             setattr(header, name, known[name])
+        header.SamplesPerPixel = dataset.get("SamplesPerPixel") or 1
         moment = _moment(dataset)
         header.StudyDate, header.StudyTime = _when(dataset, "Study") or ("", "")
         header.PatientSex = ""  # the report's is put there
@@ -77,7 +85,8 @@ def read_source(path: Path, *, identified: bool = False) -> Source:
             setattr(header, name, known[name] if identified and known[name] is not None else "")
     except ValueError as error:
         raise InputError(f"the image's {name} is not valid DICOM", value=path, expected="a valid header") from error
-    return Source(header, moment)
+    modality = str(dataset.get("Modality") or "")
+    return Source(header, moment, path, _marked(dataset), modality if re.fullmatch("[A-Z0-9]{1,16}", modality) else "")
 
 
 def check(report: DiagnosticReport, sources: Sequence[Source]) -> None:
@@ -106,6 +115,34 @@ def check(report: DiagnosticReport, sources: Sequence[Source]) -> None:
             raise InputError("a box lies outside the image: it is another one", value=size, expected=_EXPECTED)
 
 
+def imaged(sources: Sequence[Source]) -> Imaged:
+    """The study of the images and its patient, as FHIR names them; ``sources`` were read as identified."""
+    first = sources[0].header
+    name, born = first.PatientName, str(first.PatientBirthDate or "")
+    words = (getattr(name, "given_name", ""), getattr(name, "middle_name", ""), getattr(name, "family_name", ""))
+    return Imaged(
+        study_uid=str(first.StudyInstanceUID),
+        images=tuple(
+            (str(s.header.SeriesInstanceUID), s.modality or "OT", str(s.header.SOPClassUID), s.uid) for s in sources
+        ),
+        name=" ".join(filter(None, words)) or str(name or ""),
+        patient_id=str(first.PatientID or ""),
+        birth_date=f"{born[:4]}-{born[4:6]}-{born[6:]}" if re.fullmatch(r"\d{8}", born) else "",
+        accession=str(first.AccessionNumber or ""),
+    )
+
+
+def box_on(finding: Finding, image: Source) -> tuple[float, float, float, float]:
+    """Left, top, right and bottom of a finding's box, cut to the image; (0, 0) is the top left corner of the first
+    pixel. Raises ValueError for a finding without a box."""
+    box = finding.box
+    if box is None:
+        raise ValueError(f"{finding.label} has no box")
+    left, right = (min(max(x, 0.0), float(image.header.Columns)) for x in (box.x, box.x + box.width))
+    top, bottom = (min(max(y, 0.0), float(image.header.Rows)) for y in (box.y, box.y + box.height))
+    return left, top, right, bottom
+
+
 def _describe(header: Dataset, dataset: Dataset) -> None:
     """What the image library says of a projection (TID 1603), when the header holds all of it; highdicom asks for it by
     the modality, so that an image without is one of another kind."""
@@ -116,6 +153,12 @@ def _describe(header: Dataset, dataset: Dataset) -> None:
     if dataset.get("Modality") in _PROJECTION and whole and len(spacing) == 2 and all(mm > 0 for mm in spacing):
         header.Modality = dataset.Modality
         header.PatientOrientation, header.ImagerPixelSpacing = orientation, list(spacing)
+
+
+def _marked(dataset: Dataset) -> bool:
+    """Whether the header says that the picture names the patient; a phantom, which is none, says it of a word."""
+    said = [str(dataset.get(name) or "").strip().upper() for name in ("BurnedInAnnotation", "ImageComments")]
+    return said[0] == "YES" and not said[1].startswith("PHANTOM")
 
 
 def _moment(dataset: Dataset) -> tuple[str, str] | None:
@@ -130,7 +173,7 @@ def _when(dataset: Dataset, clock: str) -> tuple[str, str] | None:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Keep pydicom's remarks on a header's values, which may be a patient's, off the terminal."""
     logger = logging.getLogger("pydicom")
     level = logger.level

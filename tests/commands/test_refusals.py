@@ -30,7 +30,7 @@ def one_line(ran: Any) -> str:
         (("diagnose", "--note", "@missing.txt"), "cannot read the note"),
         (("diagnose", "--finding", "HP:1", "--absent", "HP:1"), "present and absent"),
         (("diagnose", "missing.dcm"), "no such file"),
-        (("diagnose", "."), "a folder, not an image"),
+        (("diagnose", "."), "no images in this folder"),
         (("detect", "missing.dcm"), "no such file"),
         (("link", ""), "the text is empty"),
         (("link", "cough", "--home", "nowhere"), "nowhere"),

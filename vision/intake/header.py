@@ -176,7 +176,7 @@ def remarks(dataset: Dataset) -> tuple[str, ...]:
     lines = []
     age = text(dataset, "PatientAge")
     if age and age_years(age) is None:
-        lines.append(f"the age in the header is not understood ({age[:16]!r}): give it with --age")
+        lines.append("the age in the header is not understood: give it with --age")  # it may be a date of birth
     if orientation(dataset):
         said = "\\".join(text(dataset, "PatientOrientation").upper().replace("\\", " ").split())
         lines.append(f"the header says the film is stored turned or mirrored ({said}): sides follow the header")
