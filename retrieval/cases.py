@@ -22,6 +22,7 @@ from retrieval.document import Document, SearchHit
 from retrieval.encoder import Encoder
 from retrieval.hybrid import VERSION, HybridIndex, Scored
 from retrieval.openi import Report
+from retrieval.readings import Readings
 
 if TYPE_CHECKING:
     import numpy as np
@@ -48,6 +49,7 @@ def build(
     ancestors: Ancestors | None = None,
     encoder: Encoder | None = None,
     path: Path | None = None,
+    keep: Path | None = None,
     progress: Progress | None = None,
 ) -> None:
     """Build ``home/indexes/cases`` from the fetched Open-i archive (or the one at ``path``).
@@ -55,17 +57,25 @@ def build(
     A report without findings and impression is left out. A case's id is "openi:" and the report's ("openi:CXR1"); its
     text is indication, findings and impression; its concepts are those that findings, impression and the annotators'
     codes assert as present (the indication is a question, not a finding). Metadata: indication, impression, mesh,
-    findings (names of the concepts, joined by "; "), licence, collection. Raises SourceError when the archive is not
+    findings (names of the concepts, joined by "; "), licence, collection. ``keep`` is a
+    folder of what was linked, so that the next build only links what is new. Raises SourceError when the archive is not
     fetched, InputError when it cannot be read.
     """
     path = member_path(home, "openi", "NLMCXR_reports.tgz") if path is None else path
-    documents, read = [], 0
+    reports, read = [], 0
     for report in openi.read(path):
         read += 1
         if report.findings or report.impression:
-            documents.append(_document(report, linker))
+            reports.append(report)
         if progress and read % 100 == 0:
             progress("read reports", read, 0)
+    readings = Readings(linker, keep)
+    texts = [_stated(report) for report in reports]
+    found = iter(readings.present([text for stated in texts for text in stated], progress=progress))
+    documents = [
+        _document(report, dict(one for _ in stated for one in next(found)))
+        for report, stated in zip(reports, texts, strict=True)
+    ]
     if not documents:
         raise InputError("no reports", value=path.name, expected="the Open-i archive NLMCXR_reports.tgz")
     HybridIndex.build(
@@ -78,6 +88,7 @@ def build(
         settings={"counts": {"reports": read, "indexed": len(documents)}, "licence": openi.LICENCE},
         progress=progress,
     )
+    readings.save()
 
 
 def build_images(
@@ -211,13 +222,14 @@ class Cases:
         return [collection for collection in (self.reports, self.images) if collection is not None]
 
 
-def _document(report: Report, linker: Linker) -> Document:
+def _stated(report: Report) -> list[str]:
+    """The texts whose concepts a report has; each of the annotators' codes is one of its own, and
+    "Opacity/lung/base/left" reads as "Opacity, lung, base, left"."""
     said = " ".join(part for part in (report.findings, report.impression) if part)
-    # "Opacity/lung/base/left" reads as "Opacity, lung, base, left"; each code is a text of its own
-    matches = [*linker.link(said)]
-    for code in report.abnormal:
-        matches.extend(linker.link(code.replace("/", ", ")))
-    present = asserted(matches)
+    return [said, *(code.replace("/", ", ") for code in report.abnormal)]
+
+
+def _document(report: Report, present: Mapping[str, str]) -> Document:
     parts = [
         f"Indication: {report.indication}" if report.indication else "",
         f"Findings: {report.findings}" if report.findings else "",

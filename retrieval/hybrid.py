@@ -7,6 +7,7 @@ of them, and fuses the parts (`rank_fusion.convex`).
 from __future__ import annotations
 
 import functools
+import shutil
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from errors import ArtifactError, InputError
 from indexes import manifest
-from indexes.lexical_index import LexicalIndex
+from indexes.lexical_index import LexicalIndex, Unit
 from indexes.manifest import Manifest, Verify, atomic_directory
 from indexes.ranking import best_rows, id_ranks
 from indexes.vector_index import VectorIndex
@@ -38,6 +39,7 @@ WEIGHTS: Mapping[str, float] = {"bm25": 0.4, "dense": 0.6, "concepts": 0.5, "ima
 TEXT_PARTS = frozenset({"bm25", "grams", "dense"})
 
 Progress = Callable[[str, int, int], None]
+_FOLDERS: Mapping[Unit, str] = {"stems": "bm25", "grams": "grams"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,9 +129,7 @@ class HybridIndex:
             vectors = vectors[order]
         with atomic_directory(path) as folder:
             DocumentStore.build(documents, folder / "documents")
-            LexicalIndex.build(texts, ids, folder / "bm25")
-            if grams:
-                LexicalIndex.build(texts, ids, folder / "grams", unit="grams")
+            _lexical(texts, ids, path, kind, folder, ("stems", "grams") if grams else ("stems",))
             VectorIndex.build(vectors, ids, folder / "dense", encoder=encoder.fingerprint)
             ConceptIndex.build(
                 [document.concepts for document in documents], folder / "concepts", ancestors=ancestors, known=known
@@ -282,6 +282,25 @@ class HybridIndex:
         rows = [row for row in among.tolist() if self.lexical.ids[row] not in exclude]
         rows.sort(key=lambda row: int(self._ranks[row]))
         return tuple(Scored(row=row, score=0.0, parts={}) for row in rows[:k])
+
+
+def _lexical(
+    texts: Sequence[str], ids: Sequence[str], path: Path, kind: str, folder: Path, units: Sequence[Unit]
+) -> None:
+    """Index the texts in ``folder`` by words, and by their pieces; taken over from the index at ``path`` when it has
+    the same texts."""
+    try:
+        manifest.read(path, kind=kind, version=VERSION)
+        held = list(DocumentStore.open(path / "documents", verify="size"))
+        same = [d.doc_id for d in held] == list(ids) and [searched_text(d) for d in held] == list(texts)
+        indexes = [LexicalIndex.open(path / _FOLDERS[unit]) for unit in units] if same else []
+    except ArtifactError:
+        indexes = []
+    for unit in units:
+        if indexes:
+            shutil.copytree(path / _FOLDERS[unit], folder / _FOLDERS[unit])
+        else:
+            LexicalIndex.build(texts, ids, folder / _FOLDERS[unit], unit=unit)
 
 
 def _vectors_at(path: Path, kind: str, encoder: Encoder, longest: int | None) -> dict[str, np.ndarray]:
