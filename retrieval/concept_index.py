@@ -100,15 +100,32 @@ class ConceptIndex:
             return np.zeros(0, dtype=np.int64)
         return self._row_of[self._columns == self._column[curie]]
 
-    def scores(self, concepts: Iterable[str]) -> np.ndarray:
-        """simGIC of the query's concepts with every document, float32 (n,); zeros for no concepts."""
+    def scores(self, concepts: Iterable[str] | Mapping[str, float]) -> np.ndarray:
+        """simGIC of the query's concepts with every document, float32 (n,); zeros for no concepts.
+
+        A mapping says how sure each concept is, in [0, 1]; it counts by so much in what is shared and in what either
+        has. An ancestor is as sure as the surest concept below it.
+        """
         import numpy as np
 
-        asked = {name for curie in concepts for name in self._closure.get(curie, (curie,))}
-        columns = np.array(sorted(self._column[name] for name in asked if name in self._column), dtype=np.int64)
-        query = float(self._content[columns].sum()) + self._unseen * (len(asked) - len(columns))
-        weight = np.zeros(len(self._content))
-        weight[columns] = self._content[columns]
-        shared = np.bincount(self._row_of, weights=weight[self._columns], minlength=len(self._total)).astype(np.float64)
+        sure = concepts if isinstance(concepts, Mapping) else dict.fromkeys(concepts, 1.0)
+        asked: dict[str, float] = {}
+        for curie, weight in sure.items():
+            for name in self._closure.get(curie, (curie,)):
+                asked[name] = max(asked.get(name, 0.0), weight)
+        known = sorted((self._column[name], weight) for name, weight in asked.items() if name in self._column)
+        columns = np.array([column for column, _ in known], dtype=np.int64)
+        counted = self._content[columns] * np.array([weight for _, weight in known], dtype=np.float64)
+        unseen = sum(weight for name, weight in asked.items() if name not in self._column)
+        query = float(counted.sum()) + self._unseen * unseen
+        content = np.zeros(len(self._content))
+        content[columns] = counted
+        shared = np.bincount(self._row_of, weights=content[self._columns], minlength=len(self._total)).astype(
+            np.float64
+        )
         either = query + self._total - shared
         return np.divide(shared, either, out=np.zeros_like(shared), where=either > 0).astype(np.float32)
+
+    def has(self, concepts: Iterable[str], curie: str) -> bool:
+        """Whether one of a document's concepts is ``curie`` or a kind of it, as far as the index knows."""
+        return any(curie in self._closure.get(own, (own,)) for own in concepts)

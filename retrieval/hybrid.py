@@ -257,7 +257,7 @@ class HybridIndex:
                 )
                 parts["dense"] = self.dense.scores(vector, chosen)
         # radiographs are all alike to a network: what tells them apart is how far they stand above the least alike
-        fused = convex(parts | {"image": _above_least(parts["image"])} if "image" in parts else parts, weights)
+        fused = convex(parts | {"image": above_least(parts["image"])} if "image" in parts else parts, weights)
         first = best_rows(fused, self._ranks[chosen], k)
         return tuple(
             Scored(
@@ -350,7 +350,7 @@ def unit(vectors: np.ndarray) -> np.ndarray:
     return np.divide(vectors, lengths, out=np.zeros_like(vectors), where=lengths != 0)
 
 
-def _above_least(scores: np.ndarray) -> np.ndarray:
+def above_least(scores: np.ndarray) -> np.ndarray:
     """How far each stands above the least; a document without a score (NaN) stands with the least."""
     import numpy as np
 
