@@ -6,9 +6,9 @@ by the sha256 of their ids. **NIH**: a validation patient's image, which the net
 fitted on, asks the images of the training patients; relevant is whose labels agree (Jaccard; no label is a label).
 
 The gain is the agreement; the precision at 5 counts an agreement of one half and more. Of each set: random order, BM25,
-sentence vectors, the ImageNet stem that was never trained on radiographs, each part alone, and all together. Weights are
-chosen on one half of the queries (by hash), and everything is reported on the other, with the 95 % interval of a paired
-bootstrap over its queries (2,000 resamples) of what all have over each part.
+sentence vectors, the ImageNet stem that was never trained on radiographs, each part alone, and all together. Weights
+are chosen on one half of the queries (by hash), and everything is reported on the other, with the 95 % interval of a
+paired bootstrap over its queries (2,000 resamples) of what all have over each part.
 """
 
 from __future__ import annotations
