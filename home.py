@@ -134,7 +134,6 @@ def build(
 
     ``memory`` limits what merging the ontologies takes (None: "4GB"); beyond it, it goes to disk. While another process
     builds the same home it is waited for, ``tell`` is told who it is, and then only what is still out of date is built.
-
     ``stale`` says what is out of date. Raises SourceError when a source is not fetched, InputError for an unknown part.
     """
     from indexes.turn import only_one

@@ -8,14 +8,15 @@ from io import BytesIO, StringIO
 from typing import Literal
 
 from reports.json import plain
-from retrieval.document import SearchHit
+from retrieval.document import CaseHit, SearchHit
 
 _COLUMNS = ("rank", "score", "id", "title", "text", "concepts")
 
 
 def rows(hits: Sequence[SearchHit]) -> list[dict[str, str | int | float | None]]:
     """A dict a hit, all with the same keys: rank, score, id, title, text, concepts (joined by ";"), then the parts of
-    the score as ``score_…`` and the metadata as ``meta_…``, both sorted; None where a case lacks one."""
+    the score as ``score_…``, what it ``shares`` and ``lacks`` of what was asked for, and the metadata as ``meta_…``;
+    None where a case lacks one."""
     parts = sorted({name for hit in hits for name in hit.explanation})
     known = sorted({name for hit in hits for name in hit.document.metadata})
     table: list[dict[str, str | int | float | None]] = []
@@ -31,6 +32,8 @@ def rows(hits: Sequence[SearchHit]) -> list[dict[str, str | int | float | None]]
         )
         row: dict[str, str | int | float | None] = dict(zip(_COLUMNS, values, strict=True))
         row |= {f"score_{name}": plain(hit.explanation.get(name)) for name in parts}
+        if isinstance(hit, CaseHit):
+            row |= {"shares": "; ".join(hit.shares), "lacks": "; ".join(hit.lacks)}
         row |= {f"meta_{name}": document.metadata.get(name) for name in known}
         table.append(row)
     return table

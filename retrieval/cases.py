@@ -18,7 +18,7 @@ from ontologies.sources.store import member_path
 from retrieval import openi
 from retrieval import where as filters
 from retrieval.concept_index import Ancestors
-from retrieval.document import Document, SearchHit
+from retrieval.document import CaseHit, Document, SearchHit
 from retrieval.encoder import Encoder
 from retrieval.hybrid import VERSION, HybridIndex, Scored
 from retrieval.openi import Report
@@ -33,6 +33,8 @@ __all__ = ["VERSION", "Cases", "build", "build_images"]
 
 REPORTS = "case index"
 IMAGES = "image index"
+
+_OF_ONE_PATIENT = 20  # more cases than asked for are ranked, since some are of patients who are there already
 
 Progress = Callable[[str, int, int], None]
 
@@ -168,23 +170,28 @@ class Cases:
         self,
         text: str | None = None,
         image_embedding: np.ndarray | None = None,
-        concepts: Iterable[str] = (),
+        concepts: Iterable[str] | Mapping[str, float] = (),
         k: int = 10,
         where: str | None = None,
         *,
         exclude: Collection[str] = (),
+        without: Collection[str] = (),
+        names: Mapping[str, str] | None = None,
     ) -> tuple[SearchHit, ...]:
-        """The ``k`` cases most like what is given, best first, ties by id; empty when nothing matches.
+        """The ``k`` cases most like what is given, best first, ties by id, one of each patient where a case says whose
+        it is; empty when nothing matches.
 
-        Any of ``text``, ``image_embedding`` (float32 (d,)) and ``concepts`` (canonical CURIEs) is enough. ``where``
-        is a filter (`retrieval.where`), applied before anything is ranked and then searched exactly, so no match is
-        lost; alone, it gives the first ``k`` matches by id, with score zero. ``exclude`` are ids that must not be
-        found. With an image and nothing else only images answer.
+        Any of ``text``, ``image_embedding`` (float32 (d,)) and ``concepts`` (canonical CURIEs, or how sure each is in
+        [0, 1]) is enough. ``where`` is a filter (`retrieval.where`), applied before anything is ranked and then
+        searched exactly, so no match is lost; alone, it gives the first ``k`` matches by id, with score zero, of the
+        same patient, too. ``exclude`` are ids that must not be found, ``without`` concepts that a case found must not
+        state, nor a kind of them. With ``names`` (CURIE → name of what is asked for) the hits are `CaseHit`, which say
+        what each shares and lacks. With an image and no text only images answer.
 
         Raises InputError when nothing is given, k < 1, the filter cannot be read, or the embedding has another
         dimension; ArtifactError when an image is given and no images were indexed.
         """
-        wanted = tuple(concepts)
+        wanted = concepts if isinstance(concepts, Mapping) else tuple(concepts)
         text = text if text is not None and text.strip() else None
         if text is None and image_embedding is None and not wanted and where is None:
             raise InputError("nothing to search for", expected="a text, an image, concepts or a filter")
@@ -193,23 +200,45 @@ class Cases:
         if image_embedding is not None and self.images is None:
             raise ArtifactError("no images are indexed", run=manifest.REBUILD)
         matches = None if where is None else filters.parse(where, self.columns)
-        found: list[tuple[float, str, HybridIndex, Scored]] = []
+        alone = text is None and image_embedding is None and not wanted
+        most = k if alone else k + _OF_ONE_PATIENT
+        while True:
+            found: list[tuple[float, str, HybridIndex, Scored]] = []
+            more = False  # whether another answer may be among those that were not asked for
+            for collection in self._collections():
+                if image_embedding is not None and text is None and collection.images is None:
+                    continue
+                among = collection.documents.rows(matches) if matches else None
+                among = _without(collection, among, without)
+                if alone:
+                    answers = collection.first(most, among if among is not None else collection.every, exclude)
+                else:
+                    answers = collection.search(
+                        k=most, text=text, concepts=wanted, image=image_embedding, among=among, exclude=exclude
+                    )
+                more = more or len(answers) == most
+                found += [(-a.score, collection.lexical.ids[a.row], collection, a) for a in answers]
+            found.sort(key=lambda item: item[:2])
+            hits = [(c, c.documents[scored.row], scored) for _, _, c, scored in found[:most]]
+            if not alone:
+                hits = _one_of_each(hits)
+            if alone or len(hits) >= k or not more:
+                break
+            most *= 4
+        return tuple(_hit(c, document, scored, rank, names) for rank, (c, document, scored) in enumerate(hits[:k], 1))
+
+    def find(self, doc_id: str) -> tuple[Document, np.ndarray | None]:
+        """The case of that id, and the embedding of its image, float32 (d,), if it has one. Raises InputError when
+        there is none."""
+        import numpy as np
+
         for collection in self._collections():
-            among = collection.documents.rows(matches) if matches else None
-            if among is not None and text is None and image_embedding is None and not wanted:
-                answers = collection.first(k, among, exclude)
-            else:
-                answers = collection.search(
-                    k=k, text=text, concepts=wanted, image=image_embedding, among=among, exclude=exclude
-                )
-            found += [(-a.score, collection.lexical.ids[a.row], collection, a) for a in answers]
-        found.sort(key=lambda item: item[:2])
-        return tuple(
-            SearchHit(
-                document=collection.documents[scored.row], score=scored.score, rank=rank, explanation=scored.parts
-            )
-            for rank, (_, _, collection, scored) in enumerate(found[:k], 1)
-        )
+            if doc_id in collection.lexical.ids:
+                row = collection.lexical.ids.index(doc_id)
+                place = np.flatnonzero(collection.pictured == row)
+                vectors = collection.images.vectors[place] if collection.images is not None and len(place) else None
+                return collection.documents[row], None if vectors is None else np.array(vectors[0])
+        raise InputError("no such case", value=doc_id, expected="the id of a case, as a search shows it")
 
     def matching(self, where: str | None = None) -> Iterator[Document]:
         """All the cases that a filter lets through (None: all there are), unranked; none is an empty answer. Raises
@@ -220,6 +249,47 @@ class Cases:
 
     def _collections(self) -> list[HybridIndex]:
         return [collection for collection in (self.reports, self.images) if collection is not None]
+
+
+def _without(collection: HybridIndex, among: np.ndarray | None, without: Collection[str]) -> np.ndarray | None:
+    """The rows that may be found: of those ``among`` (None: all) the ones that state none of the concepts."""
+    import numpy as np
+
+    if not without:
+        return among
+    gone = np.concatenate([collection.concepts.rows(curie) for curie in without])
+    return np.setdiff1d(collection.every if among is None else among, gone)
+
+
+Found = tuple[HybridIndex, Document, Scored]
+
+
+def _one_of_each(found: Sequence[Found]) -> list[Found]:
+    """The best case of each patient; of a case that does not say whose it is, the case."""
+    seen: set[str] = set()
+    kept = []
+    for one in found:
+        patient = one[1].metadata.get("patient", "")
+        if not patient or patient not in seen:
+            kept.append(one)
+            seen.add(patient)
+    return kept
+
+
+def _hit(
+    collection: HybridIndex, document: Document, scored: Scored, rank: int, names: Mapping[str, str] | None
+) -> SearchHit:
+    if names is None:
+        return SearchHit(document=document, score=scored.score, rank=rank, explanation=scored.parts)
+    has = {curie: collection.concepts.has(document.concepts, curie) for curie in names}
+    return CaseHit(
+        document=document,
+        score=scored.score,
+        rank=rank,
+        explanation=scored.parts,
+        shares=tuple(sorted(name for curie, name in names.items() if has[curie])),
+        lacks=tuple(sorted(name for curie, name in names.items() if not has[curie])),
+    )
 
 
 def _stated(report: Report) -> list[str]:

@@ -75,6 +75,13 @@ class HybridIndex:
     def __len__(self) -> int:
         return len(self.documents)
 
+    @property
+    def every(self) -> np.ndarray:
+        """All rows, int64, ascending."""
+        import numpy as np
+
+        return np.arange(len(self))
+
     def _pictured(self) -> np.ndarray:
         """The rows of the documents that have an image, int64, in the order of `images`."""
         import numpy as np
@@ -190,7 +197,7 @@ class HybridIndex:
         *,
         k: int,
         text: str | None = None,
-        concepts: Iterable[str] = (),
+        concepts: Iterable[str] | Mapping[str, float] = (),
         image: np.ndarray | None = None,
         among: np.ndarray | None = None,
         exclude: Collection[str] = (),
@@ -204,9 +211,10 @@ class HybridIndex:
         unless a document shares a concept with the query. With ``feedback`` the part "dense" is of the text's vector
         moved towards the documents that are best by the text alone (`retrieval.feedback`).
 
-        ``image`` is an embedding, float32 (d,). ``among`` (int64 rows) restricts the documents before anything is
-        ranked, and ``exclude`` leaves out ids. The parts are those that the query has and the collection can answer;
-        none is an empty answer. Raises InputError when k < 1 or the image is not one for this index.
+        ``concepts`` may say how sure each is (`ConceptIndex.scores`). ``image`` is an embedding, float32 (d,).
+        ``among`` (int64 rows) restricts the documents before anything is ranked, and ``exclude`` leaves out ids. The
+        parts are those that the query has and the collection can answer; none is an empty answer. Raises InputError
+        when k < 1 or the image is not one for this index.
         """
         import numpy as np
 
@@ -229,7 +237,7 @@ class HybridIndex:
                 candidates.append(_positive(pieces, rows, self._ranks, depth))
                 scorers["grams"] = pieces.__getitem__
             scorers["dense"] = lambda chosen: self.dense.scores(vector, chosen)
-        wanted = sorted(set(concepts))
+        wanted = concepts if isinstance(concepts, Mapping) else sorted(set(concepts))
         if wanted:
             overlap = self.concepts.scores(wanted)
             candidates.append(_positive(overlap, rows, self._ranks, depth))
