@@ -30,7 +30,7 @@ from indexes.lexical_index import LexicalIndex
 from kg.graph import KnowledgeGraph
 from ontologies.sources.store import member_path
 from retrieval import cases, openi
-from retrieval.concept_index import ConceptIndex
+from retrieval.concept_index import ConceptIndex, Likely
 from retrieval.encoder import Encoder
 from retrieval.evaluation.evaluate import encoded
 from retrieval.hybrid import WEIGHTS, above_least, unit
@@ -117,13 +117,14 @@ def nih_queries(home: Path, data: Path, graph: KnowledgeGraph) -> Iterator[Query
     for row in np.flatnonzero(asks).tolist():
         case = shipped.rows[row]
         p = detector.probabilities(shipped.logits[row], case.low_resolution)
-        sure = dict(zip(curies, p[: len(LABELS)].tolist(), strict=True)) | {graph.resolve(NORMAL): 1 - float(p[-1])}
+        normal = graph.resolve(NORMAL)
+        sure = Likely(probability=dict(zip(curies, p[: len(LABELS)].tolist(), strict=True)), otherwise=(normal,))
         judged = detector.judge(p, case.low_resolution)
         seen = [c for c, (_, _, presence) in zip(curies, judged, strict=True) if presence == "present"]
         parts = {
             "image": shipped.embedding @ shipped.embedding[row],
             "findings": index.concepts.scores(sure)[rows],
-            "concepts": index.concepts.scores(seen or [graph.resolve(NORMAL)])[rows],
+            "concepts": index.concepts.scores(seen or [normal])[rows],
         }
         if plain is not None:
             parts["stem"] = plain @ plain[row]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from errors import InputError
 from fusion.prior import NORMAL
+from retrieval.concept_index import Likely
 from retrieval.sentence import sentences
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ def similar(
     when ``but_not`` names no concept, when there is no case ``like``, and as `Cases.search` does.
     """
     sure: dict[str, float] = {}
+    otherwise: tuple[str, ...] = ()
     names: dict[str, str] = {}
     gone = _unwanted(but_not, linker) if but_not is not None else frozenset()
     embedding: np.ndarray | None = None
@@ -63,7 +65,7 @@ def similar(
                 names[concept.curie] = concept.name
         if known:
             normal = graph().concept(NORMAL)
-            sure[normal.curie] = seen.no_finding
+            otherwise = (normal.curie,)
             if not names:
                 names[normal.curie] = normal.name
     if gone:
@@ -73,7 +75,7 @@ def similar(
     return cases.search(
         text=" ".join(said) or None,
         image_embedding=embedding if cases.images is not None else None,
-        concepts=sure,
+        concepts=Likely(probability=sure, otherwise=otherwise),
         k=k,
         where=where,
         exclude=exclude,

@@ -17,7 +17,7 @@ from indexes.manifest import Verify, file_sha256
 from ontologies.sources.store import member_path
 from retrieval import openi
 from retrieval import where as filters
-from retrieval.concept_index import Ancestors
+from retrieval.concept_index import Ancestors, Likely
 from retrieval.document import CaseHit, Document, SearchHit
 from retrieval.encoder import Encoder
 from retrieval.hybrid import VERSION, HybridIndex, Scored
@@ -170,7 +170,7 @@ class Cases:
         self,
         text: str | None = None,
         image_embedding: np.ndarray | None = None,
-        concepts: Iterable[str] | Mapping[str, float] = (),
+        concepts: Iterable[str] | Likely = (),
         k: int = 10,
         where: str | None = None,
         *,
@@ -181,8 +181,8 @@ class Cases:
         """The ``k`` cases most like what is given, best first, ties by id, one of each patient where a case says whose
         it is; empty when nothing matches.
 
-        Any of ``text``, ``image_embedding`` (float32 (d,)) and ``concepts`` (canonical CURIEs, or how sure each is in
-        [0, 1]) is enough. ``where`` is a filter (`retrieval.where`), applied before anything is ranked and then
+        Any of ``text``, ``image_embedding`` (float32 (d,)) and ``concepts`` (canonical CURIEs, certain or
+        `Likely`) is enough. ``where`` is a filter (`retrieval.where`), applied before anything is ranked and then
         searched exactly, so no match is lost; alone, it gives the first ``k`` matches by id, with score zero, of the
         same patient, too. ``exclude`` are ids that must not be found, ``without`` concepts that a case found must not
         state, nor a kind of them. With ``names`` (CURIE → name of what is asked for) the hits are `CaseHit`, which say
@@ -191,7 +191,7 @@ class Cases:
         Raises InputError when nothing is given, k < 1, the filter cannot be read, or the embedding has another
         dimension; ArtifactError when an image is given and no images were indexed.
         """
-        wanted = concepts if isinstance(concepts, Mapping) else tuple(concepts)
+        wanted = concepts if isinstance(concepts, Likely) else tuple(concepts)
         text = text if text is not None and text.strip() else None
         if text is None and image_embedding is None and not wanted and where is None:
             raise InputError("nothing to search for", expected="a text, an image, concepts or a filter")

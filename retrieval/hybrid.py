@@ -20,7 +20,7 @@ from indexes.manifest import Manifest, Verify, atomic_directory
 from indexes.ranking import best_rows, id_ranks
 from indexes.vector_index import VectorIndex
 from retrieval import relevance
-from retrieval.concept_index import Ancestors, ConceptIndex
+from retrieval.concept_index import Ancestors, ConceptIndex, Likely
 from retrieval.document import Document
 from retrieval.document_store import DocumentStore
 from retrieval.encoder import PACKAGED_SHA256, Encoder
@@ -197,7 +197,7 @@ class HybridIndex:
         *,
         k: int,
         text: str | None = None,
-        concepts: Iterable[str] | Mapping[str, float] = (),
+        concepts: Iterable[str] | Likely = (),
         image: np.ndarray | None = None,
         among: np.ndarray | None = None,
         exclude: Collection[str] = (),
@@ -211,7 +211,7 @@ class HybridIndex:
         unless a document shares a concept with the query. With ``feedback`` the part "dense" is of the text's vector
         moved towards the documents that are best by the text alone (`retrieval.feedback`).
 
-        ``concepts`` may say how sure each is (`ConceptIndex.scores`). ``image`` is an embedding, float32 (d,).
+        ``concepts`` may be only likely (`concept_index.Likely`). ``image`` is an embedding, float32 (d,).
         ``among`` (int64 rows) restricts the documents before anything is ranked, and ``exclude`` leaves out ids. The
         parts are those that the query has and the collection can answer; none is an empty answer. Raises InputError
         when k < 1 or the image is not one for this index.
@@ -237,7 +237,7 @@ class HybridIndex:
                 candidates.append(_positive(pieces, rows, self._ranks, depth))
                 scorers["grams"] = pieces.__getitem__
             scorers["dense"] = lambda chosen: self.dense.scores(vector, chosen)
-        wanted = concepts if isinstance(concepts, Mapping) else sorted(set(concepts))
+        wanted = concepts if isinstance(concepts, Likely) else sorted(set(concepts))
         if wanted:
             overlap = self.concepts.scores(wanted)
             candidates.append(_positive(overlap, rows, self._ranks, depth))

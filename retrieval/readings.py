@@ -11,14 +11,16 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from errors import ArtifactError
 from indexes import manifest
 from indexes.manifest import atomic_directory
 
 if TYPE_CHECKING:
+    from ontologies.linking.change import Footprint
     from ontologies.linking.linker import Linker
 
 KIND = "readings"
@@ -38,8 +40,8 @@ class Readings:
         self._known: dict[bytes, Present] = {}
         self._asked: dict[bytes, tuple[str, Present]] = {}
         self.linked = 0  # how many texts were read, not taken over
-        if path is not None:
-            self._known = _still_true(linker, path)
+        self._before = _Before() if path is None else _before(linker, path)
+        self._known |= self._before.present
 
     def present(self, texts: Sequence[str], *, progress: Progress | None = None) -> list[Present]:
         """What each text states as present; nothing for an empty one."""
@@ -64,12 +66,20 @@ class Readings:
         from ontologies.linking import change
         from ontologies.linking.normalize import split
 
-        pieces: dict[str, int] = {}
-        words = [
-            np.unique([pieces.setdefault(piece, len(pieces)) for piece in split(text)]).astype(np.int32)
-            for text, _ in self._asked.values()
-        ]
-        footprint = change.Footprint.of(self._linker.index, list(pieces))
+        before = self._before
+        pieces = {piece: number for number, piece in enumerate(before.footprint.pieces if before.footprint else ())}
+        known = len(pieces)
+        words = []
+        for key, (text, _) in self._asked.items():
+            if key in before.rows:
+                row = before.rows[key]
+                words.append(before.words[before.starts[row] : before.starts[row + 1]])
+            else:
+                found = {pieces.setdefault(piece, len(pieces)) for piece in split(text)}
+                words.append(np.array(sorted(found), dtype=np.int32))
+        footprint = before.footprint
+        if footprint is None or len(pieces) > known:
+            footprint = change.Footprint.of(self._linker.index, list(pieces))
         names: dict[str, int] = {}
         rows = []
         for _, present in self._asked.values():
@@ -86,8 +96,20 @@ class Readings:
             manifest.write(folder, kind=KIND, version=VERSION, inputs=inputs)
 
 
-def _still_true(linker: Linker, path: Path) -> dict[bytes, Present]:
-    """Hash of a text → what it states, of the texts in a folder that this linker would read in the same way."""
+@dataclass(slots=True)
+class _Before:
+    """What is kept from the build before: what texts state that read as they did, by their hash; the pieces of all its
+    texts (`rows`: hash → row), and what the dictionary of today says of those."""
+
+    present: dict[bytes, Present] = field(default_factory=dict)
+    rows: dict[bytes, int] = field(default_factory=dict)
+    starts: Any = None
+    words: Any = None
+    footprint: Footprint | None = None
+
+
+def _before(linker: Linker, path: Path) -> _Before:
+    """What there is to take over from a folder; nothing of one that is damaged or of other rules."""
     import numpy as np
 
     from ontologies.linking import change
@@ -95,27 +117,30 @@ def _still_true(linker: Linker, path: Path) -> dict[bytes, Present]:
     try:
         stored = manifest.read(path, kind=KIND, version=VERSION)
         if stored.inputs["rules"] != change.rules():
-            return {}
+            return _Before()
         said = json.loads((path / "said.json").read_text(encoding="utf-8"))
         texts, starts, words, reading, names = (
             np.load(path / f"{name}.npy", allow_pickle=False)
             for name in ("texts", "starts", "words", "reading", "names")
         )
     except (ArtifactError, OSError, ValueError, KeyError):
-        return {}
+        return _Before()
+    pieces = tuple(said["pieces"])
+    today = old = change.Footprint(pieces=pieces, reading=reading, names=names, shorthand=said["shorthand"])
     keep = np.ones(len(texts), dtype=bool)
     if stored.inputs["linker"] != linker.fingerprint:
-        pieces = tuple(said["pieces"])
-        old = change.Footprint(pieces=pieces, reading=reading, names=names, shorthand=said["shorthand"])
+        today = change.Footprint.of(linker.index, pieces)
         owner = np.repeat(np.arange(len(texts)), np.diff(starts))
-        keep = ~old.changed(change.Footprint.of(linker.index, pieces), len(texts), owner, words)
+        keep = ~old.changed(today, len(texts), owner, words)
     known: list[tuple[str, str]] = [(curie, name) for curie, name in map(json.loads, said["names"])]
-    keys = (texts[row].tobytes() for row in range(len(texts)))
-    return {
+    keys = [texts[row].tobytes() for row in range(len(texts))]
+    present = {
         key: tuple(known[number] for number in row)
         for key, row, kept in zip(keys, said["present"], keep.tolist(), strict=True)
         if kept
     }
+    rows = {key: row for row, key in enumerate(keys)}
+    return _Before(present=present, rows=rows, starts=starts, words=words, footprint=today)
 
 
 def _key(text: str) -> bytes:
