@@ -60,7 +60,7 @@ def similar(
         embedding = seen.embedding
         known = [(f, f.concept) for f in seen.findings if f.concept is not None]
         for finding, concept in known:
-            sure[concept.curie] = max(sure.get(concept.curie, 0.0), finding.probability)
+            sure[concept.curie] = max(sure.get(concept.curie, 0.0), finding.probability or 0.0)
             if finding.presence == "present":
                 names[concept.curie] = concept.name
         if known:

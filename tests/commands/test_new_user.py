@@ -61,6 +61,7 @@ def own(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1500)
 def test_from_films_to_a_cohort_and_an_own_ontology(whydx: Whydx, own: Path) -> None:
     added = whydx("index", "add", "films", "films")
     assert added.status == 0, added.err
