@@ -186,7 +186,7 @@ class Cases:
         searched exactly, so no match is lost; alone, it gives the first ``k`` matches by id, with score zero, of the
         same patient, too. ``exclude`` are ids that must not be found, ``without`` concepts that a case found must not
         state, nor a kind of them. With ``names`` (CURIE → name of what is asked for) the hits are `CaseHit`, which say
-        what each shares and lacks. With an image and no text only images answer.
+        what each shares and lacks. With an image and no text only collections with images answer.
 
         Raises InputError when nothing is given, k < 1, the filter cannot be read, or the embedding has another
         dimension; ArtifactError when an image is given and no images were indexed.
