@@ -1,4 +1,4 @@
-"""How alike the cases found are: ``python -m benchmarks.similar_cases --data ../shared/data --home HOME``.
+"""How alike the cases found are: ``python -m benchmarks.chest.similar --data ../shared/data --home HOME``.
 
 Two judged sets. **Open-i**: a report without its annotators' codes asks all the others; relevant is whose MeSH codes
 agree (Jaccard of the headings and of heading with qualifier). Reports coded abnormal ask, ``--queries`` of them, drawn
