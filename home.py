@@ -10,6 +10,7 @@ function needs is imported inside it, so that the command line can ask for the f
     indexes/literature    Part.literature
     indexes/cases         Part.cases
     indexes/images        Part.images
+    readings/             what of texts a change of the dictionary leaves as it was   retrieval/readings.py
     collections/NAME      the user's own papers and cases   retrieval/collection/catalogue.py
     built.json            part → digest of what it was built from
 """
@@ -105,6 +106,11 @@ def manifests(home: Path, verify: Verify = "size") -> Iterator[tuple[Part, Manif
             yield part, read(folder, kind=_kind(part), verify=verify)
 
 
+def _readings(home: Path, part: Part) -> Path:
+    """Where a home keeps what was read and linked for a part."""
+    return home / "readings" / part.value
+
+
 def _kind(part: Part) -> str:
     """What the manifest of a part other than the linker says it is."""
     from retrieval import cases, literature
@@ -117,30 +123,37 @@ def _kind(part: Part) -> str:
 
 
 def build(
-    home: Path, parts: Sequence[str] = PARTS, *, memory: str | None = None, progress: Progress | None = None
+    home: Path,
+    parts: Sequence[str] = PARTS,
+    *,
+    memory: str | None = None,
+    progress: Progress | None = None,
+    tell: Callable[[str], None] | None = None,
 ) -> tuple[str, ...]:
     """Build the named parts, and whatever they need that is missing or out of date; returns the parts that were built.
 
-    ``memory`` limits what merging the ontologies takes (None: "4GB"); beyond it, it goes to disk.
-
+    ``memory`` limits what merging the ontologies takes (None: "4GB"); beyond it, it goes to disk. While another process
+    builds the same home it is waited for, ``tell`` is told who it is, and then only what is still out of date is built.
     ``stale`` says what is out of date. Raises SourceError when a source is not fetched, InputError for an unknown part.
     """
-    outdated = stale(home, parts)
+    from indexes.turn import only_one
+
     home.mkdir(parents=True, exist_ok=True)
-    digests = _digests(home, parts)
-    for part in outdated:
-        match part:
-            case Part.graph:
-                _build_graph(home, memory, progress)
-            case Part.linker:
-                _build_linker(home, digests[Part.graph], progress)
-            case Part.literature:
-                _build_literature(home, progress)
-            case Part.cases:
-                _build_cases(home, progress)
-            case Part.images:
-                _build_images(home, progress)
-        _record(home, {**_recorded(home), part: digests[part]})
+    with only_one(home / ".build", tell):
+        outdated, digests = stale(home, parts), _digests(home, parts)
+        for part in outdated:
+            match part:
+                case Part.graph:
+                    _build_graph(home, memory, progress)
+                case Part.linker:
+                    _build_linker(home, digests[Part.graph], progress)
+                case Part.literature:
+                    _build_literature(home, progress)
+                case Part.cases:
+                    _build_cases(home, progress)
+                case Part.images:
+                    _build_images(home, progress)
+            _record(home, {**_recorded(home), part: digests[part]})
     return tuple(part.value for part in outdated)
 
 
@@ -154,29 +167,15 @@ def stale(home: Path, parts: Sequence[str] = PARTS) -> tuple[Part, ...]:
     return tuple(part for part in digests if recorded.get(part) != digests[part] or not _opens(home, part))
 
 
-def _graph_inputs(home: Path) -> dict[str, str]:
-    """Name → hash of everything the graph is made from: the pinned sources, the chest layer's tables of what
-    becomes nodes and edges, the user's own ontologies. The linker's words are none of them."""
-    from indexes.manifest import file_sha256
-    from kg.graph_writer import CONTENTS, VERSION
-    from ontologies.chest import layer as chest
-    from ontologies.merging import registry
-    from ontologies.sources.pinned import SOURCES
-
-    found = {source.name: source.sha256 for source in SOURCES}
-    found |= {f"chest:{name}": file_sha256(chest.DATA / name) for name in chest.TABLES}
-    found |= {f"user:{entry.name}": f"{entry.sha256} {registry.READERS}" for entry in registry.entries(home)}
-    return found | {"layout": str(VERSION), "contents": str(CONTENTS)}
-
-
 def _digests(home: Path, parts: Sequence[str]) -> dict[Part, str]:
     """Part → digest of its inputs, for the named parts and the graph and linker that they need, in their order."""
     from indexes.manifest import file_sha256
+    from kg.graph_build import graph_inputs
     from ontologies.linking import dictionary
     from retrieval import cases, literature
     from retrieval.encoder import PACKAGED_SHA256
 
-    graph = _digest(_graph_inputs(home))
+    graph = _digest(graph_inputs(home))
     # A document is linked with all of the linker's words, so the dictionary that it depends on does, too.
     words = {f"words:{path.name}": file_sha256(path) for path in sorted(dictionary.WORDS.glob("*.tsv"))}
     linker = _digest({"graph": graph, "layout": str(dictionary.VERSION), **words})
@@ -210,13 +209,13 @@ def _digest(inputs: Mapping[str, str]) -> str:
 
 
 def _build_graph(home: Path, memory: str | None, progress: Progress | None) -> None:
-    from kg.graph_build import build_graph
+    from kg.graph_build import build_graph, graph_inputs
     from ontologies.merging import registry
     from ontologies.staging import MEMORY
 
     stage = partial(registry.stage, home, progress=progress)
     build_graph(
-        part_folder(home, Part.graph), stage, inputs=_graph_inputs(home), memory=memory or MEMORY, progress=progress
+        part_folder(home, Part.graph), stage, inputs=graph_inputs(home), memory=memory or MEMORY, progress=progress
     )
 
 
@@ -240,13 +239,15 @@ def _build_literature(home: Path, progress: Progress | None) -> None:
     from retrieval import literature
 
     graph = open_graph(home)
-    literature.build(home, open_linker(home), chest_concepts(graph), ancestors=_ancestors(graph), progress=progress)
+    known, linker, keep = chest_concepts(graph), open_linker(home), _readings(home, Part.literature)
+    literature.build(home, linker, known, ancestors=_ancestors(graph), keep=keep, progress=progress)
 
 
 def _build_cases(home: Path, progress: Progress | None) -> None:
     from retrieval import cases
 
-    cases.build(home, open_linker(home), ancestors=_ancestors(open_graph(home)), progress=progress)
+    ancestors, keep = _ancestors(open_graph(home)), _readings(home, Part.cases)
+    cases.build(home, open_linker(home), ancestors=ancestors, keep=keep, progress=progress)
 
 
 def _build_images(home: Path, progress: Progress | None) -> None:

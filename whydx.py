@@ -299,23 +299,24 @@ class Whydx(Explaining):
         image: Path | str | None = None,
         *,
         text: str | None = None,
+        like: str | None = None,
+        but_not: str | None = None,
         where: str | None = None,
         k: int = 10,
         collection: str | None = None,
     ) -> tuple[SearchHit, ...]:
-        """The cases most like an image, a text or both; ``where`` keeps only some ("age>60 and finding:effusion").
-        Raises InputError when nothing is given, the image is refused, or the condition cannot be read."""
-        if image is None and text is None and where is None:
-            raise InputError("nothing to find cases by", expected="an image, a text or a condition")
-        embedding = None
-        if image is not None:
-            seen = self.detect(image)
-            if seen.refused:
-                raise refusal(Path(image), seen.refused)
-            embedding = seen.embedding
-        concepts = () if text is None else self._mentioned(text)
-        index = self._cases(collection, None if image is None else self.detector.fingerprint)
-        return index.search(text=text, image_embedding=embedding, concepts=concepts, k=k, where=where)
+        """The cases most like an image, a text, a case (its id) or all of them, one of each patient; each says what it
+        shares and lacks. ``but_not``: a finding they must not state; ``where`` keeps only some ("age>60"). Raises
+        InputError when nothing is given, the image is refused, or the condition cannot be read."""
+        from fusion.similar import similar
+
+        if image is None and text is None and where is None and like is None:
+            raise InputError("nothing to find cases by", expected="an image, a text, a case or a condition")
+        seen, eyes = (None, None) if image is None else (self.detect(image), self.detector.fingerprint)
+        if image is not None and seen is not None and seen.refused:
+            raise refusal(Path(image), seen.refused)
+        asked: dict[str, Any] = {"seen": seen, "text": text, "like": like, "but_not": but_not, "where": where, "k": k}
+        return similar(self._cases(collection, eyes), graph=lambda: self.graph, linker=lambda: self.linker, **asked)
 
     # --- explaining: why, why_not, what_if, counterfactual, answers and working are those of Explaining
 

@@ -237,6 +237,13 @@ def cases(
         str | None,
         typer.Option("--text", metavar="TEXT|@FILE|-", help="Find cases whose report says something like this."),
     ] = None,
+    like: Annotated[
+        str | None,
+        typer.Option("--like", metavar="ID", help="Find cases like this one, by the id that a search shows."),
+    ] = None,
+    but_not: Annotated[
+        str | None, typer.Option("--but-not", metavar="FINDING", help="Leave out the cases that state this.")
+    ] = None,
     where: Annotated[
         str | None, typer.Option("--where", help='Keep only some, e.g. "age>60 and finding:effusion".')
     ] = None,
@@ -261,21 +268,25 @@ def cases(
 ) -> None:
     """Find similar cases by image, text and concepts, or a cohort by --where, also among your own."""
     if summary or by is not None or plot is not None:
-        if image is not None or text is not None or export is not None:
+        if any(asked is not None for asked in (image, text, like, but_not, export)):
             raise typer.BadParameter(
                 "a summary is of all cases, or of those that --where keeps", param_hint="--summary"
             )
         _summary(where, collection, [name.strip().lower() for name in (by or "").split(",") if name.strip()], plot,
                  layout, output, home)  # fmt: skip
         return
-    if image is None and text is None and where is None:
-        raise typer.BadParameter("give an image, --text, --where or --summary", param_hint="[IMAGE]")
+    if image is None and text is None and where is None and like is None:
+        raise typer.BadParameter("give an image, --text, --like, --where or --summary", param_hint="[IMAGE]")
     content = None if text is None else read_text(text, "text")
     if image is not None:
         readable(image)
     from reports.listing import hits
 
-    found = whydx.open(home, device=device).cases(image, text=content, where=where, k=k, collection=collection)
+    found = whydx.open(home, device=device).cases(
+        image, text=content, like=like, but_not=but_not, where=where, k=k, collection=collection
+    )
+    if not found:
+        say("no case matched")
     if export is None:
         show(found, hits, layout, output)
         return

@@ -44,6 +44,7 @@ def index_build(
             tuple(part.value for part in Part if not parts or part in parts),
             memory=memory,
             progress=advance,
+            tell=say,
         )
     if Part.graph in built:
         for entry in entries(home_folder(home)):

@@ -15,9 +15,23 @@ from pathlib import Path
 
 from errors import ArtifactError
 from kg.graph import KnowledgeGraph
-from kg.graph_writer import Progress
+from kg.graph_writer import CONTENTS, VERSION, Progress
 from ontologies.merging.merge import merge
 from ontologies.staging import MEMORY, Staging
+
+
+def graph_inputs(home: Path) -> dict[str, str]:
+    """Name → hash of everything the graph is made from: the pinned sources, the chest layer's tables of what
+    becomes nodes and edges, the user's own ontologies. The linker's words are none of them."""
+    from indexes.manifest import file_sha256
+    from ontologies.chest import layer as chest
+    from ontologies.merging import registry
+    from ontologies.sources.pinned import SOURCES
+
+    found = {source.name: source.sha256 for source in SOURCES}
+    found |= {f"chest:{name}": file_sha256(chest.DATA / name) for name in chest.TABLES}
+    found |= {f"user:{entry.name}": f"{entry.sha256} {registry.READERS}" for entry in registry.entries(home)}
+    return found | {"layout": str(VERSION), "contents": str(CONTENTS)}
 
 
 def build_graph(

@@ -11,7 +11,7 @@ from fusion.diagnosis import DiagnosticReport
 from ontologies.concept import Concept
 from reports.cleaning import without_controls
 from reports.json import plain
-from retrieval.document import SearchHit
+from retrieval.document import CaseHit, SearchHit
 
 Cell = str | int | float | None
 _COLUMNS = ("rank", "score", "id", "title", "text", "concepts")
@@ -35,7 +35,8 @@ class CsvReporter:
 
 def rows(hits: Sequence[SearchHit]) -> list[dict[str, Cell]]:
     """A dict a hit, all with the same keys: rank, score, id, title, text, concepts (joined by ";"), then the parts of
-    the score as ``score_…`` and the metadata as ``meta_…``, both sorted; None where a case lacks one."""
+    the score as ``score_…``, what it ``shares`` and ``lacks`` of what was asked for, and the metadata as ``meta_…``;
+    None where a case lacks one."""
     parts = sorted({name for hit in hits for name in hit.explanation})
     known = sorted({name for hit in hits for name in hit.document.metadata})
     table: list[dict[str, Cell]] = []
@@ -51,6 +52,8 @@ def rows(hits: Sequence[SearchHit]) -> list[dict[str, Cell]]:
         )
         row: dict[str, Cell] = dict(zip(_COLUMNS, values, strict=True))
         row |= {f"score_{name}": plain(hit.explanation.get(name)) for name in parts}
+        if isinstance(hit, CaseHit):
+            row |= {"shares": "; ".join(hit.shares), "lacks": "; ".join(hit.lacks)}
         row |= {f"meta_{name}": document.metadata.get(name) for name in known}
         table.append(row)
     return table

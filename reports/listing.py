@@ -12,7 +12,7 @@ from rich.text import Text
 from kg.triple import KGPath
 from ontologies.concept import Concept
 from reports.table import SIGNS, codes, grid, heading, hit_text, percent
-from retrieval.document import SearchHit
+from retrieval.document import CaseHit, SearchHit
 from vision.finding import NO_FINDING, Finding, in_words
 
 if TYPE_CHECKING:
@@ -142,7 +142,11 @@ def hits(found: Sequence[SearchHit], console: Console) -> None:
     """A row a document: rank, score, id, title and the parts of the score."""
     table = grid(("", "right"), ("score", "right"), ("id", "left"), ("", "wrap"))
     for hit in found:
-        table.add_row(str(hit.rank), f"{hit.score:.4g}", hit.document.source_curie, hit_text(hit, longest=240))
+        text = hit_text(hit, longest=240)
+        if isinstance(hit, CaseHit):
+            for word, concepts in (("shares", hit.shares), ("lacks", hit.lacks)):
+                text.append(f"\n{word} {', '.join(concepts)}" if concepts else "", style="dim")
+        table.add_row(str(hit.rank), f"{hit.score:.4g}", hit.document.source_curie, text)
     _table(table, console)
 
 

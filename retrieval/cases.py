@@ -17,11 +17,12 @@ from indexes.manifest import Verify, file_sha256
 from ontologies.sources.store import member_path
 from retrieval import openi
 from retrieval import where as filters
-from retrieval.concept_index import Ancestors
-from retrieval.document import Document, SearchHit
+from retrieval.concept_index import Ancestors, Likely
+from retrieval.document import CaseHit, Document, SearchHit
 from retrieval.encoder import Encoder
 from retrieval.hybrid import VERSION, HybridIndex, Scored
 from retrieval.openi import Report
+from retrieval.readings import Readings
 
 if TYPE_CHECKING:
     import numpy as np
@@ -32,6 +33,8 @@ __all__ = ["VERSION", "Cases", "build", "build_images"]
 
 REPORTS = "case index"
 IMAGES = "image index"
+
+_OF_ONE_PATIENT = 20  # more cases than asked for are ranked, since some are of patients who are there already
 
 Progress = Callable[[str, int, int], None]
 
@@ -48,6 +51,7 @@ def build(
     ancestors: Ancestors | None = None,
     encoder: Encoder | None = None,
     path: Path | None = None,
+    keep: Path | None = None,
     progress: Progress | None = None,
 ) -> None:
     """Build ``home/indexes/cases`` from the fetched Open-i archive (or the one at ``path``).
@@ -55,17 +59,25 @@ def build(
     A report without findings and impression is left out. A case's id is "openi:" and the report's ("openi:CXR1"); its
     text is indication, findings and impression; its concepts are those that findings, impression and the annotators'
     codes assert as present (the indication is a question, not a finding). Metadata: indication, impression, mesh,
-    findings (names of the concepts, joined by "; "), licence, collection. Raises SourceError when the archive is not
+    findings (names of the concepts, joined by "; "), licence, collection. ``keep`` is a
+    folder of what was linked, so that the next build only links what is new. Raises SourceError when the archive is not
     fetched, InputError when it cannot be read.
     """
     path = member_path(home, "openi", "NLMCXR_reports.tgz") if path is None else path
-    documents, read = [], 0
+    reports, read = [], 0
     for report in openi.read(path):
         read += 1
         if report.findings or report.impression:
-            documents.append(_document(report, linker))
+            reports.append(report)
         if progress and read % 100 == 0:
             progress("read reports", read, 0)
+    readings = Readings(linker, keep)
+    texts = [_stated(report) for report in reports]
+    found = iter(readings.present([text for stated in texts for text in stated], progress=progress))
+    documents = [
+        _document(report, dict(one for _ in stated for one in next(found)))
+        for report, stated in zip(reports, texts, strict=True)
+    ]
     if not documents:
         raise InputError("no reports", value=path.name, expected="the Open-i archive NLMCXR_reports.tgz")
     HybridIndex.build(
@@ -78,6 +90,7 @@ def build(
         settings={"counts": {"reports": read, "indexed": len(documents)}, "licence": openi.LICENCE},
         progress=progress,
     )
+    readings.save()
 
 
 def build_images(
@@ -157,23 +170,28 @@ class Cases:
         self,
         text: str | None = None,
         image_embedding: np.ndarray | None = None,
-        concepts: Iterable[str] = (),
+        concepts: Iterable[str] | Likely = (),
         k: int = 10,
         where: str | None = None,
         *,
         exclude: Collection[str] = (),
+        without: Collection[str] = (),
+        names: Mapping[str, str] | None = None,
     ) -> tuple[SearchHit, ...]:
-        """The ``k`` cases most like what is given, best first, ties by id; empty when nothing matches.
+        """The ``k`` cases most like what is given, best first, ties by id, one of each patient where a case says whose
+        it is; empty when nothing matches.
 
-        Any of ``text``, ``image_embedding`` (float32 (d,)) and ``concepts`` (canonical CURIEs) is enough. ``where``
-        is a filter (`retrieval.where`), applied before anything is ranked and then searched exactly, so no match is
-        lost; alone, it gives the first ``k`` matches by id, with score zero. ``exclude`` are ids that must not be
-        found. With an image and nothing else only images answer.
+        Any of ``text``, ``image_embedding`` (float32 (d,)) and ``concepts`` (canonical CURIEs, certain or
+        `Likely`) is enough. ``where`` is a filter (`retrieval.where`), applied before anything is ranked and then
+        searched exactly, so no match is lost; alone, it gives the first ``k`` matches by id, with score zero, of the
+        same patient, too. ``exclude`` are ids that must not be found, ``without`` concepts that a case found must not
+        state, nor a kind of them. With ``names`` (CURIE → name of what is asked for) the hits are `CaseHit`, which say
+        what each shares and lacks. With an image and no text only collections with images answer.
 
         Raises InputError when nothing is given, k < 1, the filter cannot be read, or the embedding has another
         dimension; ArtifactError when an image is given and no images were indexed.
         """
-        wanted = tuple(concepts)
+        wanted = concepts if isinstance(concepts, Likely) else tuple(concepts)
         text = text if text is not None and text.strip() else None
         if text is None and image_embedding is None and not wanted and where is None:
             raise InputError("nothing to search for", expected="a text, an image, concepts or a filter")
@@ -182,23 +200,45 @@ class Cases:
         if image_embedding is not None and self.images is None:
             raise ArtifactError("no images are indexed", run=manifest.REBUILD)
         matches = None if where is None else filters.parse(where, self.columns)
-        found: list[tuple[float, str, HybridIndex, Scored]] = []
+        alone = text is None and image_embedding is None and not wanted
+        most = k if alone else k + _OF_ONE_PATIENT
+        while True:
+            found: list[tuple[float, str, HybridIndex, Scored]] = []
+            more = False  # whether another answer may be among those that were not asked for
+            for collection in self._collections():
+                if image_embedding is not None and text is None and collection.images is None:
+                    continue
+                among = collection.documents.rows(matches) if matches else None
+                among = _without(collection, among, without)
+                if alone:
+                    answers = collection.first(most, among if among is not None else collection.every, exclude)
+                else:
+                    answers = collection.search(
+                        k=most, text=text, concepts=wanted, image=image_embedding, among=among, exclude=exclude
+                    )
+                more = more or len(answers) == most
+                found += [(-a.score, collection.lexical.ids[a.row], collection, a) for a in answers]
+            found.sort(key=lambda item: item[:2])
+            hits = [(c, c.documents[scored.row], scored) for _, _, c, scored in found[:most]]
+            if not alone:
+                hits = _one_of_each(hits)
+            if alone or len(hits) >= k or not more:
+                break
+            most *= 4
+        return tuple(_hit(c, document, scored, rank, names) for rank, (c, document, scored) in enumerate(hits[:k], 1))
+
+    def find(self, doc_id: str) -> tuple[Document, np.ndarray | None]:
+        """The case of that id, and the embedding of its image, float32 (d,), if it has one. Raises InputError when
+        there is none."""
+        import numpy as np
+
         for collection in self._collections():
-            among = collection.documents.rows(matches) if matches else None
-            if among is not None and text is None and image_embedding is None and not wanted:
-                answers = collection.first(k, among, exclude)
-            else:
-                answers = collection.search(
-                    k=k, text=text, concepts=wanted, image=image_embedding, among=among, exclude=exclude
-                )
-            found += [(-a.score, collection.lexical.ids[a.row], collection, a) for a in answers]
-        found.sort(key=lambda item: item[:2])
-        return tuple(
-            SearchHit(
-                document=collection.documents[scored.row], score=scored.score, rank=rank, explanation=scored.parts
-            )
-            for rank, (_, _, collection, scored) in enumerate(found[:k], 1)
-        )
+            if doc_id in collection.lexical.ids:
+                row = collection.lexical.ids.index(doc_id)
+                place = np.flatnonzero(collection.pictured == row)
+                vectors = collection.images.vectors[place] if collection.images is not None and len(place) else None
+                return collection.documents[row], None if vectors is None else np.array(vectors[0])
+        raise InputError("no such case", value=doc_id, expected="the id of a case, as a search shows it")
 
     def matching(self, where: str | None = None) -> Iterator[Document]:
         """All the cases that a filter lets through (None: all there are), unranked; none is an empty answer. Raises
@@ -211,13 +251,55 @@ class Cases:
         return [collection for collection in (self.reports, self.images) if collection is not None]
 
 
-def _document(report: Report, linker: Linker) -> Document:
+def _without(collection: HybridIndex, among: np.ndarray | None, without: Collection[str]) -> np.ndarray | None:
+    """The rows that may be found: of those ``among`` (None: all) the ones that state none of the concepts."""
+    import numpy as np
+
+    if not without:
+        return among
+    gone = np.concatenate([collection.concepts.rows(curie) for curie in without])
+    return np.setdiff1d(collection.every if among is None else among, gone)
+
+
+Found = tuple[HybridIndex, Document, Scored]
+
+
+def _one_of_each(found: Sequence[Found]) -> list[Found]:
+    """The best case of each patient; of a case that does not say whose it is, the case."""
+    seen: set[str] = set()
+    kept = []
+    for one in found:
+        patient = one[1].metadata.get("patient", "")
+        if not patient or patient not in seen:
+            kept.append(one)
+            seen.add(patient)
+    return kept
+
+
+def _hit(
+    collection: HybridIndex, document: Document, scored: Scored, rank: int, names: Mapping[str, str] | None
+) -> SearchHit:
+    if names is None:
+        return SearchHit(document=document, score=scored.score, rank=rank, explanation=scored.parts)
+    has = {curie: collection.concepts.has(document.concepts, curie) for curie in names}
+    return CaseHit(
+        document=document,
+        score=scored.score,
+        rank=rank,
+        explanation=scored.parts,
+        shares=tuple(sorted(name for curie, name in names.items() if has[curie])),
+        lacks=tuple(sorted(name for curie, name in names.items() if not has[curie])),
+    )
+
+
+def _stated(report: Report) -> list[str]:
+    """The texts whose concepts a report has; each of the annotators' codes is one of its own, and
+    "Opacity/lung/base/left" reads as "Opacity, lung, base, left"."""
     said = " ".join(part for part in (report.findings, report.impression) if part)
-    # "Opacity/lung/base/left" reads as "Opacity, lung, base, left"; each code is a text of its own
-    matches = [*linker.link(said)]
-    for code in report.abnormal:
-        matches.extend(linker.link(code.replace("/", ", ")))
-    present = asserted(matches)
+    return [said, *(code.replace("/", ", ") for code in report.abnormal)]
+
+
+def _document(report: Report, present: Mapping[str, str]) -> Document:
     parts = [
         f"Indication: {report.indication}" if report.indication else "",
         f"Findings: {report.findings}" if report.findings else "",

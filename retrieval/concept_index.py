@@ -10,7 +10,9 @@ counts almost nothing.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,7 +25,33 @@ if TYPE_CHECKING:
 KIND = "concept index"
 VERSION = 1
 
+_UNLIKELY = 1e-3
+
 Ancestors = Callable[[str], Iterable[str]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Likely:
+    """Concepts with the probability of each, in [0, 1], and what is there ``otherwise``, when none of them is.
+
+    What is known of a finding is known of the more probable ones, too: at each level the concepts above it are there
+    together, so that n concepts make at most n + 1 sets.
+    """
+
+    probability: Mapping[str, float]
+    otherwise: tuple[str, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.probability or self.otherwise)
+
+    def sets(self) -> Iterator[tuple[float, tuple[str, ...]]]:
+        """(probability, concepts) of all that may be there; they sum to 1. What is unlikelier than a thousandth is left
+        out."""
+        order = sorted(self.probability, key=lambda curie: (-self.probability[curie], curie))
+        levels = [1.0, *(self.probability[curie] for curie in order), 0.0]
+        for size, (above, below) in enumerate(pairwise(levels)):
+            if above - below > _UNLIKELY:
+                yield above - below, tuple(order[:size]) or self.otherwise
 
 
 class ConceptIndex:
@@ -100,10 +128,16 @@ class ConceptIndex:
             return np.zeros(0, dtype=np.int64)
         return self._row_of[self._columns == self._column[curie]]
 
-    def scores(self, concepts: Iterable[str]) -> np.ndarray:
-        """simGIC of the query's concepts with every document, float32 (n,); zeros for no concepts."""
+    def scores(self, concepts: Iterable[str] | Likely) -> np.ndarray:
+        """simGIC of the query's concepts with every document, float32 (n,); zeros for no concepts. Of concepts that are
+        only likely, the mean over what may be there (`Likely`)."""
         import numpy as np
 
+        if isinstance(concepts, Likely):
+            mean = np.zeros(len(self._total), dtype=np.float64)
+            for share, there in concepts.sets():
+                mean += share * self.scores(there)
+            return mean.astype(np.float32)
         asked = {name for curie in concepts for name in self._closure.get(curie, (curie,))}
         columns = np.array(sorted(self._column[name] for name in asked if name in self._column), dtype=np.int64)
         query = float(self._content[columns].sum()) + self._unseen * (len(asked) - len(columns))
@@ -112,3 +146,7 @@ class ConceptIndex:
         shared = np.bincount(self._row_of, weights=weight[self._columns], minlength=len(self._total)).astype(np.float64)
         either = query + self._total - shared
         return np.divide(shared, either, out=np.zeros_like(shared), where=either > 0).astype(np.float32)
+
+    def has(self, concepts: Iterable[str], curie: str) -> bool:
+        """Whether one of a document's concepts is ``curie`` or a kind of it, as far as the index knows."""
+        return any(curie in self._closure.get(own, (own,)) for own in concepts)

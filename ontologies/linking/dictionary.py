@@ -15,6 +15,8 @@ Folder layout (all little endian):
                              with the b bits of i
     signatures.npy           uint64 (s,) sorted, unique
     rows.npy                 int64 (s + 1,) entries of signature i are rows[i]:rows[i + 1]
+    anchors.npy              int32 (2 s,) rows of words.npy: of each signature the two longest of its words (or the one,
+                             twice), which a text that holds the name has, too
     entries.npy              structured (e,): concept, kind, flags, order, light, term (row of the term's text)
     system_bits.npy          uint64 (concepts,) bit i is set when the concept has a code in manifest.systems[i]
     parent_rows.npy          int64 (concepts + 1,) the parents of concept i: parents[parent_rows[i]:parent_rows[i + 1]]
@@ -41,7 +43,7 @@ from ontologies.linking import normalize
 
 KIND = "whydx-linker"
 WORDS = Path(__file__).parent / "data"
-VERSION = 6
+VERSION = 7
 REBUILD = "whydx index build"
 ENTRY = np.dtype(
     [
@@ -68,6 +70,7 @@ ARRAYS = (
     "bitmap",
     "signatures",
     "rows",
+    "anchors",
     "entries",
     "term_offsets",
     "concept_offsets",
@@ -101,6 +104,7 @@ class LinkerIndex:
     bitmap: np.ndarray
     signatures: np.ndarray
     rows: np.ndarray
+    anchors: np.ndarray
     entries: np.ndarray
     term_offsets: np.ndarray
     concept_offsets: np.ndarray

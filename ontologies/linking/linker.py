@@ -294,6 +294,11 @@ class Linker:
             )
 
     @property
+    def index(self) -> dictionary.LinkerIndex:
+        """The compiled dictionary."""
+        return self._index
+
+    @property
     def concepts(self) -> tuple[Concept, ...]:
         """Every concept of the dictionary, by CURIE."""
         return tuple(self._index.concept(row) for row in range(len(self._index.concept_offsets) - 1))

@@ -96,14 +96,20 @@ def is_report(text: str, pieces: Sequence[str]) -> bool:
 
 def shows_on_images(concept: Concept) -> bool:
     """Whether the chest layer has the concept as a finding of images or a disease; not a symptom, sign or exposure."""
-    return not _image_rows().isdisjoint(concept.codes.get("CHEST", ()))
+    return not image_rows().isdisjoint(concept.codes.get("CHEST", ()))
 
 
 @cache
-def _image_rows() -> frozenset[str]:
+def image_rows() -> frozenset[str]:
+    """The chest layer's codes of diseases and of findings of images."""
     layer = chest.load()
     rows = [*layer.diseases, *(row for row in layer.findings if row.kind == "imaging")]
     return frozenset(row.slug.partition(":")[2] for row in rows)
+
+
+def short_forms() -> dict[str, str]:
+    """The short forms of reports, by their words in their lighter form, and the name that each stands for."""
+    return {" ".join(words): row.name for words, row in _SHORTHAND.items()}
 
 
 class ReportReader:

@@ -14,7 +14,12 @@ import numpy as np
 
 from ontologies.linking.dictionary import ENTRY
 
-RECORD = np.dtype([("signature", "<u8"), *((name, ENTRY[name]) for name in ENTRY.names or ())])
+RECORD = np.dtype(
+    [
+        *((name, "<u8") for name in ("signature", "anchor", "second")),
+        *((name, ENTRY[name]) for name in ENTRY.names or ()),
+    ]
+)
 _RUN = 500_000  # rows sorted in memory
 _BATCH = 100_000  # entries turned into an array together
 _PARTS = 64  # of the entries, when they are sorted on disk

@@ -13,7 +13,7 @@ from retrieval.collection.record import Kind, Record
 
 Progress = Callable[[str, int, int], None]
 _PAPERS = "PubMed XML, .nbib, .ris, .pubtator, BEIR's corpus.jsonl, .txt"
-_CASES = "a .csv, .tsv, .jsonl or .parquet table, or a folder of DICOM files"
+_CASES = "a .csv, .tsv, .jsonl or .parquet table, FHIR bundles, or a folder of DICOM files"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,7 +133,7 @@ def _all(sources: Sources, salt: bytes, collection: str, notes: Notes) -> Iterat
             )
             yield from ((where, record, True) for where, record in rows)
         if not listed:
-            some = [path for path in files if path.suffix.lower() == ".txt" or studies.is_dicom(path)]
+            some = [path for path in files if path.suffix.lower() == ".txt" or studies.is_case(path)]
             below = root if root.is_dir() else root.parent
             cases = studies.read(some, below, salt=salt, collection=collection, warned=notes.burned_in)
             yield from ((where, record, False) for where, record in cases)
@@ -158,7 +158,7 @@ def _kind(path: Path) -> Kind | None:
         return "papers" if _is_corpus(path) else "cases"
     if suffix in papers.READERS and suffix != "txt":
         return "papers"
-    return "cases" if path.suffix.lower() in tables.SUFFIXES or studies.is_dicom(path) else None
+    return "cases" if path.suffix.lower() in tables.SUFFIXES or studies.is_case(path) else None
 
 
 def _is_corpus(path: Path) -> bool:

@@ -1,22 +1,22 @@
-"""A radiologist's cases from a folder: DICOM images, each with its report in a .txt of the same stem or in the DICOM SR
-of the same study; and .txt reports without an image.
+"""A radiologist's cases from a folder: DICOM images, each with its report in a .txt of the same stem, or in the DICOM
+SR or the FHIR DiagnosticReport of the same study; and reports without an image, as .txt or FHIR.
 
 Of a header only age, sex, date, modality, body part and view are kept.
 """
 
 from __future__ import annotations
 
-import datetime
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from errors import InputError
 from indexes.manifest import file_sha256
+from retrieval.collection import bundles
 from retrieval.collection.identity import hashed, without
 from retrieval.collection.papers import text_of
 from retrieval.collection.record import LARGEST_TEXT, Record
-from retrieval.collection.tables import age_years, case, day
+from retrieval.collection.tables import age_years, case, day, years_between
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -42,6 +42,11 @@ _IDENTIFIERS = (
 )
 
 
+def is_case(path: Path) -> bool:
+    """Whether a file is a DICOM image or report, or FHIR."""
+    return bundles.is_fhir(path) or is_dicom(path)
+
+
 def is_dicom(path: Path) -> bool:
     """Whether a file is DICOM, by its preamble, or its name where it has none; a DICOMDIR only lists others."""
     if path.name.upper() == "DICOMDIR":
@@ -59,7 +64,11 @@ def read(
     """(where it stands, case) of each image and of each report without an image, by path. ``warned`` takes up the names
     of the files whose pixels show who the patient is, as the header says. Raises InputError for a damaged file."""
     texts = {path.with_suffix(""): path for path in files if path.suffix.lower() == ".txt"}
-    headers = {path: _header(path) for path in files if path not in texts.values()}
+    reported = [(path, one) for path in files if bundles.is_fhir(path) for one in bundles.read(path)]
+    others = {*texts.values(), *(path for path in files if bundles.is_fhir(path))}
+    headers = {path: _header(path) for path in files if path not in others}
+    by_study = {uid: (number, one) for number, (_, one) in enumerate(reported) for uid in one.studies}
+    used: set[int] = set()
     structured: dict[str, dict[str, str]] = {}
     for header in headers.values():
         if header.get("Modality") == "SR":
@@ -75,6 +84,13 @@ def read(
         said = {"report": " ".join(text_of(written, LARGEST_TEXT).split())} if written else {}
         said = said or structured.get(_said(header, "StudyInstanceUID"), {})
         naming = [part for name in _IDENTIFIERS.split() for part in _values(header, name)]
+        known = _known(header, salt)
+        number, other = by_study.get(_said(header, "StudyInstanceUID"), (-1, None))
+        if other is not None:
+            used.add(number)
+            said = said or dict(other.texts)
+            known = dict(other.known) | {name: value for name, value in known.items() if value}
+            naming += other.naming
         identity = _said(header, "SOPInstanceUID") or path.relative_to(root).as_posix()
         yield (
             path.name,
@@ -82,11 +98,16 @@ def read(
                 collection,
                 hashed(identity, salt),
                 {name: without(text, naming) for name, text in said.items()},
-                _known(header, salt),
+                known,
                 path,
                 file_sha256(path),
             ),
         )
+    for number, (path, one) in enumerate(reported):
+        if number not in used:
+            identity = one.report_id or f"{path.relative_to(root).as_posix()}:{number}"
+            known = dict(one.known) | ({"patient": hashed(one.patient, salt)} if one.patient else {})
+            yield f"{path.name}, {one.report_id}", case(collection, hashed(identity, salt), one.texts, known, None, "")
     for stem, path in sorted(texts.items()):
         text = " ".join(text_of(path, LARGEST_TEXT).split())
         identity = stem.relative_to(root).as_posix()
@@ -111,7 +132,7 @@ def _known(header: Dataset, salt: bytes) -> dict[str, str]:
     patient = _said(header, "PatientID")
     sex = _said(header, "PatientSex").upper()
     return {
-        "age": age_years(_said(header, "PatientAge")) or _years(day(_said(header, "PatientBirthDate")), date),
+        "age": age_years(_said(header, "PatientAge")) or years_between(day(_said(header, "PatientBirthDate")), date),
         "sex": sex if sex in ("F", "M") else "",
         "date": date,
         "modality": _said(header, "Modality").upper(),
@@ -119,15 +140,6 @@ def _known(header: Dataset, salt: bytes) -> dict[str, str]:
         "view": _said(header, "ViewPosition").upper(),
         "patient": hashed(patient, salt) if patient else "",
     }
-
-
-def _years(birth: str, date: str) -> str:
-    """Full years between two ISO dates; "" where one is not known."""
-    if not birth or not date:
-        return ""
-    born, seen = datetime.date.fromisoformat(birth), datetime.date.fromisoformat(date)
-    years = seen.year - born.year - ((seen.month, seen.day) < (born.month, born.day))
-    return str(years) if 0 <= years <= 130 else ""
 
 
 def _sections(item: Any) -> Iterator[tuple[str, str]]:

@@ -163,6 +163,15 @@ def day(text: str) -> str:
         return ""
 
 
+def years_between(birth: str, date: str) -> str:
+    """Full years between two ISO dates; "" where one is not known."""
+    if not birth or not date:
+        return ""
+    born, seen = datetime.date.fromisoformat(birth), datetime.date.fromisoformat(date)
+    years = seen.year - born.year - ((seen.month, seen.day) < (born.month, born.day))
+    return str(years) if 0 <= years <= 130 else ""
+
+
 # --- formats
 
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import tarfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,8 @@ import pytest
 from errors import ArtifactError, InputError
 from retrieval import cases
 from retrieval.cases import Cases
-from retrieval.document import Document
+from retrieval.concept_index import Likely
+from retrieval.document import CaseHit, Document
 
 REPORTS = {
     "CXR1": (
@@ -208,3 +210,51 @@ def test_few_candidates_change_nothing_at_the_top(built: Path, monkeypatch: pyte
     assert index.search(**question, k=3) == whole
     assert len(index.search(**question, k=99)) == 7
     assert ids(index.search(**question, k=1, exclude=[whole[0].document.doc_id])) == [whole[1].document.doc_id]
+
+
+def test_how_sure_a_finding_is_counts(built: Path) -> None:
+    cases = Cases.open(built)
+    sure = cases.search(concepts=Likely(probability={"T:effusion": 0.9, "T:pneumothorax": 0.1}), k=4)
+    unsure = cases.search(concepts=Likely(probability={"T:effusion": 0.1, "T:pneumothorax": 0.9}), k=4)
+    assert "T:effusion" in sure[0].document.concepts
+    assert unsure[0].document.concepts == ("T:pneumothorax",)
+
+
+def test_what_a_hit_shares_and_lacks(built: Path) -> None:
+    names = {"T:effusion": "Effusion", "T:cardiomegaly": "Cardiomegaly"}
+    hits = Cases.open(built).search(concepts=names, names=names, k=9)
+    told = {hit.document.doc_id: (hit.shares, hit.lacks) for hit in hits if isinstance(hit, CaseHit)}
+    assert told["nih-0002"] == (("Cardiomegaly", "Effusion"), ())
+    assert told["nih-0003"] == (("Effusion",), ("Cardiomegaly",))
+    assert len(told) == len(hits)
+
+
+def test_what_a_case_must_not_state(built: Path) -> None:
+    cases = Cases.open(built)
+    found = cases.search(text="effusion", without=["T:effusion"], k=9)
+    assert found
+    assert not any("T:effusion" in hit.document.concepts for hit in found)
+    everything = cases.search(where="age>0", without=["T:effusion", "T:pneumothorax"], k=9)
+    assert [hit.document.doc_id for hit in everything] == ["nih-0004"]
+
+
+def test_one_of_each_patient(tmp_path: Path, linker: Any) -> None:
+    films = [image(n, 50, "F", ["Effusion"], ["T:effusion"]) for n in range(60)]
+    films = [replace(f, metadata=f.metadata | {"patient": "a" if n < 55 else f"b{n}"}) for n, f in enumerate(films)]
+    vectors = np.array([[1, n / 100, 0] for n in range(60)], dtype=np.float32)
+    cases.build_images(tmp_path, vectors, films)
+    cases.build(tmp_path, linker, path=archive(tmp_path / "reports.tgz", REPORTS))
+    found = Cases.open(tmp_path).search(image_embedding=vectors[0], k=6)
+    assert [hit.document.doc_id for hit in found] == ["nih-0000", *(f"nih-00{n}" for n in range(55, 60))]
+    assert [hit.rank for hit in found] == [1, 2, 3, 4, 5, 6]
+    listed = Cases.open(tmp_path).search(where="sex:F", k=60)
+    assert len(listed) == 60  # a filter lists all there are
+
+
+def test_a_case_by_its_id(built: Path) -> None:
+    document, embedding = Cases.open(built).find("nih-0002")
+    assert document.concepts == ("T:effusion", "T:cardiomegaly")
+    assert embedding == pytest.approx(np.array([2, 1, 0]) / np.sqrt(5))
+    assert Cases.open(built).find("openi:CXR1")[1] is None
+    with pytest.raises(InputError, match="no such case: 'nih-9999'"):
+        Cases.open(built).find("nih-9999")
