@@ -28,6 +28,7 @@ from vision.image import ImageInstance
 from vision.intensity import resize, standardise
 from vision.manifest import RETRAIN, read_file, read_manifest, resolution
 from vision.quality import LOW_RESOLUTION, cautions, refusal
+from vision.weights_pair import WEIGHTS
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -37,7 +38,6 @@ if TYPE_CHECKING:
     from vision.vit import HybridViT
 
 EMBEDDING_DIM = 256
-WEIGHTS = Path(__file__).resolve().parent / "weights"
 _AT_ONCE = 4
 
 

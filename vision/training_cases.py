@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from errors import ArtifactError
-from vision.detector import WEIGHTS
+from vision.weights_pair import WEIGHTS
 from vision.finding import LABELS, NO_FINDING
 
 PATH = WEIGHTS / "cases.safetensors"

@@ -12,7 +12,7 @@ from pydicom.dataset import FileDataset, FileMetaDataset
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
 
 from errors import InputError
-from vision.ct import crop, lung_window, read_metaimage, read_series
+from vision.ct.volume import crop, lung_window, read_metaimage, read_series
 from vision.datasets import lidc, luna
 
 NODULE = (6, 20, 30)  # z, y, x of a ball of 4 voxels radius

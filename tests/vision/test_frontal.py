@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from errors import ArtifactError, InputError
-from vision.frontal import CLASSES, NAME, WEIGHTS, Frontal
+from vision.frontal import CLASSES, NAME, Frontal
 from vision.image import load_image
 from vision.phantom.radiograph import write_phantom
 from vision.quality import REFUSALS
