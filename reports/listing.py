@@ -25,13 +25,16 @@ NOTHING = "nothing found"
 
 def detections(rows: Sequence[Mapping[str, Any]], console: Console) -> None:
     """One table an image: ``rows`` are {"image", "refused", "warnings", "findings"} and, where they apply,
-    "no_finding", "measurements" and "explanations"; findings by falling probability."""
+    "no_finding", "measurements" and "explanations"; findings by falling probability. A CT scan's have "nodules"."""
     for row in rows:
         heading(row["image"], console)
         for line in row["warnings"]:
             console.print(Text(f"! {line}", style="bold yellow"))
         if row["refused"]:
             console.print(Text(f"refused: {row['refused']}", style="bold yellow"))
+        if "nodules" in row:
+            _nodules(row["nodules"], console)
+            continue
         found: Iterable[Finding] = row["findings"]
         table = grid(
             ("", "left"),
@@ -59,6 +62,31 @@ def detections(rows: Sequence[Mapping[str, Any]], console: Console) -> None:
             console.print(table)
         for measured in row.get("measurements", ()):
             console.print(Text(_measured(measured), style="" if measured["usual"] else "bold"))
+
+
+def _nodules(nodules: Sequence[Mapping[str, Any]], console: Console) -> None:
+    """A line a nodule of a CT scan, as they come."""
+    table = grid(
+        ("", "left"),
+        ("nodule", "left"),
+        ("p", "right"),
+        ("mm", "right"),
+        ("slice", "right"),
+        ("centre x y z mm", "left"),
+    )
+    for nodule in nodules:
+        sign, style = SIGNS["present" if nodule["present"] else "uncertain"]
+        x, y, z = nodule["centre_mm"]
+        place = f"{nodule['side']} lung, {nodule['zone']} third"
+        table.add_row(
+            Text(sign, style=style),
+            place,
+            f"{nodule['probability']:.3f}",
+            f"{nodule['diameter_mm']:.1f}",
+            str(nodule["slice"]),
+            f"{x:.1f} {y:.1f} {z:.1f}",
+        )
+    console.print(table if nodules else Text("no nodule is seen", style="dim"))
 
 
 def _measured(row: Mapping[str, Any]) -> str:

@@ -16,6 +16,7 @@ from vision.phantom.radiograph import write_phantom
 from vision.quality import REFUSALS
 from vision.training.frontal_fit import altered, excerpt, fit_refusal
 from vision.training.impostors import FAMILIES, impostors
+from vision.weights_pair import WEIGHTS
 
 
 @pytest.fixture(scope="module")

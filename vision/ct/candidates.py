@@ -7,6 +7,7 @@ of what is found is vessels: the network (``patches``) judges each.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,10 +37,11 @@ class Candidate:
 def find_candidates(volume: Volume, lungs: Lungs) -> tuple[Candidate, ...]:
     """The blobs in the lungs, strongest first, none inside a stronger one; at most 700."""
     grid, inside, origin, size = _resampled(volume, lungs)
+    inside = _without_rim(inside)
     rows: list[tuple[float, float, NDArray[np.int64]]] = []  # answer, width in mm, (z, y, x) on the grid
     fine = _blurred(grid, _WIDTHS_MM[0] / _GRID_MM)
     step = 1
-    for width, wider in zip(_WIDTHS_MM, _WIDTHS_MM[1:], strict=False):
+    for width, wider in pairwise(_WIDTHS_MM):
         if width > 4 and step == 1:  # a coarser grid is enough from here on
             step, fine, inside = 2, fine[::2, ::2, ::2], inside[::2, ::2, ::2]
         before, after = width / _GRID_MM / step, wider / _GRID_MM / step
@@ -98,6 +100,14 @@ def _resampled(
         volume.point((at[0], at[1], at[2])),
         (sizes[2], sizes[1], sizes[0]),
     )
+
+
+def _without_rim(inside: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Without the outermost 2 mm, where the chest wall's edge answers; a nodule on the wall has its middle further
+    in."""
+    from scipy.ndimage import binary_erosion
+
+    return np.asarray(binary_erosion(inside, iterations=2, border_value=1))
 
 
 def _blurred(grid: NDArray[np.float32], width: float) -> NDArray[np.float32]:

@@ -24,7 +24,8 @@ _GAS = -975.0  # what is darker is gas in the bowel or around the body, not lung
 _DENSE = -450.0
 _PIECE_ML = 60.0
 _LEAST_ML, _LEAST_MM = 700.0, 90.0  # volume and height of a child's lungs
-_LEAST_SLICES, _MOST_GAP_MM = 12, 5.0
+LEAST_SLICES = 12
+_MOST_GAP_MM = 5.0
 _CLOSED_MM = 9.0
 
 
@@ -50,7 +51,7 @@ def find_lungs(volume: Volume) -> Lungs | str:
     """The lungs, or the code (a key of REFUSALS) of why this is not read."""
     if region_of(volume.body_part) == "other":
         return "wrong_body_part"
-    if len(volume.voxels) < _LEAST_SLICES:
+    if len(volume.voxels) < LEAST_SLICES:
         return "too_few_slices"
     if volume.spacing_mm[2] > _MOST_GAP_MM:
         return "slices_too_thick"

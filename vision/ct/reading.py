@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from errors import InputError
 from vision.ct.candidates import Candidate, find_candidates
 from vision.ct.lungs import Lungs, find_lungs
 from vision.ct.patches import Nodules, patch
-from vision.ct.volume import Volume
+from vision.ct.volume import Volume, read_metaimage, read_series, series_of
 from vision.finding import BoundingBox, Finding
 
 LABEL = "Nodule"
@@ -59,6 +62,31 @@ class SeriesDetection:
     candidates: int = 0
     refused: str | None = None
     warnings: tuple[str, ...] = ()
+
+
+def load_volume(series: Path | str | Sequence[Path]) -> Volume:
+    """A folder with the slices of one series, whatever their names, these files, or a MetaImage file (``.mhd``,
+    ``.mha``). Raises InputError for what cannot be read, and for a folder of several series.
+    """
+    if isinstance(series, Path | str):
+        place = Path(series)
+        if not place.exists():
+            raise InputError("no such series", value=place, expected="a folder of DICOM slices, or an .mhd file")
+        if not place.is_dir():
+            return read_metaimage(place)
+        found = series_of(p for p in sorted(place.iterdir()) if p.is_file())
+        if len(found) != 1:
+            what = "several series here" if found else "no CT slices here"
+            raise InputError(what, value=place, expected="a folder with the slices of one series")
+        series = next(iter(found.values()))
+    return read_series(series)
+
+
+def detect_series(series: Path | str | Volume, model: Nodules | None = None) -> SeriesDetection:
+    """``read_nodules`` of a volume, or of what ``load_volume`` reads; by the shipped network unless ``model`` is
+    given."""
+    volume = series if isinstance(series, Volume) else load_volume(series)
+    return read_nodules(volume, model or Nodules.open())
 
 
 def read_nodules(volume: Volume, model: Nodules) -> SeriesDetection:

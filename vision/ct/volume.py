@@ -17,6 +17,9 @@ from numpy.typing import NDArray
 
 from errors import InputError
 
+SUFFIXES = frozenset((".mhd", ".mha"))
+"""Of MetaImage files."""
+
 LUNG_CENTRE, LUNG_WIDTH = -600.0, 1500.0
 _MOST_VOXELS = 2_000_000_000
 _ELEMENTS = {
@@ -73,7 +76,9 @@ def series_of(files: Iterable[Path]) -> dict[str, tuple[Path, ...]]:
     found: dict[str, list[Path]] = {}
     for path in files:
         try:
-            said = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=["Modality", "SeriesInstanceUID", "Rows"])
+            said = pydicom.dcmread(
+                path, stop_before_pixels=True, specific_tags=["Modality", "SeriesInstanceUID", "Rows"]
+            )
         except (InvalidDicomError, OSError, ValueError, KeyError, AttributeError, TypeError):
             continue
         if said.get("Modality") == "CT" and "Rows" in said:

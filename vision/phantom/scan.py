@@ -95,7 +95,7 @@ def _ellipsoid(
 def _tree(rng: np.random.Generator) -> list[tuple[NDArray[np.float64], float]]:
     """Vessels of both lungs: (two ends in mm (2, 3), radius in mm), thinner at each branching."""
     found = []
-    for side, (cx, cy, cz) in _LUNG_CENTRES.items():
+    for side, (_, cy, cz) in _LUNG_CENTRES.items():
         sign = -1.0 if side == "right" else 1.0
         ends = [(np.array([sign * 26.0, cy, cz - 6]), np.array([sign, 0.0, 0.0]))]
         for radius in (5.0, 3.6, 2.6, 1.9, 1.3):
@@ -149,13 +149,13 @@ def write_scan(folder: Path | str, volume: Volume, *, modality: str = "CT") -> P
     the folder. Raises InputError when it cannot be written.
     """
     from pydicom.dataset import FileDataset, FileMetaDataset
-    from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian
+    from pydicom.uid import UID, CTImageStorage, ExplicitVRLittleEndian
 
     folder = Path(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for i, plane in enumerate(volume.voxels):
-            uid = f"2.25.{uuid.uuid5(uuid.NAMESPACE_OID, f'{volume.uid} {i}').int}"
+            uid = UID(f"2.25.{uuid.uuid5(uuid.NAMESPACE_OID, f'{volume.uid} {i}').int}")
             meta = FileMetaDataset()
             meta.MediaStorageSOPClassUID, meta.MediaStorageSOPInstanceUID = CTImageStorage, uid
             meta.TransferSyntaxUID = ExplicitVRLittleEndian

@@ -130,7 +130,11 @@ def varied(pixels: NDArray[np.uint8], rng: np.random.Generator) -> Tensor:
 
 
 def train_nodules(
-    data: str, out: Path, *, settings: Settings | None = None, threads: int | None = None,
+    data: str,
+    out: Path,
+    *,
+    settings: Settings | None = None,
+    threads: int | None = None,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
     """Fit five members on ``data`` (``luna_patches.load``) and write nodules.safetensors (float16) and nodules.json
@@ -147,7 +151,8 @@ def train_nodules(
         torch.set_num_threads(threads)
     chosen = settings or Settings()
     patches = load(data, seed=chosen.seed, progress=progress)
-    fold, tensors = patches.fold, {}
+    fold = patches.fold
+    tensors: dict[str, Tensor] = {}
     for k in range(FOLDS):
         own, name = replace(chosen, seed=chosen.seed + k), f"fold_{k}"
         average = fit(patches.take(fold != k), out / name, own, name=name, progress=progress)
