@@ -280,7 +280,7 @@ class Intake:
         regions = {f.sop_instance_uid: d.region_embeddings for d in detections for f in d.findings}
         nothing = {f.sop_instance_uid: f.probability for f in findings if f.label == NO_FINDING}
         for finding in findings:
-            if finding.concept is None:
+            if finding.concept is None or finding.presence == "not assessed":
                 continue
             if finding.origin == "image":
                 odds = self.image_odds(finding, nothing.get(finding.sop_instance_uid))
