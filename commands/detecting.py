@@ -129,7 +129,10 @@ def _one(
 
         maps = {e.label: e.heatmap for e in explained if e.faithfulness.passes}
         shown = [finding for finding in row["findings"] if finding.label in maps]
-        write(draw(image.pixels, shown, maps, seen.outlines), overlay)
+        from vision.intake.header import UPRIGHT
+
+        upright = image.orientation == UPRIGHT
+        write(draw(image.pixels, shown, maps, seen.outlines, seen.measurements, upright=upright), overlay)
 
 
 def _explained(

@@ -166,6 +166,8 @@ def _finding(finding: Finding) -> Resource:
     if parts:
         body["component"] = parts
     body["note"] = [{"text": f"From: {finding.origin}"}]
+    if finding.reason:
+        body["note"].append({"text": f"Not assessed: {finding.reason}"})
     return body
 
 

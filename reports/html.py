@@ -57,6 +57,7 @@ def _template() -> Template:
         "codes": lambda concept: codes(concept) if concept else "",
         "drawing": drawing,
         "in_words": in_words,
+        "measure": lambda value, unit: f"{value:.0f}{unit}" if unit else f"{value:.2f}",
         "kind": KINDS.__getitem__,
         "percent": percent,
         "pubmed": pubmed,

@@ -22,6 +22,7 @@ from vision.anatomy.large_heart import LABEL as LARGE_HEART
 from vision.anatomy.measures import Measurement
 from vision.anatomy.organs import ORGANS
 from vision.anatomy.outliner import Anatomy, Outlines
+from vision.anatomy.ranges import Person
 from vision.finding import LABELS, BoundingBox, Finding
 from vision.folds import fold_of, patient_key
 from vision.image import ImageInstance
@@ -216,7 +217,8 @@ class Detector:
             line = "nothing is measured: the outlines of lungs and heart are not to be trusted on this film"
             return replace(seen, warnings=(*seen.warnings, line))
         stored = [np.ascontiguousarray(image.orientation.as_stored(share)) for share in outlines.shares]
-        measured = self._anatomy.measurements(outlines, view=image.view_position, age=image.patient_age_y)
+        person = Person(view=image.view_position, sex=image.patient_sex, age=image.patient_age_y)
+        measured = self._anatomy.measurements(outlines, image.upright, person)
         return replace(seen, measurements=measured, outlines=dict(zip(ORGANS, stored, strict=True)))
 
     def prepare(self, image: ImageInstance) -> NDArray[np.float32]:
