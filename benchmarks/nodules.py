@@ -4,8 +4,8 @@ FOLDER] [--scans N] [--json]``.
 AUROC and sensitivity at 95 % specificity with 95 % intervals over blocks of scans: on ``NAME.npy`` (``--name``, default
 "val") of scans that chose nothing, by all members; on ``train.npy`` by the member that was not fitted on the scan. And
 at the shipped cut-off. ``--scans``: of so many computed chests with three to five nodules each, how many are seen, how
-far off in place and size, and how many false marks there are. These are no patients: they measure the programme, not the
-medicine.
+far off in place and size, and how many false marks there are. These are no patients: they measure the programme,
+not medicine.
 """
 
 from __future__ import annotations

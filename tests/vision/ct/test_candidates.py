@@ -21,9 +21,7 @@ def nearest(places: tuple[Candidate, ...], ball: Ball) -> Candidate:
 
 
 @pytest.mark.parametrize("ball", NODULES)
-def test_every_nodule_is_a_candidate_of_its_size(
-    volume: Volume, candidates: tuple[Candidate, ...], ball: Ball
-) -> None:
+def test_every_nodule_is_a_candidate_of_its_size(volume: Volume, candidates: tuple[Candidate, ...], ball: Ball) -> None:
     found = nearest(candidates, ball)
     assert math.dist(found.centre_mm, ball.centre_mm) < 1.5
     assert found.diameter_mm == pytest.approx(ball.diameter_mm, rel=0.35)
