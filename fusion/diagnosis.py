@@ -90,8 +90,8 @@ class DiagnosticReport:
     ``set_size`` counts all candidates that cannot be ruled out at 90 % coverage, "none of these" among them; None in
     reports of before 23 November 2026. ``understood`` is the share of the note's words with a meaning that lie in
     mentions, None without a note; ``unread`` are the places of the phrases that do not. ``left_out`` are steps that the
-    patient's age or findings speak against. ``measurements`` are of the first image, empty where its outlines are not to
-    be trusted.
+    patient's age or findings speak against. ``measurements`` are of the first image, empty where its outlines are not
+    to be trusted.
     """
 
     findings: tuple[Finding, ...]
