@@ -71,6 +71,7 @@ def test_the_verbs_are_those_of_the_design() -> None:
         "search",
         "train anatomy",
         "train detector",
+        "train nodules",
         "train reasoner",
         "train refusal",
         "what-if",
