@@ -55,7 +55,7 @@ def draw(
     for share in (outlines or {}).values():
         image.paste(_BLUE, mask=Image.fromarray(_edge(share, width, height)))
     canvas = ImageDraw.Draw(image)
-    if outlines and upright:
+    if outlines and upright and {"right_lung", "left_lung"} <= set(outlines):
         _thirds(canvas, outlines, width, height)
     lines = [_worded(m) for i, m in enumerate(measurements) if i == 0 or not m.usual]
     for row, line in enumerate(reversed(lines), 1):

@@ -14,7 +14,7 @@ FORMAT = 5
 _BOTH = (False, True)
 RETRAIN = "whydx train detector"
 ASSESSED = "assessed.json"
-"""What is told no better than by chance, beside the weights (``python -m benchmarks.assessed --write``)."""
+"""What is told no better than by chance, beside the weights (``python -m benchmarks.imaging.assessed --write``)."""
 
 
 def resolution(low: bool) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.assessed import LEAST, Row, not_assessed, write
+from benchmarks.imaging.assessed import LEAST, Row, not_assessed, write
 from errors import ArtifactError
 from vision.detector import Detector
 from vision.evaluate import prediction

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from vision.anatomy.measures import INSIDE, LEFT, RIGHT, Measurement, largest_part
+from vision.anatomy.measures import HEART, INSIDE, LEFT, RIGHT, Measurement, largest_part
 from vision.anatomy.ranges import Person, Ranges, usual
 
 THIRDS = ("upper", "middle", "lower")
@@ -21,6 +21,7 @@ SIDES = ("right", "left")
 DEGREES = "°"
 _EDGE = 2  # pixels of a lung's border that no density is taken of: ribs and diaphragm begin there
 _LEAST_PIXELS = 250
+_LEAST_COLUMNS = 5
 Mask = NDArray[np.bool_]
 
 
@@ -78,7 +79,7 @@ def measured(shares: NDArray[np.float32], grey: NDArray[np.float32] | None = Non
     pair = lungs_of(shares)
     if pair is None:
         return {}
-    found = {**_shape(*pair)}
+    found = {**_shape(*pair, largest_part(shares[HEART]) >= INSIDE)}
     if grey is not None:
         found |= dict(_densities(pair, grey))
     return {name: float(value) for name, value in found.items() if np.isfinite(value)}
@@ -105,13 +106,14 @@ def measure_more(
     return tuple(found)
 
 
-def _shape(right: Lung, left: Lung) -> dict[str, float]:
+def _shape(right: Lung, left: Lung, heart: Mask) -> dict[str, float]:
     outer = [np.nanmin(right.wall(_rows(right))), np.nanmax(left.wall(_rows(left)))]
     width = float(outer[1] - outer[0] + 1)
-    domes = {side: _dome(lung) for side, lung in zip(SIDES, (right, left), strict=True)}
+    domes = {side: _dome(lung, heart.any(0)) for side, lung in zip(SIDES, (right, left), strict=True)}
     heights = {side: domes[side] - lung.top for side, lung in zip(SIDES, (right, left), strict=True)}
     height = float(np.mean([*heights.values()]))
-    level = np.arange(round(max(right.top, left.top) + 0.2 * height), round(max(right.top, left.top) + 0.35 * height))
+    whole, top = np.mean([right.bottom - right.top, left.bottom - left.top]), max(right.top, left.top)
+    level = np.arange(round(top + 0.2 * whole), round(top + 0.35 * whole))
     gap = np.nanmedian(left.inner(level) - right.inner(level) - 1) if len(level) else np.nan
     return {
         "costophrenic angle, right": costophrenic_angle(right),
@@ -127,12 +129,14 @@ def _rows(lung: Lung) -> NDArray[np.int64]:
     return np.arange(lung.top, lung.bottom + 1)
 
 
-def _dome(lung: Lung) -> float:
-    """The row of the diaphragm's top: the highest of the lung's base, without its outer and inner fifth."""
-    columns = lung.columns
-    middle = columns[len(columns) // 5 : max(len(columns) - len(columns) // 5, len(columns) // 5 + 1)]
-    base = lung.base(middle)
-    return float(np.nanpercentile(base, 10)) + 1
+def _dome(lung: Lung, heart: NDArray[np.bool_]) -> float:
+    """The row of the diaphragm's top: the highest of the lung's base, beside the heart's columns (S,) and without the
+    outermost sixth. NaN where the heart leaves nothing."""
+    columns = lung.columns[:: -lung.lateral]  # from the wall inwards
+    beside = [int(c) for c in columns[len(columns) // 6 :] if not heart[c]]
+    if len(beside) < _LEAST_COLUMNS:
+        return float("nan")
+    return float(np.nanpercentile(lung.base(np.array(beside)), 10)) + 1
 
 
 def costophrenic_angle(lung: Lung) -> float:

@@ -1,4 +1,4 @@
-"""The nodule network on patches of CT, and the whole way on computed scans: ``python -m benchmarks.nodules [--data
+"""The nodule network on patches of CT, and the whole way on computed scans: ``python -m benchmarks.imaging.nodules [--data
 FOLDER] [--scans N] [--json]``.
 
 AUROC and sensitivity at 95 % specificity with 95 % intervals over blocks of scans: on ``NAME.npy`` (``--name``, default

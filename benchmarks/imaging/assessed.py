@@ -1,4 +1,4 @@
-"""Which findings are told better than by chance on patients nobody fitted on: ``python -m benchmarks.assessed``.
+"""Which findings are told better than by chance on patients nobody fitted on: ``python -m benchmarks.imaging.assessed``.
 
 AUROC with a 95 % interval over patients, of each label in each set: both NIH extracts, each patient by the member that
 did not see him; JSRT (nodules), Wingspan (large hearts by the ratio, each by the outlining member that did not see the
@@ -174,7 +174,7 @@ def write(path: Path, weights: str, rows: Sequence[Row]) -> None:
     said = {
         "format": 1,
         "weights": weights,
-        "command": "python -m benchmarks.assessed --write",
+        "command": "python -m benchmarks.imaging.assessed --write",
         "date": f"{datetime.now(UTC):%Y-%m-%d}",
         "not_assessed": not_assessed(rows),
         "figures": [asdict(r) for r in rows],
