@@ -1,4 +1,6 @@
-"""What is measured from the outlines on NIH's films: ``python -m benchmarks.imaging.measurements [--data FOLDER] [--write]``.
+"""What is measured from the outlines on NIH's films.
+
+``python -m benchmarks.imaging.measurements [--data FOLDER] [--cache FILE] [--write]``
 
 The usual ranges of films without a finding, from training patients, and how many of the validation patients' such films
 lie outside of each. Then, for the labels that should change a shape or a density, the AUROC of each measurement within

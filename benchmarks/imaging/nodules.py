@@ -1,5 +1,6 @@
-"""The nodule network on patches of CT, and the whole way on computed scans: ``python -m benchmarks.imaging.nodules [--data
-FOLDER] [--scans N] [--json]``.
+"""The nodule network on patches of CT, and the whole way on computed scans.
+
+``python -m benchmarks.imaging.nodules [--data FOLDER] [--scans N] [--json]``
 
 AUROC and sensitivity at 95 % specificity with 95 % intervals over blocks of scans: on ``NAME.npy`` (``--name``, default
 "val") of scans that chose nothing, by all members; on ``train.npy`` by the member that was not fitted on the scan. And
