@@ -82,7 +82,7 @@ def networks(tensors: Mapping[str, Any], count: int) -> list[NodulePatch]:
 
 
 def logits(members: Sequence[NodulePatch], patches: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """(n, 50, 50) uint8 → (n,): the mean of the members over the patch and its mirrorings."""
+    """(n, 50, 50) uint8 → (n,): the mean of the members."""
     import torch
 
     from vision.ct.network import READ
@@ -95,8 +95,7 @@ def logits(members: Sequence[NodulePatch], patches: NDArray[np.uint8]) -> NDArra
             memory_format=torch.channels_last
         )
         with torch.inference_mode():
-            turned = (x, x.flip(2), x.flip(3), x.flip(2, 3))
-            said = torch.stack([member(t) for member in members for t in turned]).mean(0)
+            said = torch.stack([member(x) for member in members]).mean(0)
         found.append(said.numpy().astype(np.float64))
     return np.concatenate(found)
 
