@@ -3,11 +3,10 @@
 ``python -m benchmarks.imaging.assessed [--data FOLDER] [--write]``
 
 AUROC with a 95 % interval over patients, of each label in each set: both NIH extracts, each patient by the member that
-did not see him; JSRT (nodules), Wingspan (large hearts by the ratio, each by the outlining member that did not see the
-film), children of Guangzhou, and two collections of COVID-19 films with a few that show nothing (pneumonia). A finding
-is not assessed where the interval reaches .5, or where there are too few films to say: on NIH's films of that
-resolution, and on other hospitals' in all sets that judge it. ``--write`` puts table and list into
-``vision/weights/assessed.json``, which the detector reads.
+did not see him; JSRT (nodules); Wingspan (large hearts by the ratio, each by the outlining member that did not see the
+film). No other set at hand has enough films with and without a finding. A finding is not assessed where the interval
+reaches .5, or where there are too few films to say: on NIH's films of that resolution, and on other hospitals' in all
+sets that judge it. ``--write`` puts table and list into ``vision/weights/assessed.json``, which the detector reads.
 """
 
 from __future__ import annotations
@@ -57,9 +56,6 @@ _NAMES = {
 # set: (label, every how many films with it, every how many without)
 _OTHERS = {
     "jsrt": ("Nodule", 1, 1),
-    "kermany_children": ("Pneumonia", 14, 7),
-    "cohen_more": ("Pneumonia", 3, 1),
-    "covid_cxnet": ("Pneumonia", 8, 1),
 }
 
 
