@@ -24,7 +24,7 @@ from benchmarks.machine import stamp
 from vision.ct.candidates import find_candidates
 from vision.ct.lungs import Lungs, find_lungs
 from vision.ct.patches import Nodules, logits
-from vision.ct.reading import RATE, read_nodules
+from vision.ct.reading import PRESENT, RATE, SHOWN, read_nodules
 from vision.datasets.luna_patches import Patches, read
 from vision.metrics import auroc, bootstrap
 from vision.phantom.scan import Ball, scan
@@ -111,7 +111,7 @@ def shown_at(model: Nodules, patches: Patches, p: NDArray[np.float64]) -> dict[s
     shift = math.log(RATE / (1 - RATE)) - math.log(own / (1 - own))
     odds = np.log(p / (1 - p)) + shift
     found = {}
-    for shown in (0.5, 0.1):
+    for shown in (PRESENT, SHOWN):
         above = odds >= math.log(shown / (1 - shown))
         y = patches.nodule
         found[str(shown)] = [round(float(above[y].mean()), 4), round(float((~above[~y]).mean()), 4)]

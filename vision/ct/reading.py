@@ -20,7 +20,7 @@ LABEL = "Nodule"
 RATE = 1 / 400
 """How many candidates are nodules in a scan: 1,351 of the 551,065 of LUNA16 are."""
 
-PRESENT, SHOWN = 0.5, 0.1
+PRESENT, SHOWN = 0.1, 0.03
 """From which probability a nodule is present, and from which it is shown as uncertain."""
 
 _MOST = 12

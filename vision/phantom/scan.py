@@ -43,8 +43,8 @@ NODULES: tuple[Ball, ...] = (
 )
 
 
-def scan(nodules: Sequence[Ball] = NODULES, seed: int = 0, *, lungs: bool = True) -> Volume:
-    """The phantom's volume, 10 million voxels; without ``lungs`` a body with nothing in it. Same seed, same voxels."""
+def scan(nodules: Sequence[Ball] = NODULES, seed: int = 0, *, vessels: bool = True) -> Volume:
+    """The phantom's volume, 10 million voxels. Same seed, same voxels."""
     rng = np.random.default_rng(seed)
     z, y, x = _grid()
     voxels = np.full(SHAPE, _AIR, np.float32)
@@ -55,14 +55,13 @@ def scan(nodules: Sequence[Ball] = NODULES, seed: int = 0, *, lungs: bool = True
     ring = np.abs(np.hypot(x / 150, y / 100) - 0.97) < 0.03
     ribs = ring & (np.mod(z + 0.25 * np.abs(y), 26) < 8)
     voxels[spine | ribs] = _BONE
-    if lungs:
-        inside = np.zeros(SHAPE, bool)
-        for centre in _LUNG_CENTRES.values():
-            inside |= _ellipsoid(x, y, z, centre, _LUNG_RADII)
-        inside &= ~_ellipsoid(x, y, z, (18.0, -20.0, 60.0), (58.0, 48.0, 52.0))  # the heart
-        voxels[inside] = _LUNG
-        for line, radius in _tree(rng):
-            _tube(voxels, inside, line, radius)
+    inside = np.zeros(SHAPE, bool)
+    for centre in _LUNG_CENTRES.values():
+        inside |= _ellipsoid(x, y, z, centre, _LUNG_RADII)
+    inside &= ~_ellipsoid(x, y, z, (18.0, -20.0, 60.0), (58.0, 48.0, 52.0))  # the heart
+    voxels[inside] = _LUNG
+    for line, radius in _tree(rng) if vessels else ():
+        _tube(voxels, inside, line, radius)
     for ball in nodules:
         _ball(voxels, ball)
     from scipy.ndimage import gaussian_filter
