@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from retrieval.cases import Cases
     from retrieval.document import Document, SearchHit
     from retrieval.literature import Literature
+    from vision.ct.reading import SeriesDetection
+    from vision.ct.volume import Volume
     from vision.detector import Detection, Detector
     from vision.explanation import Explanation, Method
     from vision.finding import BoundingBox, Finding
@@ -221,32 +223,40 @@ class Whydx(Explaining):
     # --- looking and reading
 
     def detect(self, image: Path | str | ImageInstance) -> Detection:
-        """What is seen on one image: the 14 ChestX-ray14 findings with probability, cut-off, side and box, and with
-        their concepts where the home has a graph.
+        """The 14 ChestX-ray14 findings on one image with probability, cut-off, side and box, and with their concepts
+        where the home has a graph; what is no frontal chest film is ``refused``. InputError for what is unreadable."""
+        from vision.image import image_of
 
-        An image that is no frontal chest radiograph is ``refused``, without findings. InputError when it is unreadable.
-        """
-        loaded = _image(image)  # what cannot be read is said before the detector is opened
-        return self._linked(self.detector.detect(loaded))
+        loaded = image_of(image)  # what cannot be read is said before the detector is opened
+        seen = self.detector.detect(loaded)
+        return replace(seen, findings=self._with_concepts(seen.findings))
+
+    def detect_series(self, series: Path | str | Volume) -> SeriesDetection:
+        """The nodules on a chest CT: a folder of DICOM slices, or a MetaImage file. Others are ``refused``."""
+        from vision.ct.reading import detect_series
+
+        seen = detect_series(series)
+        return replace(seen, findings=self._with_concepts(seen.findings))
 
     def detect_all(
         self, images: Iterable[Path | str], *, progress: Progress | None = None
     ) -> Iterator[tuple[Path, Detection]]:
         """Each image with what is seen on it, in order; eight at a time are looked at. A file that cannot be read is
-        refused as UNREADABLE with the reason among the warnings, so that one of many does not end a run."""
+        refused as unreadable with the reason among the warnings, so that one of many does not end a run."""
         from vision.many import detect_files
 
         for path, seen in detect_files(self.detector, [Path(image) for image in images], progress=progress):
-            yield path, self._linked(seen)
+            yield path, replace(seen, findings=self._with_concepts(seen.findings))
 
     def explain(
         self, image: Path | str | ImageInstance, seen: Detection, method: Method = "patch"
     ) -> tuple[Explanation, ...]:
         """Where each finding that is present comes from: a heat map, how faithful it is; none if it is refused."""
         from vision.explanation import explain
+        from vision.image import image_of
 
         present = [finding.label for finding in seen.findings if finding.presence == "present"]
-        return () if seen.refused or not present else explain(self.detector, _image(image), present, method)
+        return () if seen.refused or not present else explain(self.detector, image_of(image), present, method)
 
     def pictures(self, report: DiagnosticReport, images: Images | None = None) -> tuple[Picture, ...]:
         """The images of ``report`` with boxes, outlines and heat maps that beat chance, for its page; those that were
@@ -314,7 +324,9 @@ class Whydx(Explaining):
             raise InputError("nothing to find cases by", expected="an image, a text, a case or a condition")
         seen, eyes = (None, None) if image is None else (self.detect(image), self.detector.fingerprint)
         if image is not None and seen is not None and seen.refused:
-            raise refusal(Path(image), seen.refused)
+            from vision.quality import refused
+
+            raise refused(Path(image), seen.refused)
         asked: dict[str, Any] = {"seen": seen, "text": text, "like": like, "but_not": but_not, "where": where, "k": k}
         return similar(self._cases(collection, eyes), graph=lambda: self.graph, linker=lambda: self.linker, **asked)
 
@@ -346,27 +358,15 @@ class Whydx(Explaining):
 
     # --- shared
 
-    def _linked(self, seen: Detection) -> Detection:
-        """``seen`` with the concepts of its findings; as it is when no graph is built."""
+    def _with_concepts(self, findings: tuple[Finding, ...]) -> tuple[Finding, ...]:
+        """As they are when no graph is built."""
         from home import Part, part_folder
         from vision.finding import LABEL_CURIES
 
         if not part_folder(self.home, Part.graph).exists():
-            return seen
-        findings = (replace(f, concept=self.graph.concept(LABEL_CURIES[f.label])) for f in seen.findings)
-        return replace(seen, findings=tuple(findings))
+            return findings
+        return tuple(replace(f, concept=self.graph.concept(LABEL_CURIES[f.label])) for f in findings)
 
     def _mentioned(self, text: str) -> tuple[str, ...]:
         """The CURIEs of the concepts that ``text`` states as present, sorted."""
         return tuple(sorted({m.concept.curie for m in self.linker.link(text, note=True) if m.presence == "present"}))
-
-
-def refusal(path: Path, reason: str) -> InputError:
-    """What to say of an image that cannot be used."""
-    return InputError(f"the image is refused ({reason})", value=path, expected="a frontal chest radiograph")
-
-
-def _image(image: Path | str | ImageInstance) -> ImageInstance:
-    from vision.image import load_image
-
-    return load_image(image) if isinstance(image, Path | str) else image

@@ -45,9 +45,10 @@ ROOMS: dict[str, tuple[tuple[str, ...], ...]] = {
         ("vision.training",),
         ("vision.evaluate",),
         ("vision.datasets", "vision.phantom"),
+        ("vision.ct",),
         ("vision",),
         ("vision.anatomy",),
-        ("vision.intake", "vision.intensity"),
+        ("vision.intake", "vision.intensity", "vision.weights_pair"),
     ),
     "retrieval": (("retrieval.collection", "retrieval.evaluation"), ("retrieval",)),
     "ontologies": (

@@ -3,7 +3,9 @@
 Pictures that are no chest radiographs, of kinds that the refusal was not fitted on: generated patterns, noise, text
 pages, scikit-image's sample photographs whole and in parts, and the images of pydicom's samples by their look alone,
 their headers taken away. Then films of validation patients of both NIH extracts, which must be read, and turned,
-inverted and cropped, which must not; and the radiographs, lateral films and CT images of covid_cxr by their metadata.
+inverted and cropped, which must not; the radiographs, lateral films and CT images of covid_cxr by their metadata; and
+films of other hospitals, portable and children's ones apart. Each is asked of header and grey levels, of the look and
+of the outlines, as the detector asks. ``--only sources`` does the last two parts alone.
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ from numpy.typing import NDArray
 
 from benchmarks.machine import stamp
 from errors import InputError
+from vision.anatomy.outliner import Anatomy
 from vision.datasets.folder import load_grey, read
 from vision.frontal import Frontal
 from vision.image import ImageInstance, load_image
@@ -30,6 +33,7 @@ from vision.quality import refusal
 from vision.training.frontal_fit import excerpt
 
 Picture = NDArray[np.float32]
+Judges = tuple[Frontal, Anatomy]
 SIDE = 192
 _EACH = 14
 _PARTS = 3
@@ -186,14 +190,17 @@ def instance(pixels: Picture) -> ImageInstance:
     return ImageInstance(sop_instance_uid="2.25.0", study_instance_uid="2.25.0", pixels=pixels.astype(np.float32))
 
 
-def reasons(model: Frontal, pictures: Sequence[Picture]) -> list[str | None]:
-    """As the detector asks: header and grey levels first, then the look."""
+def reasons(model: Judges, pictures: Sequence[Picture]) -> list[str | None]:
+    """As the detector asks: header and grey levels first, then the look, then the outlines ("outlines" here, so that
+    they can be told apart)."""
+    look, anatomy = model
     first = [refusal(instance(p)) for p in pictures]
-    by_look = model.reasons(pictures)
-    return [a or b for a, b in zip(first, by_look, strict=True)]
+    by_look = look.reasons(pictures)
+    by_outlines = ["outlines" if anatomy.reason(o) else None for o in anatomy.outline(pictures)]
+    return [a or b or c for a, b, c in zip(first, by_look, by_outlines, strict=True)]
 
 
-def count(named: Sequence[tuple[str, Picture]], model: Frontal, *, read: bool = False) -> dict[str, Any]:
+def count(named: Sequence[tuple[str, Picture]], model: Judges, *, read: bool = False) -> dict[str, Any]:
     """How many were refused, by code, and the names of those that went wrong; ``read`` says what should happen."""
     found = reasons(model, [p for _, p in named])
     wrong = sorted({name for (name, _), reason in zip(named, found, strict=True) if read == bool(reason)})
@@ -206,9 +213,61 @@ def count(named: Sequence[tuple[str, Picture]], model: Frontal, *, read: bool = 
     }
 
 
-def measure(data: Path, seed: int = 0) -> dict[str, Any]:
+def measure(data: Path, seed: int = 0, *, only: str | None = None) -> dict[str, Any]:
     """All counts; the parts whose data are not there are left out."""
-    model = Frontal.open()
+    model = (Frontal.open(), Anatomy.open())
+    out: dict[str, Any] = {} if only == "sources" else constructed(model, data, seed)
+    covid = data / "covid_cxr" / "metadata.csv"
+    if covid.is_file():
+        out["covid_cxr"] = of_metadata(model, covid)
+    if (data / "cxr_other").is_dir():
+        out["sources"] = sources(model, data)
+    return out
+
+
+# folder: (the most that are asked, whether they are frontal films)
+_SOURCES = {
+    "jsrt": (83, True),
+    "wingspan": (89, True),
+    "kermany_children": (200, True),
+    "tb_nlm_belarus": (167, True),
+    "cohen_more": (137, True),
+    "covid_cxnet": (127, True),
+    "nih_more": (55, True),
+    "not_chest_64px": (79, False),
+    "ct_covid": (132, False),
+}
+
+
+def sources(model: Judges, data: Path) -> dict[str, Any]:
+    """By folder of other hospitals, and NIH's films in AP position, which are mostly portable."""
+    found = {}
+    for name, (most, frontal) in _SOURCES.items():
+        table = data / "cxr_other" / name / "annotations.jsonl"
+        if not table.is_file():
+            continue
+        images = [json.loads(line)["image"] for line in table.read_text(encoding="utf-8").splitlines()]
+        chosen = images[:: max(1, len(images) // most)]
+        films = [(image, load_grey(table.parent / image).astype(np.float32) / 255) for image in chosen]
+        found[name] = count(films, model, read=frontal)
+    portable = [r for n in ("nih_cxr", "nih_cxr_64px") for r in read(data / n, split="val") if r.view == "AP"]
+    films = [(r.image, load_grey(r.path).astype(np.float32) / 255) for r in portable]
+    return found | {"NIH, AP": count(films, model, read=True)}
+
+
+def of_metadata(model: Judges, table: Path) -> dict[str, Any]:
+    """The frontal films, lateral films and CT images of a folder, as its table says."""
+    groups: dict[str, list[tuple[str, Picture]]] = {"frontal": [], "lateral": [], "CT": []}
+    with table.open(encoding="utf-8") as stream:
+        for row in csv.DictReader(stream):
+            kind = "CT" if row["modality"] == "CT" else "lateral" if row["view"] == "L" else "frontal"
+            pixels = load_grey(table.parent / row["image"]).astype(np.float32) / 255
+            groups[kind].append((row["image"], pixels))
+    return {kind: count(films, model, read=kind == "frontal") for kind, films in groups.items()}
+
+
+def constructed(model: Judges, data: Path, seed: int) -> dict[str, Any]:
+    """What is no radiograph, and NIH's validation films as they are and spoilt."""
     rng = np.random.default_rng(seed)
     generated = [
         (f.__name__, f(np.random.default_rng((seed, i, k)))) for i, f in enumerate(GENERATED) for k in range(_EACH)
@@ -230,15 +289,6 @@ def measure(data: Path, seed: int = 0) -> dict[str, Any]:
             "turned": count([(n, np.rot90(p, 1 + i % 3)) for i, (n, p) in enumerate(films)], model),
             "cropped": count([(n, excerpt(resize(p, 160), rng)) for n, p in films], model),
         }
-    covid = data / "covid_cxr" / "metadata.csv"
-    if covid.is_file():
-        groups: dict[str, list[tuple[str, Picture]]] = {"frontal": [], "lateral": [], "CT": []}
-        with covid.open(encoding="utf-8") as stream:
-            for row in csv.DictReader(stream):
-                kind = "CT" if row["modality"] == "CT" else "lateral" if row["view"] == "L" else "frontal"
-                pixels = load_grey(covid.parent / row["image"]).astype(np.float32) / 255
-                groups[kind].append((row["image"], pixels))
-        out["covid_cxr"] = {kind: count(films, model, read=kind == "frontal") for kind, films in groups.items()}
     return out
 
 
@@ -246,15 +296,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     shared = os.environ.get("WHYDX_SHARED", Path(__file__).resolve().parents[2] / "shared")
     parser.add_argument("--data", type=Path, default=Path(shared) / "data", help="the folder of the development sets")
+    parser.add_argument("--only", choices=("sources",), help="covid_cxr and the other hospitals alone")
     parser.add_argument("--json", action="store_true", help="print JSON")
     arguments = parser.parse_args()
-    found = {"machine": stamp()} | measure(arguments.data)
+    found = {"machine": stamp()} | measure(arguments.data, only=arguments.only)
     if arguments.json:
         print(json.dumps(found, indent=1))
         return
     print(found.pop("machine"))
-    total = found["not_radiographs"]
-    print(f"not radiographs: {total.pop('refused_share'):.1%} of {total.pop('n')} refused")
+    total = found.get("not_radiographs", {})
+    if total:
+        print(f"not radiographs: {total.pop('refused_share'):.1%} of {total.pop('n')} refused")
     for name, parts in found.items():
         for part, figures in parts.items():
             print(f"  {name:<16}{part:<14}{figures['refused']:>4} of {figures['n']:>4} refused  {figures['codes']}")

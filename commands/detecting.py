@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -21,8 +22,9 @@ from commands.terminal import (
 from errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
+    from commands.scanning import Scan
     from vision.detector import Detection
     from vision.explanation import Explanation, Method
     from vision.image import ImageInstance
@@ -33,7 +35,9 @@ _SUFFIXES = frozenset((".dcm", ".dicom", ".png", ".jpg", ".jpeg"))
 
 @app.command(rich_help_panel="Every day")
 def detect(
-    images: Annotated[list[Path], typer.Argument(metavar="IMAGE|FOLDER", help="DICOM, PNG, JPEG; folders of them.")],
+    images: Annotated[
+        list[Path], typer.Argument(metavar="IMAGE|FOLDER", help="DICOM, PNG, JPEG; folders of them; a CT series.")
+    ],
     overlay: Annotated[
         Path | None,
         typer.Option("--overlay", metavar="PNG", help="Also draw heat maps and boxes of what is present (one image)."),
@@ -50,22 +54,33 @@ def detect(
     device: DeviceOption = "cpu",
     home: HomeOption = None,
 ) -> None:
-    """Look for the 14 ChestX-ray14 findings, with probability, cut-off, side and box; jsonl is a line an image."""
-    several = len(images) > 1 or images[0].is_dir()
+    """Look for the 14 ChestX-ray14 findings, with probability, cut-off, side and box; on a chest CT, for nodules.
+
+    jsonl is a line an image. A folder of CT slices is one scan.
+    """
+    scans, files = _sorted_out(images)
+    several = len(images) > 1 or (images[0].is_dir() and (len(scans) != 1 or bool(files)))
     if overlay is not None and several:
         raise typer.BadParameter("takes exactly one image", param_hint="--overlay")
-    files = [file for path in images for file in _files(path)]
     if len(files) > 1 and overlay is not None:
         raise InputError("a DICOMDIR of several images", value=images[0], expected="one image for --overlay")
     several |= len(files) > 1
     dx = whydx.open(home, device=device)
+    if not several and scans:
+        from commands import scanning
+
+        scanning.one(dx, scans[0], overlay, layout, output)
+        return
     if not several:
         _one(dx, files[0], explain, overlay, layout, output)
         return
     with progress() as advance:
-        rows = (
-            _row(path, seen, _explained(dx, path, seen, explain))
-            for path, seen in dx.detect_all(files, progress=advance)
+        rows = chain(
+            (
+                _row(path, seen, _explained(dx, path, seen, explain))
+                for path, seen in dx.detect_all(files, progress=advance)
+            ),
+            _scanned(dx, scans),
         )
         if layout == "jsonl":
             write_parts((_line(row) for row in rows), output)
@@ -76,7 +91,16 @@ def detect(
     show(found, detections, layout, output)
     refused = [row for row in found if row["refused"]]
     if len(refused) == len(found) and not any(path.is_dir() for path in images):  # a lateral beside a frontal film
-        raise whydx.refusal(Path(refused[0]["image"]), refused[0]["refused"])
+        from vision.quality import refused as said
+
+        raise said(Path(refused[0]["image"]), refused[0]["refused"])
+
+
+def _scanned(dx: whydx.Whydx, scans: Sequence[Scan]) -> Iterator[dict[str, Any]]:
+    if scans:
+        from commands import scanning
+
+        yield from (scanning.row_or_reason(dx, scan) for scan in scans)
 
 
 def _one(
@@ -92,7 +116,9 @@ def _one(
     image = load_image(path)
     seen = dx.detect(image)
     if seen.refused:
-        raise whydx.refusal(path, seen.refused)
+        from vision.quality import refused
+
+        raise refused(path, seen.refused)
     explained = _explained(dx, image, seen, method or ("patch" if overlay is not None else None))
     row = _row(path, seen, explained)
     if layout == "jsonl":
@@ -106,7 +132,10 @@ def _one(
 
         maps = {e.label: e.heatmap for e in explained if e.faithfulness.passes}
         shown = [finding for finding in row["findings"] if finding.label in maps]
-        write(draw(image.pixels, shown, maps, seen.outlines), overlay)
+        from vision.intake.header import UPRIGHT
+
+        upright = image.orientation == UPRIGHT
+        write(draw(image.pixels, shown, maps, seen.outlines, seen.measurements, upright=upright), overlay)
 
 
 def _explained(
@@ -133,6 +162,27 @@ def _row(path: Path, seen: Detection, explained: Sequence[Explanation]) -> dict[
             for e in explained
         ]
     return row
+
+
+def _sorted_out(images: Sequence[Path]) -> tuple[list[Scan], list[Path]]:
+    """The CT scans (series in folders, MetaImage files) and the other images. A few CT images together are no scan."""
+    from vision.ct.lungs import LEAST_SLICES
+    from vision.ct.volume import SUFFIXES, series_of
+
+    scans: list[Scan] = []
+    files: list[Path] = []
+    for path in images:
+        if path.is_file() and path.suffix.lower() in SUFFIXES:
+            scans.append((path, (path,)))
+            continue
+        found = _files(path)
+        slices: set[Path] = set()
+        for own in series_of(found).values() if path.is_dir() else ():
+            if len(own) >= LEAST_SLICES:
+                slices |= {*own}
+                scans.append((own[0].parent, own))
+        files += [file for file in found if file not in slices]
+    return scans, files
 
 
 def _files(path: Path) -> list[Path]:

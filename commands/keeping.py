@@ -140,6 +140,25 @@ def train_anatomy(
     say(f"wrote {output / 'anatomy.safetensors'}")
 
 
+@train.command("nodules")
+def train_nodules(
+    data: Annotated[
+        str, typer.Option("--data", metavar="LAYOUT:FOLDER", help="luna (the official tree) or patches (cut from it).")
+    ],
+    output: RunOption,
+    epochs: Annotated[int, typer.Option("--epochs", min=1, help="Passes over the patches.")] = 14,
+    threads: ThreadsOption = None,
+    seed: SeedOption = 0,
+) -> None:
+    """Fit what tells lung nodules on CT from what looks like one, on LUNA16's candidates."""
+    from vision.training.nodule_fit import Settings
+    from vision.training.nodule_fit import train_nodules as fit
+
+    with progress() as advance:
+        fit(data, output, settings=Settings(epochs=epochs, seed=seed), threads=threads, progress=advance)
+    say(f"wrote {output / 'nodules.safetensors'}")
+
+
 @train.command("reasoner")
 def train_reasoner(
     output: RunOption,

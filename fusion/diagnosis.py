@@ -10,6 +10,7 @@ from kg.triple import KGPath
 from ontologies.concept import Concept
 from ontologies.linking.unread import Span
 from retrieval.document import SearchHit
+from vision.anatomy.measures import Measurement
 from vision.finding import Finding
 
 EvidenceKind = Literal["finding", "person", "words", "kg_path", "literature", "case", "image_region"]
@@ -89,7 +90,8 @@ class DiagnosticReport:
     ``set_size`` counts all candidates that cannot be ruled out at 90 % coverage, "none of these" among them; None in
     reports of before 23 November 2026. ``understood`` is the share of the note's words with a meaning that lie in
     mentions, None without a note; ``unread`` are the places of the phrases that do not. ``left_out`` are steps that the
-    patient's age or findings speak against.
+    patient's age or findings speak against. ``measurements`` are of the first image, empty where its outlines are not
+    to be trusted.
     """
 
     findings: tuple[Finding, ...]
@@ -106,4 +108,5 @@ class DiagnosticReport:
     left_out: tuple[LeftOut, ...] = ()
     abstention: str | None = None
     warnings: tuple[str, ...] = ()
+    measurements: tuple[Measurement, ...] = ()
     provenance: Mapping[str, str] = field(default_factory=dict)

@@ -27,6 +27,7 @@ from ontologies.linking.linker import ConceptMatch, Linker
 from ontologies.linking.unread import Understanding, understanding
 from retrieval.encoder import Encoder
 from vision import training_cases
+from vision.anatomy.measures import Measurement
 from vision.detector import Detection, Detector
 from vision.finding import LABEL_CURIES, NO_FINDING, Finding
 from vision.image import load_image
@@ -74,8 +75,8 @@ class Patient:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gathered:
     """A patient's case with the findings it was made of, the first image's embedding (None without an image), what is
-    to be said of the images, how much of the note was understood (None without one), and what it says the patient once
-    had (CURIEs, sorted)."""
+    to be said of the images, how much of the note was understood (None without one), what it says the patient once had
+    (CURIEs, sorted), and what was measured on the first image."""
 
     case: Case
     findings: tuple[Finding, ...]
@@ -83,6 +84,7 @@ class Gathered:
     warnings: tuple[str, ...]
     understanding: Understanding | None = None
     past: tuple[str, ...] = ()
+    measurements: tuple[Measurement, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,6 +131,7 @@ class Intake:
             warnings=tuple(warnings),
             understanding=understanding(patient.note, self._read(patient.note)) if patient.note else None,
             past=self.past(patient.note) if patient.note else (),
+            measurements=detections[0].measurements if detections else (),
         )
 
     def recall(self, report: DiagnosticReport, images: Sequence[Path] = (), note: str | None = None) -> Recalled:
@@ -308,7 +311,7 @@ class Intake:
         regions = {f.sop_instance_uid: d.region_embeddings for d in detections for f in d.findings}
         nothing = {f.sop_instance_uid: f.probability for f in findings if f.label == NO_FINDING}
         for finding in findings:
-            if finding.concept is None:
+            if finding.concept is None or finding.presence == "not assessed":
                 continue
             if finding.origin == "image":
                 odds = self.image_odds(finding, nothing.get(finding.sop_instance_uid))

@@ -92,6 +92,7 @@ class Pipeline:
         gathered = self.intake.gather(patient)
         workup, found = self.lay_out(gathered.case, gathered.embedding)
         report = self.report(workup, found, gathered.findings, k, gathered.warnings, gathered.past)
+        report = replace(report, measurements=gathered.measurements)
         if (read := gathered.understanding) is None:
             return report
         return replace(report, understood=read.share, unread=read.unread)

@@ -278,7 +278,8 @@ def _finding(finding: Finding) -> Resource:
         place = f"{box.x:g}, {box.y:g}, {box.width:g}, {box.height:g}"
         parts.append({"code": _code(coding.BOX), "valueString": place})
     parts.append({"code": _code(coding.ORIGIN), "valueCodeableConcept": _code(coding.ORIGINS[finding.origin])})
-    return body | {"component": parts}
+    note = {"note": [{"text": f"Not assessed: {finding.reason}"}]} if finding.reason else {}
+    return body | note | {"component": parts}
 
 
 def _predictions(report: DiagnosticReport) -> Iterable[Resource]:

@@ -109,6 +109,7 @@ def template() -> Template:
         "codes": lambda concept: codes(concept) if concept else "",
         "drawing": drawing,
         "in_words": in_words,
+        "measure": lambda value, unit: f"{value:.0f}{unit}" if unit else f"{value:.2f}",
         "kind": KINDS.__getitem__,
         "middle": lambda box: box.x + BOX_WIDTH // 2,
         "percent": percent,

@@ -11,8 +11,9 @@ from rich.text import Text
 
 from kg.triple import KGPath
 from ontologies.concept import Concept
-from reports.table import SIGNS, codes, grid, heading, hit_text, percent
+from reports.table import SIGNS, codes, grid, heading, hit_text, measured_words, percent, unassessed
 from retrieval.document import CaseHit, SearchHit
+from vision.anatomy.measures import Measurement
 from vision.finding import NO_FINDING, Finding, in_words
 
 if TYPE_CHECKING:
@@ -25,13 +26,16 @@ NOTHING = "nothing found"
 
 def detections(rows: Sequence[Mapping[str, Any]], console: Console) -> None:
     """One table an image: ``rows`` are {"image", "refused", "warnings", "findings"} and, where they apply,
-    "no_finding", "measurements" and "explanations"; findings by falling probability."""
+    "no_finding", "measurements" and "explanations"; findings by falling probability. A CT scan's have "nodules"."""
     for row in rows:
         heading(row["image"], console)
         for line in row["warnings"]:
             console.print(Text(f"! {line}", style="bold yellow"))
         if row["refused"]:
             console.print(Text(f"refused: {row['refused']}", style="bold yellow"))
+        if "nodules" in row:
+            _nodules(row["nodules"], console)
+            continue
         found: Iterable[Finding] = row["findings"]
         table = grid(
             ("", "left"),
@@ -43,6 +47,8 @@ def detections(rows: Sequence[Mapping[str, Any]], console: Console) -> None:
             ("codes", "wrap"),
         )
         for finding in sorted(found, key=lambda f: (-(f.probability or 0.0), f.label)):
+            if finding.presence == "not assessed":
+                continue
             sign, style = SIGNS[finding.presence] if finding.presence != "absent" else ("", "dim")
             box = finding.box
             table.add_row(
@@ -57,17 +63,36 @@ def detections(rows: Sequence[Mapping[str, Any]], console: Console) -> None:
         if table.row_count:
             table.add_row("", Text(in_words(NO_FINDING), style="dim"), f"{row['no_finding']:.3f}")
             console.print(table)
+        if line := unassessed(found):
+            console.print(Text(line, style="dim"))
         for measured in row.get("measurements", ()):
-            console.print(Text(_measured(measured), style="" if measured["usual"] else "bold"))
+            said = Measurement(**{k: v for k, v in measured.items() if k != "usual"})
+            console.print(Text(measured_words(said), style="" if said.usual else "bold"))
 
 
-def _measured(row: Mapping[str, Any]) -> str:
-    """ "cardiothoracic ratio 0.58 (usual: at most 0.50, PA films of adults)"."""
-    low, high = row["low"], row["high"]
-    limits = [f"at least {low:.2f}"] if low is not None else []
-    limits += [f"at most {high:.2f}"] if high is not None else []
-    basis = ", ".join(filter(None, (" and ".join(limits), row["basis"])))
-    return f"{row['name']} {row['value']:.2f}" + (f" (usual: {basis})" if basis else "")
+def _nodules(nodules: Sequence[Mapping[str, Any]], console: Console) -> None:
+    """A line a nodule of a CT scan, as they come."""
+    table = grid(
+        ("", "left"),
+        ("nodule", "left"),
+        ("p", "right"),
+        ("mm", "right"),
+        ("slice", "right"),
+        ("centre x y z mm", "left"),
+    )
+    for nodule in nodules:
+        sign, style = SIGNS["present" if nodule["present"] else "uncertain"]
+        x, y, z = nodule["centre_mm"]
+        place = f"{nodule['side']} lung, {nodule['zone']} third"
+        table.add_row(
+            Text(sign, style=style),
+            place,
+            f"{nodule['probability']:.3f}",
+            f"{nodule['diameter_mm']:.1f}",
+            str(nodule["slice"]),
+            f"{x:.1f} {y:.1f} {z:.1f}",
+        )
+    console.print(table if nodules else Text("no nodule is seen", style="dim"))
 
 
 def matches(found: Sequence[ConceptMatch], console: Console) -> None:

@@ -10,6 +10,9 @@ from vision.finding import Finding, in_words
 
 if TYPE_CHECKING:
     import numpy as np
+    from PIL import ImageDraw
+
+    from vision.anatomy.measures import Measurement
 
 _OPACITY = 0.45
 _RED = (255, 64, 32)
@@ -21,12 +24,17 @@ def draw(
     findings: Sequence[Finding],
     heatmaps: Mapping[str, np.ndarray],
     outlines: Mapping[str, np.ndarray] | None = None,
+    measurements: Sequence[Measurement] = (),
+    *,
+    upright: bool = True,
 ) -> bytes:
     """A PNG of ``pixels`` (float32 (H, W) in [0, 1]) with the findings that are present.
 
     Their ``heatmaps`` (float (h, w), any scale; stretched over the image) are each scaled to [0, 1]; their upper
     half is laid over in red, the largest winning, and boxes are outlined and named. Nothing present gives the image
-    alone. ``outlines`` (float (h, w) in [0, 1], stretched over the image) are drawn in blue where they cross a half.
+    alone. ``outlines`` (float (h, w) in [0, 1], stretched over the image) are drawn in blue where they cross a half,
+    with the borders of the lungs' thirds where the picture is ``upright``; of the ``measurements`` those that are not
+    as usual are written below, beside the first.
     """
     import numpy as np
     from PIL import Image, ImageDraw
@@ -47,6 +55,11 @@ def draw(
     for share in (outlines or {}).values():
         image.paste(_BLUE, mask=Image.fromarray(_edge(share, width, height)))
     canvas = ImageDraw.Draw(image)
+    if outlines and upright and {"right_lung", "left_lung"} <= set(outlines):
+        _thirds(canvas, outlines, width, height)
+    lines = [_worded(m) for i, m in enumerate(measurements) if i == 0 or not m.usual]
+    for row, line in enumerate(reversed(lines), 1):
+        canvas.text((6, height - 4 - 12 * row), line, fill=_BLUE)
     for row, finding in enumerate(present):
         if finding.box is not None:
             box = finding.box
@@ -57,6 +70,27 @@ def draw(
     data = BytesIO()
     image.save(data, "PNG")
     return data.getvalue()
+
+
+def _thirds(canvas: ImageDraw.ImageDraw, outlines: Mapping[str, np.ndarray], width: int, height: int) -> None:
+    """A dashed line across each lung where its thirds meet."""
+    import numpy as np
+
+    from vision.anatomy.zones import lungs_of
+
+    pair = lungs_of(np.stack([outlines["right_lung"], outlines["left_lung"]]))
+    for lung in pair or ():
+        for part in (1, 2):
+            row = round(lung.top + part * (lung.bottom + 1 - lung.top) / 3)
+            across = np.flatnonzero(lung.mask[row]) * width / lung.mask.shape[1]
+            y, dash = row * height / lung.mask.shape[0], max(3, width // 100)
+            for x in np.arange(across[0], across[-1], 2 * dash) if len(across) else ():
+                canvas.line((x, y, min(x + dash, across[-1]), y), fill=_BLUE, width=max(1, width // 500))
+
+
+def _worded(measured: Measurement) -> str:
+    value = f"{measured.value:.0f} degrees" if measured.unit else f"{measured.value:.2f}"
+    return f"{measured.name}: {value}" + ("" if measured.usual else " (not as usual)")
 
 
 def _edge(share: np.ndarray, width: int, height: int) -> np.ndarray:

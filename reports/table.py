@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from rich import box
 from rich.console import Console
@@ -16,6 +16,7 @@ from ontologies.concept import Concept
 from ontologies.linking.unread import Span
 from reports.cleaning import without_controls
 from retrieval.document import SearchHit
+from vision.anatomy.measures import Measurement
 from vision.finding import Finding, in_words
 
 DISCLAIMER = "Decision support, not a medical device: a physician decides."
@@ -49,6 +50,7 @@ def render(report: DiagnosticReport, console: Console) -> None:
     for line in report.warnings:
         console.print(Text(f"! {line}", style="bold yellow"))
     _findings(report.findings, console)
+    measurements(report.measurements, console)
     _unread(report, note, console)
     _differential(report, console)
     for diagnosis in report.diagnoses:
@@ -97,7 +99,7 @@ def grid(*columns: tuple[str, str]) -> Table:
 
 
 def _findings(findings: Sequence[Finding], console: Console) -> None:
-    shown = [f for f in findings if f.presence != "absent" or f.origin != "image"]
+    shown = [f for f in findings if f.presence not in ("absent", "not assessed") or f.origin != "image"]
     unseen = [f for f in findings if f.presence == "absent" and f.origin == "image"]
     heading("Findings", console, "" if findings else "none")
     if shown:
@@ -128,6 +130,37 @@ def _findings(findings: Sequence[Finding], console: Console) -> None:
         named = [(in_words(f.label), f.probability) for f in unseen]
         names = ", ".join(label if p is None else f"{label} {p:.2f}" for label, p in named)
         console.print(Text(f"Below the cut-off on the image: {names}", style="dim"))
+    if line := unassessed(findings):
+        console.print(Text(line, style="dim"))
+
+
+def unassessed(findings: Iterable[Finding]) -> str:
+    """What is not assessed on the image, with the reasons, in one line; "" when all is."""
+    why = {in_words(f.label): f.reason for f in findings if f.presence == "not assessed" and f.origin == "image"}
+    named = [name if reason is None else f"{name} ({reason})" for name, reason in sorted(why.items())]
+    return f"Not assessed on the image: {'; '.join(named)}" if named else ""
+
+
+def measurements(measured: Sequence[Measurement], console: Console) -> None:
+    """What is not as usual, a line each, and the rest in one."""
+    for one in measured:
+        if not one.usual:
+            console.print(Text(f"! {measured_words(one)}", style="bold"))
+    rest = "; ".join(f"{m.name} {_number(m.value, m.unit)}" for m in measured if m.usual)
+    if rest:
+        console.print(Text(f"Measured, as usual: {rest}", style="dim"))
+
+
+def measured_words(measured: Measurement) -> str:
+    """ "cardiothoracic ratio 0.58 (usual: at most 0.50, PA films of adults)"."""
+    low, high = (None if v is None else _number(v, measured.unit) for v in (measured.low, measured.high))
+    limits = f"{low} to {high}" if low and high else f"at least {low}" if low else f"at most {high}" if high else ""
+    basis = ", ".join(filter(None, (limits, measured.basis)))
+    return f"{measured.name} {_number(measured.value, measured.unit)}" + (f" (usual: {basis})" if basis else "")
+
+
+def _number(value: float, unit: str) -> str:
+    return f"{value:.0f}{unit}" if unit else f"{value:.2f}"
 
 
 def _unread(report: DiagnosticReport, note: str | None, console: Console) -> None:

@@ -84,12 +84,21 @@ CASES = """Study ID,Patient ID,Patient name,Age,Sex,Date,Report,Site,Dose,Ward
 RIS = "TY  - JOUR\nTI  - Tension pneumothorax\nAB  - An emergency.\nAN  - 1\nER  - \n"
 
 
+@pytest.fixture(scope="module")
+def scan(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A computed chest CT as a folder of slices."""
+    from vision.phantom.scan import scan, write_scan
+
+    return write_scan(tmp_path_factory.mktemp("scan") / "scan", scan())
+
+
 @pytest.fixture
-def desk(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def desk(home: Path, scan: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with the files that the pages speak of, as the current one; WHYDX_HOME is the tests' home."""
     from vision.phantom.radiograph import write_phantom
 
     phantom = write_phantom(tmp_path / "phantom.dcm")
+    (tmp_path / "scan").symlink_to(scan)
     (tmp_path / "films").mkdir()
     (tmp_path / "films" / "first.dcm").write_bytes(phantom.read_bytes())
     (tmp_path / "note.txt").write_text("dyspnea, subjective fevers\n", encoding="utf-8")

@@ -120,6 +120,7 @@ def heavy_imports(source: str) -> set[str]:
 NETWORKS = {
     "vision/anatomy/network.py",
     "vision/backbone.py",
+    "vision/ct/network.py",
     "vision/vit.py",
     "vision/stem.py",
     "fusion/bert.py",

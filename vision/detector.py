@@ -22,22 +22,21 @@ from vision.anatomy.large_heart import LABEL as LARGE_HEART
 from vision.anatomy.measures import Measurement
 from vision.anatomy.organs import ORGANS
 from vision.anatomy.outliner import Anatomy, Outlines
+from vision.anatomy.ranges import Person
 from vision.finding import LABELS, BoundingBox, Finding
 from vision.folds import fold_of, patient_key
 from vision.image import ImageInstance
 from vision.intensity import resize, standardise
-from vision.manifest import RETRAIN, read_file, read_manifest, resolution
+from vision.manifest import RETRAIN, read_file, read_manifest, read_not_assessed, resolution
 from vision.quality import LOW_RESOLUTION, cautions, refusal
+from vision.weights_pair import WEIGHTS
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from vision.frontal import Frontal
     from vision.probe import Probe
     from vision.vit import HybridViT
 
 EMBEDDING_DIM = 256
-WEIGHTS = Path(__file__).resolve().parent / "weights"
 _AT_ONCE = 4
 
 
@@ -50,7 +49,8 @@ class Detection:
     y)} and ``boxes`` {label: ((box, score), …) best first} lie as the input image is stored, the latter in
     its pixels. ``embedding`` (D,) float32 has unit length, zeros when refused; ``region_embeddings`` {label: (D,)} are
     of the patches weighted by the label's odds there. ``no_finding`` is the calibrated probability
-    that none of the 14 is there. ``measurements`` and ``outlines`` {organ: (128, 128) float32 in [0, 1], lying as the
+    that none of the 14 is there. ``scores`` {label: probability} are of all 14, also of those that are not assessed,
+    whose findings have none. ``measurements`` and ``outlines`` {organ: (128, 128) float32 in [0, 1], lying as the
     image is stored} are empty where the outlines are not to be trusted.
     """
 
@@ -61,6 +61,7 @@ class Detection:
     peaks: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     boxes: Mapping[str, tuple[tuple[BoundingBox, float], ...]] = field(default_factory=dict)
     no_finding: float = 1.0
+    scores: Mapping[str, float] = field(default_factory=dict)
     refused: str | None = None
     warnings: tuple[str, ...] = ()
     measurements: tuple[Measurement, ...] = ()
@@ -83,8 +84,9 @@ class Detector:
     ``frontal`` tells what is no frontal chest radiograph; without it only headers and blank images are refused.
     ``anatomy`` outlines lungs and heart, tells a large heart by their ratio, and refuses what has none; without it
     nothing is measured, and the network tells that, too.
-    ``fingerprint`` changes when any file but the anatomy's does. ``judges`` are the members that are asked for logits
-    and maps (default: all).
+    ``not_assessed`` {resolution: {label: reason}} are the findings that it does not tell better than by chance.
+    ``fingerprint`` changes when any file but the anatomy's or the list of these does. ``judges`` are the members that
+    are asked for logits and maps (default: all).
     """
 
     def __init__(
@@ -96,6 +98,7 @@ class Detector:
         *,
         frontal: Frontal | None = None,
         anatomy: Anatomy | None = None,
+        not_assessed: Mapping[str, Mapping[str, str]] | None = None,
         device: str = "cpu",
         judges: Sequence[int] | None = None,
     ) -> None:
@@ -104,7 +107,7 @@ class Detector:
         self.members = [m.to(device).to(memory_format=torch.channels_last) for m in members]  # type: ignore[call-overload]
         self.manifest, self.fingerprint = manifest, fingerprint
         self.probe, self._frontal, self._device = probe.to(device), frontal, device
-        self._anatomy = anatomy
+        self._anatomy, self.not_assessed = anatomy, not_assessed or {}
         self._judges = tuple(range(len(members)) if judges is None else judges)
         self._patients = frozenset(manifest["patients"].split())
 
@@ -121,6 +124,7 @@ class Detector:
 
         from vision.frontal import NAME, Frontal
         from vision.probe import Probe
+        from vision.vit import networks
 
         _check_device(device)
         folder = folder or WEIGHTS
@@ -128,7 +132,7 @@ class Detector:
         data = read_file(folder / "detector.safetensors", manifest["sha256"])
         reading = read_file(folder / "probe.safetensors", manifest["probe_sha256"])
         try:
-            members = networks(load_tensors(data), manifest["members"], manifest.get("backbone"))
+            members = networks(load_tensors(data), manifest["members"], len(LABELS) + 1, manifest.get("backbone"))
             probe = Probe.of(load_tensors(reading), manifest["members"], len(LABELS) + 1)
             probe.stem.merge_norms()
         except (SafetensorError, RuntimeError, KeyError, ValueError) as error:
@@ -137,7 +141,17 @@ class Detector:
         anatomy = Anatomy.open(folder if (folder / f"{outliner.NAME}.json").is_file() else WEIGHTS)
         # not the anatomy's: an index of embeddings stays good when only what is measured changes
         identity = hashlib.sha256(data + text.encode() + json.dumps(frontal.manifest).encode()).hexdigest()[:16]
-        return cls(members, probe, manifest, identity, frontal=frontal, anatomy=anatomy, device=device)
+        unknown = read_not_assessed(folder, manifest["sha256"])
+        return cls(
+            members,
+            probe,
+            manifest,
+            identity,
+            frontal=frontal,
+            anatomy=anatomy,
+            not_assessed=unknown,
+            device=device,
+        )
 
     @property
     def anatomy_fingerprint(self) -> str:
@@ -164,6 +178,7 @@ class Detector:
             self.fingerprint,
             frontal=self._frontal,
             anatomy=self._anatomy,
+            not_assessed=self.not_assessed,
             device=self._device,
             judges=(member,),
         )
@@ -202,7 +217,8 @@ class Detector:
             line = "nothing is measured: the outlines of lungs and heart are not to be trusted on this film"
             return replace(seen, warnings=(*seen.warnings, line))
         stored = [np.ascontiguousarray(image.orientation.as_stored(share)) for share in outlines.shares]
-        measured = self._anatomy.measurements(outlines, view=image.view_position, age=image.patient_age_y)
+        person = Person(view=image.view_position, sex=image.patient_sex, age=image.patient_age_y)
+        measured = self._anatomy.measurements(outlines, image.upright, person)
         return replace(seen, measurements=measured, outlines=dict(zip(ORGANS, stored, strict=True)))
 
     def prepare(self, image: ImageInstance) -> NDArray[np.float32]:
@@ -281,13 +297,14 @@ class Detector:
             heatmaps[label] = stored
             peaks[label] = localisation.peak(stored, width, height)
             boxes[label] = localisation.boxes(stored, self.manifest["box_cut"], width, height)
-            shown = presence != "absent"
+            shown, known = presence in ("present", "uncertain"), presence != "not assessed"
             findings.append(
                 Finding(
                     label=label,
                     presence=presence,
-                    probability=p,
-                    threshold=threshold,
+                    probability=p if known else None,
+                    threshold=threshold if known else None,
+                    reason=None if known else self.not_assessed[resolution(low)][label],
                     box=boxes[label][0][0] if shown and boxes[label] else None,
                     laterality=localisation.laterality(label, maps[i]) if shown else None,
                     heatmap_ref=f"{label}@{image.sop_instance_uid}" if shown else None,
@@ -302,6 +319,7 @@ class Detector:
             peaks=peaks,
             boxes=boxes,
             no_finding=round(1 - float(probability[-1]), 6),
+            scores={label: p for label, (p, _, _) in zip(LABELS, judged, strict=True)},
             warnings=cautions(image),
         )
 
@@ -318,13 +336,15 @@ class Detector:
         probability where it must be. If not, nothing is present, and a threshold that is reached is raised just above.
         Uncertain is what would be present if odds, the label's or the last output's, counted 1 / ``uncertain_odds``
         times as much. Images of low resolution have an operating point of their own; ``other_cuts`` {label: threshold}
-        replace its thresholds. Numbers are rounded to six digits.
+        replace its thresholds. What is not assessed is neither likeliest nor present. Numbers are rounded to six
+        digits.
         """
         point = self.manifest["operating_points"][resolution(low_resolution)]
         least = self.manifest["uncertain_odds"]
         p = np.round(np.clip(probabilities[: len(LABELS)], 0, 1 - 2e-6), 6)
         cuts = np.array([{**point["labels"], **(other_cuts or {})}[label] for label in LABELS])
-        ratio, likeliest = _odds(p) / _odds(cuts), int(p.argmax())
+        unknown = np.isin(LABELS, [*self.not_assessed.get(resolution(low_resolution), ())])
+        ratio, likeliest = _odds(p) / _odds(cuts), int(np.where(unknown, -1, p).argmax())
         anything = _odds(probabilities[-1]) / _odds(point["any_finding"])
         if anything >= 1:
             cuts[likeliest] = min(cuts[likeliest], p[likeliest])
@@ -333,35 +353,13 @@ class Detector:
             uncertain = (ratio >= 1) & (anything >= least)
             uncertain[likeliest] = anything >= least
             cuts = np.maximum(cuts, np.round(p + 1e-6, 6))
+        said: list[Presence] = [
+            "present" if a >= c else "uncertain" if u else "absent" for a, c, u in zip(p, cuts, uncertain, strict=True)
+        ]
         return tuple(
-            (float(a), float(cut), "present" if a >= cut else "uncertain" if doubt else "absent")
-            for a, cut, doubt in zip(p, cuts, uncertain, strict=True)
+            (float(a), float(cut), "not assessed" if out else presence)
+            for a, cut, out, presence in zip(p, cuts, unknown, said, strict=True)
         )
-
-
-def networks(tensors: Mapping[str, Tensor], members: int, backbone: Mapping[str, Any] | None = None) -> list[HybridViT]:
-    """The members of ``tensors`` ("shared/…" for what they have in common, "0/…", "1/…" for each one's own), for
-    evaluation. Raises RuntimeError when names or shapes do not fit.
-    """
-    from vision.backbone import of_config
-    from vision.stem import EfficientNetLite0
-    from vision.vit import HybridViT
-
-    full = {k: t.float() if t.is_floating_point() else t for k, t in tensors.items()}
-    found = []
-    for i in range(members):
-        if backbone is None:
-            member = HybridViT(len(LABELS) + 1)
-        else:
-            tower = of_config(backbone)
-            member = HybridViT(len(LABELS) + 1, stem=tower, channels=tower.channels)
-        own = {k.partition("/")[2]: t for k, t in full.items() if k.startswith((f"{i}/", "shared/"))}
-        member.load_state_dict(own)
-        member.eval()
-        if isinstance(member.stem, EfficientNetLite0):
-            member.stem.merge_norms()
-        found.append(member)
-    return found
 
 
 def _check_device(device: str) -> None:

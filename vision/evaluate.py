@@ -33,8 +33,8 @@ def evaluate_detect(
     """Predict every image of ``folder``/annotations.jsonl (of a split) → (prediction rows in file order, metrics).
 
     Who judges an image, ``predict`` says. A row: image, refused (reason or null), scores {label: p, "No Finding": p},
-    boxes [{label, bbox_xywh, score}], peak {label: [x, y]}, in pixels of the input image. Raises InputError when the
-    folder or an image cannot be read.
+    not_assessed [label], boxes [{label, bbox_xywh, score}], peak {label: [x, y]}, in pixels of the input image. Raises
+    InputError when the folder or an image cannot be read.
     """
     records = read(folder, split=split)
     rows = predict(detector or Detector.open(), records, batch=batch, progress=progress)
@@ -66,14 +66,15 @@ def predict(
 
 
 def prediction(image: str, detection: Detection) -> dict[str, Any]:
-    """One row of the predictions file."""
-    scores = {f.label: f.probability for f in detection.findings}
+    """One row of the predictions file. What is not assessed has a score all the same, and is named."""
+    scores = dict(detection.scores)
     if not detection.refused:
         scores[NO_FINDING] = detection.no_finding
     return {
         "image": image,
         "refused": detection.refused,
         "scores": scores,
+        "not_assessed": [f.label for f in detection.findings if f.presence == "not assessed"],
         "boxes": [
             {"label": label, "bbox_xywh": [round(v, 2) for v in (b.x, b.y, b.width, b.height)], "score": round(s, 5)}
             for label, found in detection.boxes.items()

@@ -51,7 +51,7 @@ class Finding:
 
     ``probability`` is calibrated, in [0, 1]; it is None for a finding that the user or the note states. ``origin`` says
     who says so. ``laterality`` is the patient's side. ``concept`` is None only when no graph was at hand to link the
-    label.
+    label. ``reason`` says why a finding of an image is "not assessed"; it has no probability then.
     """
 
     label: str
@@ -64,6 +64,7 @@ class Finding:
     heatmap_ref: str | None = None
     concept: Concept | None = None
     sop_instance_uid: str | None = None
+    reason: str | None = None
 
 
 def in_words(label: str) -> str:

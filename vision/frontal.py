@@ -8,8 +8,6 @@ is like none of these.
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +17,7 @@ from numpy.typing import NDArray
 
 from errors import ArtifactError
 from vision.intensity import resize, standardise
+from vision.weights_pair import WEIGHTS, read_pair
 
 if TYPE_CHECKING:
     from vision.stem import EfficientNetLite0
@@ -31,7 +30,6 @@ AXES = 32
 CLASSES = ("frontal", "inverted", "rotated", "cropped", "not_a_chest_radiograph")
 """What a picture is taken for; all but the first are reason codes of refusal."""
 
-WEIGHTS = Path(__file__).resolve().parent / "weights"
 NAME = "frontal"
 FORMAT = 1
 _REFIT = "whydx train refusal"
@@ -62,16 +60,13 @@ class Frontal:
         from safetensors import SafetensorError
         from safetensors.numpy import load
 
-        file = (folder or WEIGHTS) / f"{NAME}.safetensors"
         try:
-            manifest = json.loads(file.with_suffix(".json").read_text(encoding="utf-8"))
-            data = file.read_bytes()
-            if manifest["format"] != FORMAT or manifest["sha256"] != hashlib.sha256(data).hexdigest():
-                raise ValueError("hash or format differs")
+            manifest, data = read_pair(folder, NAME, FORMAT)
             arrays = {k: v.astype(np.float32) for k, v in load(data).items()}
             if {k: v.shape for k, v in arrays.items()} != _SHAPES:
                 raise ValueError("shapes differ")
         except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
+            file = (folder or WEIGHTS) / f"{NAME}.safetensors"
             raise ArtifactError("the refusal model is missing or damaged", value=file, run=_REFIT) from error
         return cls(imagenet(), arrays, manifest)
 

@@ -90,6 +90,11 @@ def load_image(path: Path | str) -> ImageInstance:
     raise InputError("not an image whydx reads", value=path, expected=_FORMATS)
 
 
+def image_of(image: Path | str | ImageInstance) -> ImageInstance:
+    """An image as it is, or the one in a file."""
+    return load_image(image) if isinstance(image, Path | str) else image
+
+
 def is_image(path: Path) -> bool:
     """Whether a file begins as a DICOM, PNG or JPEG image does, whatever its name; a DICOMDIR, which lists others, is
     none. False for what cannot be read.

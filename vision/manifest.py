@@ -11,7 +11,10 @@ from errors import ArtifactError
 from vision.finding import LABELS
 
 FORMAT = 5
+_BOTH = (False, True)
 RETRAIN = "whydx train detector"
+ASSESSED = "assessed.json"
+"""What is told no better than by chance, beside the weights (``python -m benchmarks.imaging.assessed --write``)."""
 
 
 def resolution(low: bool) -> str:
@@ -67,3 +70,23 @@ def read_manifest(folder: Path) -> tuple[dict[str, Any], str]:
     if any(len(part.get(k, ())) != len(LABELS) + 1 for part in fitted for k in ("slope", "offset")):
         raise ArtifactError("the detector's calibration does not fit its labels", value=file, run=RETRAIN)
     return manifest, text
+
+
+def read_not_assessed(folder: Path, sha256: str) -> dict[str, dict[str, str]]:
+    """{resolution: {label: reason}} of the findings that these weights (their hash) do not tell better than by chance;
+    nothing where nobody measured it. Raises ArtifactError for a damaged list, or one of other weights.
+    """
+    file = folder / ASSESSED
+    if not file.is_file():
+        return {}
+    try:
+        said = json.loads(file.read_text(encoding="utf-8"))
+        found = {
+            name: {str(k): str(v) for k, v in said["not_assessed"][name].items()} for name in map(resolution, _BOTH)
+        }
+        if said["format"] != 1 or said["weights"] != sha256 or any(set(part) - set(LABELS) for part in found.values()):
+            raise ValueError("of other weights or labels")
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        message = f"the list of what is not assessed does not fit the detector ({error})"
+        raise ArtifactError(message, value=file, run=RETRAIN) from error
+    return found

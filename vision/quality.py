@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 
+from errors import InputError
 from vision.image import ImageInstance
 from vision.intake.words import region_of, view_of
 
@@ -24,6 +27,14 @@ LOW_RESOLUTION = 200
 _RADIOGRAPHS = frozenset(("", "DX", "CR", "DR", "RG", "RF", "OT", "SC"))
 _LEAST_SPREAD = 0.02
 _LEAST_LEVELS = 8
+
+
+def refused(path: Path, reason: str) -> InputError:
+    """What to say of an image that cannot be used."""
+    expected = "a frontal chest radiograph"
+    if reason == "wrong_modality":
+        expected += ", or the folder of a CT series"
+    return InputError(f"the image is refused ({reason})", value=path, expected=expected)
 
 
 def refusal(image: ImageInstance) -> str | None:

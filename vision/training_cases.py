@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from errors import ArtifactError
-from vision.detector import WEIGHTS
 from vision.finding import LABELS, NO_FINDING
+from vision.weights_pair import WEIGHTS
 
 PATH = WEIGHTS / "cases.safetensors"
 _RETRAIN = "whydx train detector"

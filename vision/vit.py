@@ -10,8 +10,9 @@ labels, D = 256.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -136,3 +137,28 @@ class HybridViT(nn.Module):
         """Tokens (B, N, C) averaged with weights (B, N) that sum to 1, projected to unit vectors (B, D)."""
         pooled = (weights[:, :, None] * tokens).sum(1)  # (B, C)
         return F.normalize(self.project(pooled).float(), dim=1)
+
+
+def networks(
+    tensors: Mapping[str, Tensor], members: int, outputs: int, backbone: Mapping[str, Any] | None = None
+) -> list[HybridViT]:
+    """The members of ``tensors`` ("shared/…" for what they have in common, "0/…", "1/…" for each one's own), for
+    evaluation. Raises RuntimeError when names or shapes do not fit.
+    """
+    from vision.backbone import of_config
+
+    full = {k: t.float() if t.is_floating_point() else t for k, t in tensors.items()}
+    found = []
+    for i in range(members):
+        if backbone is None:
+            member = HybridViT(outputs)
+        else:
+            tower = of_config(backbone)
+            member = HybridViT(outputs, stem=tower, channels=tower.channels)
+        own = {k.partition("/")[2]: t for k, t in full.items() if k.startswith((f"{i}/", "shared/"))}
+        member.load_state_dict(own)
+        member.eval()
+        if isinstance(member.stem, EfficientNetLite0):
+            member.stem.merge_norms()
+        found.append(member)
+    return found

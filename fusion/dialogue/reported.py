@@ -68,6 +68,8 @@ def read(topic: Topic, _: Slots, __: str) -> Iterable[Sentence]:
             found = [f for f in report.findings if f.origin == origin and f.presence == presence]
             names = ", ".join(dict.fromkeys(_finding(f) for f in found if f.label != NO_FINDING))
             parts += [f"{presence}: {names}"] if names else []
+        gone = {in_words(f.label) for f in report.findings if (f.origin, f.presence) == (origin, "not assessed")}
+        parts += [f"not assessed: {', '.join(sorted(gone))}"] if gone else []
         if parts:
             yield Sentence(text=f"From {place}, {'; '.join(parts)}.", rests_on=place)
     if report.understood is not None:

@@ -67,6 +67,8 @@ def said_of(
     anything = float(probabilities[-1])
     judged = detector.judge(probabilities, bank.rows[row].low_resolution)
     for label, (p, _, presence) in zip(LABELS, judged, strict=True):
+        if presence == "not assessed":
+            continue
         node = graph.node(LABEL_CURIES[label])
         odds = finding_odds(p, anything, bank.base_rates[label], 1 - bank.base_rates[NO_FINDING])
         found[node] = Observed(curie=graph.curie(node), presence=presence, odds_ratio=odds)

@@ -73,6 +73,7 @@ def test_the_verbs_are_those_of_the_design() -> None:
         "serve",
         "train anatomy",
         "train detector",
+        "train nodules",
         "train reasoner",
         "train refusal",
         "what-if",

@@ -23,6 +23,7 @@ from kg.weight_of_evidence import Settings
 from ontologies.chest import layer as chest
 from ontologies.linking.context.measurement import FINDINGS
 from vision import training_cases
+from vision.finding import Finding
 
 CASES = 50
 CLOSE = 2e-5
@@ -153,6 +154,14 @@ def test_the_order_of_findings_changes_nothing(pipeline: Pipeline) -> None:
 def test_a_note_denies_what_an_image_might_show(pipeline: Pipeline) -> None:
     findings = pipeline.intake.read_note("No pleural effusion. No fever.")
     assert {f.label: f.presence for f in findings} == {"Pleural effusion": "absent", "Fever": "absent"}
+
+
+def test_what_is_not_assessed_is_no_observation(pipeline: Pipeline) -> None:
+    nodule = pipeline.graph.concept("HP:0033608")
+    unseen = Finding(label="Nodule", presence="not assessed", concept=nodule, reason="a test", sop_instance_uid="1")
+    assert pipeline.intake.observed([unseen], ()) == ()
+    noted = Finding(label="nodule", presence="present", origin="note", concept=nodule)
+    assert [o.presence for o in pipeline.intake.observed([unseen, noted], ())] == ["present"]
 
 
 @pytest.mark.parametrize(

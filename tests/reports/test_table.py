@@ -13,9 +13,12 @@ from rich.console import Console
 
 from fusion.diagnosis import DiagnosticReport, Evidence
 from ontologies.linking.unread import Span
+from reports.html import HtmlReporter
 from reports.json import dumps, loads
 from reports.report import Report
 from reports.table import bar, percent, render, short, weight
+from vision.anatomy.measures import Measurement
+from vision.finding import Finding
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -132,3 +135,18 @@ def test_a_path_stands_under_the_finding_it_carries(report: DiagnosticReport) ->
         ("↳", "HP:2 → HP:9 → D:1"),
         ("knowledge", "HP:3 → D:1"),
     ]
+
+
+def test_what_is_not_assessed_and_what_is_measured_are_said(report: DiagnosticReport) -> None:
+    unseen = Finding(label="Nodule", presence="not assessed", reason="not told better than by chance: AUROC .46")
+    odd = Measurement(name="costophrenic angle, right", value=80.0, low=20.0, high=55.0, basis="films", unit="°")
+    usual = Measurement(name="cardiothoracic ratio", value=0.44, high=0.5, basis="PA films")
+    text = drawn(replace(report, findings=(*report.findings, unseen), measurements=(odd, usual)), 200)
+    assert "Not assessed on the image: Nodule (not told better than by chance: AUROC .46)" in text
+    assert "Nodule (not assessed)" not in text
+    assert "! costophrenic angle, right 80° (usual: 20° to 55°, films)" in text
+    assert "Measured, as usual: cardiothoracic ratio 0.44" in text
+    page = HtmlReporter().render(replace(report, findings=(unseen,), measurements=(odd, usual)))
+    assert "not told better than by chance" in page
+    assert "1 of 2 not as usual" in page
+    assert "<strong>80°</strong>" in page

@@ -33,7 +33,13 @@ def test_all_fourteen_findings_in_order(detection: Detection) -> None:
     assert tuple(f.label for f in detection.findings) == LABELS
     for finding in detection.findings:
         assert finding.origin == "image"
-        assert 0 <= finding.probability <= 1
+        assert 0 <= detection.scores[finding.label] <= 1
+        if finding.presence == "not assessed":
+            assert finding.probability is finding.threshold is finding.box is None
+            assert finding.reason
+            continue
+        assert finding.reason is None
+        assert finding.probability == detection.scores[finding.label]
         assert finding.presence in ("present", "absent", "uncertain")
         assert (finding.presence == "present") == (finding.probability >= finding.threshold)
         assert (finding.box is None) == (finding.presence == "absent")

@@ -10,12 +10,13 @@ import numpy as np
 import pytest
 
 from errors import ArtifactError, InputError
-from vision.frontal import CLASSES, NAME, WEIGHTS, Frontal
+from vision.frontal import CLASSES, NAME, Frontal
 from vision.image import load_image
 from vision.phantom.radiograph import write_phantom
 from vision.quality import REFUSALS
 from vision.training.frontal_fit import altered, excerpt, fit_refusal
 from vision.training.impostors import FAMILIES, impostors
+from vision.weights_pair import WEIGHTS
 
 
 @pytest.fixture(scope="module")

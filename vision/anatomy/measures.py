@@ -27,7 +27,7 @@ Limits = tuple[float | None, float | None]
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measurement:
     """A number from the film with the range that is usual; ``low`` or ``high`` is None where the range is open.
-    ``basis`` says whose range it is.
+    ``basis`` says whose range it is; ``unit`` is "°" for an angle.
     """
 
     name: str
@@ -35,6 +35,7 @@ class Measurement:
     low: float | None = None
     high: float | None = None
     basis: str = ""
+    unit: str = ""
 
     @property
     def usual(self) -> bool:

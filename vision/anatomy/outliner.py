@@ -21,12 +21,14 @@ from errors import ArtifactError
 from vision.anatomy.large_heart import LargeHeart
 from vision.anatomy.measures import INSIDE, Measurement, largest_part, measure, ratio, span
 from vision.anatomy.organs import ORGANS, SIDE
+from vision.anatomy.ranges import Person
+from vision.anatomy.zones import measure_more
 from vision.intensity import resize, standardise
+from vision.weights_pair import WEIGHTS, read_pair
 
 if TYPE_CHECKING:
     from vision.anatomy.network import Outliner
 
-WEIGHTS = Path(__file__).resolve().parent.parent / "weights"
 NAME = "anatomy"
 FORMAT = 1
 _REFIT = "whydx train anatomy"
@@ -64,18 +66,15 @@ class Anatomy:
         from safetensors import SafetensorError
         from safetensors.torch import load
 
-        file = (folder or WEIGHTS) / f"{NAME}.safetensors"
         try:
-            manifest = json.loads(file.with_suffix(".json").read_text(encoding="utf-8"))
-            data = file.read_bytes()
-            if manifest["format"] != FORMAT or manifest["sha256"] != hashlib.sha256(data).hexdigest():
-                raise ValueError("hash or format differs")
+            manifest, data = read_pair(folder, NAME, FORMAT)
             tensors = load(data)
             usual = {k: tensors.pop(k).float().numpy() for k in ("mean", "precision")}
             if usual["mean"].shape != (TRAITS,) or usual["precision"].shape != (TRAITS, TRAITS):
                 raise ValueError("shapes differ")
             members = networks(tensors, int(manifest["members"]))
         except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
+            file = (folder or WEIGHTS) / f"{NAME}.safetensors"
             raise ArtifactError("the anatomy model is missing or damaged", value=file, run=_REFIT) from error
         return cls(members, usual, manifest)
 
@@ -110,10 +109,17 @@ class Anatomy:
         curve = LargeHeart(**{name: fitted[name] for name in ("usual", "slope", "offset", "cut")})
         return curve.probability(value, view), curve.cut
 
-    def measurements(self, outlines: Outlines, *, view: str = "", age: float | None = None) -> tuple[Measurement, ...]:
-        """What is measured on trusted outlines; nothing on others."""
+    def measurements(
+        self, outlines: Outlines, picture: NDArray[np.float32], person: Person | None = None
+    ) -> tuple[Measurement, ...]:
+        """What is measured on trusted outlines of an upright picture (H, W); nothing on others."""
+        if not outlines.trusted:
+            return ()
+        person = person or Person()
         limits = {name: (pair[0], pair[1]) for name, pair in self.manifest["usual"].items()}
-        return measure(outlines.shares, limits, view=view, age=age) if outlines.trusted else ()
+        first = measure(outlines.shares, limits, view=person.view, age=person.age)
+        ranges = self.manifest.get("ranges", {})
+        return (*first, *measure_more(outlines.shares, resize(picture, SIDE), ranges, person))
 
 
 def networks(tensors: Mapping[str, Any], count: int) -> list[Outliner]:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from errors import InputError
-from vision.ct import Nodule, Volume, read_series
+from vision.ct.volume import Nodule, Volume, read_series
 
 
 def series(root: Path) -> tuple[Path, ...]:

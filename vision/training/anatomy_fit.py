@@ -29,7 +29,7 @@ from vision.folds import FOLDS
 from vision.manifest import resolution
 from vision.quality import LOW_RESOLUTION
 from vision.training.outlining_fit import Progress, Settings, fit
-from vision.training.weights_pair import write_pair
+from vision.weights_pair import write_pair
 
 if TYPE_CHECKING:
     from torch import Tensor

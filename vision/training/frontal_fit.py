@@ -21,7 +21,7 @@ from vision.folds import in_calibration
 from vision.frontal import AXES, CLASSES, FORMAT, NAME, POOLED, Frontal, features, imagenet
 from vision.intensity import resize
 from vision.training.impostors import FAMILIES, impostors
-from vision.training.weights_pair import write_pair
+from vision.weights_pair import write_pair
 
 Picture = NDArray[np.float32]
 Progress = Callable[[str, int, int], None]

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from vision.datasets.folder import assessed, fingerprint, load_grey, read, truth
 from vision.datasets.record import Record
-from vision.detector import EMBEDDING_DIM, Detector, Raw, networks
+from vision.detector import EMBEDDING_DIM, Detector, Raw
 from vision.finding import LABELS
 from vision.folds import patient_key
 from vision.intensity import resize, standardise
@@ -59,6 +59,7 @@ def release(
     from safetensors.torch import save
 
     from vision.probe import FEATURES, Probe, imagenet_stem
+    from vision.vit import networks
 
     folder.mkdir(parents=True, exist_ok=True)
     records = [r for where in data for r in read(where) if r.official != "val"]
@@ -66,7 +67,8 @@ def release(
     stem = imagenet_stem()
     nothing = np.zeros((len(trained), FEATURES + 1, OUTPUTS), np.float32)
     blank = Probe(stem, nothing[:, 1:], nothing[:, 0])
-    bare = Detector(networks(tensors, len(trained), trained[0].backbone), blank, {"side": side, "patients": ""}, "")
+    members = networks(tensors, len(trained), OUTPUTS, trained[0].backbone)
+    bare = Detector(members, blank, {"side": side, "patients": ""}, "")
     raws, features, low = _look(bare, stem, records, progress)
 
     y, known = truth(records), assessed(records)

@@ -63,7 +63,8 @@ def test_what_is_no_film_is_not_trusted(anatomy: Anatomy) -> None:
         "not_a_chest_radiograph" if o.distance > limit else None for o in found
     ]
     assert any(anatomy.reason(o) for o in found)
-    assert all(anatomy.measurements(o) == () for o in found)
+    blank = np.zeros((128, 128), np.float32)
+    assert all(anatomy.measurements(o, blank) == () for o in found)
 
 
 def test_the_same_picture_gives_the_same_outlines_alone_and_among_others(anatomy: Anatomy, film: Path) -> None:
@@ -92,7 +93,7 @@ def test_the_detector_measures_and_lays_outlines_as_the_film_is_stored(detector:
 def test_untrusted_outlines_measure_nothing(anatomy: Anatomy, film: Path) -> None:
     (found,) = anatomy.outline([load_image(film).upright])
     doubtful = Outlines(shares=found.shares, distance=1.2)
-    assert anatomy.measurements(doubtful) == ()
+    assert anatomy.measurements(doubtful, load_image(film).upright) == ()
     assert anatomy.reason(doubtful) is None  # measured nothing, and read all the same
 
 

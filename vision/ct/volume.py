@@ -1,14 +1,14 @@
-"""CT as a series: a folder of DICOM slices or a MetaImage file → a volume in Hounsfield units; lung window; crops.
+"""CT as a series: DICOM slices or a MetaImage file → a volume in Hounsfield units.
 
-The radiograph detector refuses CT; this is the way in for networks that are trained on nodules. Points are patient
-coordinates in mm, (x, y, z) with x to the patient's left and y to the back (DICOM's LPS, which MetaImage files of
-LUNA16 use too).
+Points are patient coordinates in mm, (x, y, z) with x to the patient's left and y to the back (DICOM's LPS, which
+MetaImage files of LUNA16 use too).
 """
 
 from __future__ import annotations
 
 import math
 import zlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from errors import InputError
+
+SUFFIXES = frozenset((".mhd", ".mha"))
+"""Of MetaImage files."""
 
 LUNG_CENTRE, LUNG_WIDTH = -600.0, 1500.0
 _MOST_VOXELS = 2_000_000_000
@@ -32,7 +35,9 @@ _ELEMENTS = {
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Volume:
     """``voxels`` (Z, Y, X) float32 in Hounsfield units, ``spacing_mm`` and ``origin_mm`` (x, y, z): the size of a voxel
-    and the centre of voxel [0, 0, 0]. Slices are axial, from the feet up. ``uid`` is the series instance UID.
+    and the centre of voxel [0, 0, 0]. Slices are axial, from the feet up, their rows from front to back and their
+    columns from the patient's right to his left. ``uid`` is the series instance UID; ``body_part`` is as the header
+    has it.
     """
 
     uid: str
@@ -40,11 +45,19 @@ class Volume:
     spacing_mm: tuple[float, float, float]
     origin_mm: tuple[float, float, float]
     sop_instance_uids: tuple[str, ...] = ()
+    body_part: str = ""
+    is_phantom: bool = False
 
     def index(self, point_mm: tuple[float, float, float]) -> tuple[float, float, float]:
         """A point as (z, y, x) voxel indices, not rounded."""
         x, y, z = ((p - o) / s for p, o, s in zip(point_mm, self.origin_mm, self.spacing_mm, strict=True))
         return z, y, x
+
+    def point(self, index: tuple[float, float, float]) -> tuple[float, float, float]:
+        """Voxel indices (z, y, x) as a point in mm."""
+        z, y, x = index
+        at = [o + i * s for o, i, s in zip(self.origin_mm, (x, y, z), self.spacing_mm, strict=True)]
+        return at[0], at[1], at[2]
 
 
 def lung_window(voxels: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -53,28 +66,29 @@ def lung_window(voxels: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.clip((voxels - low) / LUNG_WIDTH, 0, 1).astype(np.float32)
 
 
-def crop(volume: Volume, centre_mm: tuple[float, float, float], *, size_mm: float = 50.0, side: int = 64) -> NDArray:
-    """2.5-D: the axial, coronal and sagittal plane through a point, (3, side, side) float32 in the lung window.
-
-    Each plane spans ``size_mm``; what lies outside the volume is air (0). Trilinear (Setio et al. 2016, arXiv
-    1612.08012, used such orthogonal patches).
+def series_of(files: Iterable[Path]) -> dict[str, tuple[Path, ...]]:
+    """Series instance UID → its CT slices, for those of ``files`` that are CT images in DICOM; the pixels are not read.
+    Other files are left out.
     """
-    from scipy.ndimage import map_coordinates
+    import pydicom
+    from pydicom.errors import InvalidDicomError
 
-    steps = (np.arange(side) + 0.5) / side * size_mm - size_mm / 2  # mm
-    u, v = np.meshgrid(steps, steps, indexing="ij")
-    zero = np.zeros_like(u)
-    planes = ((zero, u, v), (-u, zero, v), (-u, v, zero))  # (z, y, x) offsets; heads up in the last two
-    z, y, x = volume.index(centre_mm)
-    sx, sy, sz = volume.spacing_mm
-    rows = [np.stack((z + dz / sz, y + dy / sy, x + dx / sx)) for dz, dy, dx in planes]
-    outside = LUNG_CENTRE - LUNG_WIDTH / 2
-    values = [map_coordinates(volume.voxels, at, order=1, mode="constant", cval=outside) for at in rows]
-    return lung_window(np.stack(values).astype(np.float32))
+    found: dict[str, list[Path]] = {}
+    for path in files:
+        try:
+            said = pydicom.dcmread(
+                path, stop_before_pixels=True, specific_tags=["Modality", "SeriesInstanceUID", "Rows"]
+            )
+        except (InvalidDicomError, OSError, ValueError, KeyError, AttributeError, TypeError):
+            continue
+        if said.get("Modality") == "CT" and "Rows" in said:
+            found.setdefault(str(said.get("SeriesInstanceUID", "")), []).append(path)
+    return {uid: tuple(paths) for uid, paths in found.items()}
 
 
-def read_series(folder: Path) -> Volume:
-    """The CT slices of a folder (``*.dcm``), sorted along the body. Other objects among them are passed over.
+def read_series(where: Path | Iterable[Path]) -> Volume:
+    """The CT slices of a folder (``*.dcm``), or these files, sorted along the body. Other objects among them are passed
+    over.
 
     Raises InputError without CT slices, with slices of several series or sizes, tilted or missing slices, or a file
     that cannot be decoded.
@@ -83,39 +97,65 @@ def read_series(folder: Path) -> Volume:
     from pydicom.errors import InvalidDicomError
 
     slices = []
-    for path in sorted(folder.glob("*.dcm")):
+    files = sorted(where.glob("*.dcm")) if isinstance(where, Path) else list(where)
+    place = where if isinstance(where, Path) else files[0].parent if files else Path()
+    for path in files:
         try:
             dataset = pydicom.dcmread(path)
             if dataset.get("Modality") != "CT" or "PixelData" not in dataset:
                 continue
             orientation = [float(v) for v in dataset.ImageOrientationPatient]
-            position = tuple(float(v) for v in dataset.ImagePositionPatient)
+            x, y, z = (float(v) for v in dataset.ImagePositionPatient)
             rescaled = dataset.pixel_array * np.float32(dataset.get("RescaleSlope", 1))
             pixels = rescaled + np.float32(dataset.get("RescaleIntercept", 0))
             row_mm, column_mm = (float(v) for v in dataset.PixelSpacing)
+            if pixels.ndim != 2 or min(row_mm, column_mm) <= 0:
+                raise ValueError("not one slice")
         except (InvalidDicomError, OSError, ValueError, KeyError, AttributeError, TypeError, RuntimeError) as error:
             raise InputError(f"cannot read a CT slice ({error})", value=path, expected="a DICOM CT image") from error
-        if any(abs(a - b) > 1e-3 for a, b in zip(orientation, (1, 0, 0, 0, 1, 0), strict=True)):
+        if any(abs(abs(a) - b) > 1e-3 for a, b in zip(orientation, (1, 0, 0, 0, 1, 0), strict=True)):
             raise InputError("the slices are not axial", value=path, expected="ImageOrientationPatient 1 0 0 0 1 0")
-        uid = str(dataset.get("SeriesInstanceUID", ""))
-        slices.append((position, pixels, (column_mm, row_mm), uid, str(dataset.get("SOPInstanceUID", ""))))
+        if orientation[0] < 0:  # lying face down, or feet first
+            pixels, x = pixels[:, ::-1], x - column_mm * (pixels.shape[1] - 1)
+        if orientation[4] < 0:
+            pixels, y = pixels[::-1], y - row_mm * (pixels.shape[0] - 1)
+        said = _Slice(
+            place=(x, y, z),
+            pixels=pixels.astype(np.float32),
+            size=(column_mm, row_mm),
+            series=str(dataset.get("SeriesInstanceUID", "")),
+            uid=str(dataset.get("SOPInstanceUID", "")),
+        )
+        slices.append(said)
+        part, comment = str(dataset.get("BodyPartExamined", "")), str(dataset.get("ImageComments", ""))
     if not slices:
-        raise InputError("no CT slices here", value=folder, expected="a folder with the .dcm files of one series")
-    if len({(s[1].shape, s[2], s[3]) for s in slices}) > 1:
-        raise InputError("the slices are of several series or sizes", value=folder, expected="one series")
-    slices.sort(key=lambda s: s[0][2])
-    heights = np.array([s[0][2] for s in slices])
+        raise InputError("no CT slices here", value=place, expected="a folder with the .dcm files of one series")
+    if len({(s.pixels.shape, s.size, s.series) for s in slices}) > 1:
+        raise InputError("the slices are of several series or sizes", value=place, expected="one series")
+    slices.sort(key=lambda s: s.place[2])
+    heights = np.array([s.place[2] for s in slices])
     gaps = np.diff(heights)
     gap = float(np.median(gaps)) if len(gaps) else 1.0
     if len(gaps) and (gaps.min() <= 0 or gaps.max() > 1.5 * gap):
-        raise InputError("slices are missing or doubled", value=folder, expected="evenly spaced slices")
+        raise InputError("slices are missing or doubled", value=place, expected="evenly spaced slices")
     return Volume(
-        uid=slices[0][3],
-        voxels=np.stack([s[1] for s in slices]).astype(np.float32),
-        spacing_mm=(*slices[0][2], gap),
-        origin_mm=(slices[0][0][0], slices[0][0][1], float(heights[0])),
-        sop_instance_uids=tuple(s[4] for s in slices),
+        uid=slices[0].series,
+        voxels=np.stack([s.pixels for s in slices]),
+        spacing_mm=(*slices[0].size, gap),
+        origin_mm=(slices[0].place[0], slices[0].place[1], float(heights[0])),
+        sop_instance_uids=tuple(s.uid for s in slices),
+        body_part=part,
+        is_phantom=comment.upper().startswith("PHANTOM"),
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Slice:
+    place: tuple[float, float, float]
+    pixels: NDArray[np.float32]
+    size: tuple[float, float]
+    series: str
+    uid: str
 
 
 def read_metaimage(path: Path) -> Volume:

@@ -1,0 +1,1 @@
+"""CT: series as volumes, the lungs in them, nodule candidates, and the network that judges these."""
