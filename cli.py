@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from commands import asking, daily, detecting, explaining, keeping, measuring, recording
+from commands import asking, daily, detecting, explaining, keeping, learning, measuring, recording
 from errors import WhydxError
 
 app = typer.Typer(
@@ -25,8 +25,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for verbs in (daily.app, detecting.app, explaining.app, asking.app, recording.app, keeping.app, measuring.app):
-    app.add_typer(verbs)
+for verbs in (daily, detecting, explaining, asking, recording, keeping, measuring, learning):
+    app.add_typer(verbs.app)
 
 
 @app.callback()

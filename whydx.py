@@ -153,7 +153,7 @@ class Whydx:
         """What looks at images."""
         from vision.detector import Detector
 
-        return Detector.open(device=self.device)
+        return Detector.open(device=self.device, local=self.home / "local")
 
     @cached_property
     def pipeline(self) -> Pipeline:
@@ -208,9 +208,10 @@ class Whydx:
 
         paths, (age, sex), found, gone = _paths(images), checked_demographics(age, sex), tuple(present), tuple(absent)
         patient = Patient(images=paths, note=note, present=found, absent=gone, age=age, sex=sex, setting=setting)
-        report = Report.of(self.pipeline.diagnose(patient, k), images=paths, note=note)
+        gathered = self.pipeline.intake.gather(patient)
+        report = Report.of(self.pipeline.conclude(gathered, k), images=paths, note=note)
         if audited:
-            audit.leave(self.home, audit.Inputs.of(patient, k), report.to_json(), report.provenance)
+            audit.leave(self.home, audit.Inputs.of(patient, k), report.to_json(), report, gathered.looks)
         return report
 
     # --- looking and reading

@@ -54,7 +54,7 @@ def detect(
     several = len(images) > 1 or images[0].is_dir()
     if overlay is not None and several:
         raise typer.BadParameter("takes exactly one image", param_hint="--overlay")
-    files = [file for path in images for file in _files(path)]
+    files = [file for path in images for file in image_files(path)]
     dx = whydx.open(home, device=device)
     if not several:
         _one(dx, files[0], explain, overlay, layout, output)
@@ -132,7 +132,7 @@ def _row(path: Path, seen: Detection, explained: Sequence[Explanation]) -> dict[
     return row
 
 
-def _files(path: Path) -> list[Path]:
+def image_files(path: Path) -> list[Path]:
     """The file itself, or the images of a folder and its sub-folders, sorted: by suffix or by content, since exports
     have no suffixes. InputError when there is none."""
     if not path.exists():

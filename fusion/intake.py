@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from pathlib import Path
@@ -28,6 +28,7 @@ from vision import training_cases
 from vision.detector import Detection, Detector
 from vision.finding import LABEL_CURIES, NO_FINDING, Finding
 from vision.image import load_image
+from vision.levels import coarse, measures
 
 if TYPE_CHECKING:
     from vision.image import ImageInstance
@@ -71,8 +72,8 @@ class Patient:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gathered:
     """A patient's case with the findings it was made of, the first image's embedding (None without an image), what is
-    to be said of the images, how much of the note was understood (None without one), and what it says the patient once
-    had (CURIEs, sorted)."""
+    to be said of the images, how much of the note was understood (None without one), what it says the patient once
+    had (CURIEs, sorted), and of each image that was used what is watched of it (`vision.levels`)."""
 
     case: Case
     findings: tuple[Finding, ...]
@@ -80,6 +81,7 @@ class Gathered:
     warnings: tuple[str, ...]
     understanding: Understanding | None = None
     past: tuple[str, ...] = ()
+    looks: tuple[Mapping[str, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,7 +102,7 @@ class Intake:
     def __init__(self, graph: KnowledgeGraph, linker: Linker, detector: Detector, words: NoteWords) -> None:
         self.graph, self.linker, self.detector, self.words = graph, linker, detector, words
         self._read = lru_cache(maxsize=4)(partial(linker.link, note=True))  # a note is asked for its words, too
-        self.base_rates = training_cases.read().base_rates
+        self.base_rates = {**training_cases.read().base_rates, **detector.local_rates}
 
     def gather(self, patient: Patient) -> Gathered:
         """The patient's case. Raises InputError when a finding is unknown or is both present and absent, or an image
@@ -123,6 +125,7 @@ class Intake:
             warnings=tuple(warnings),
             understanding=understanding(patient.note, self._read(patient.note)) if patient.note else None,
             past=self.past(patient.note) if patient.note else (),
+            looks=tuple(coarse(measures(image, seen)) for _, image, seen in study),
         )
 
     def recall(self, report: DiagnosticReport, images: Sequence[Path] = (), note: str | None = None) -> Recalled:

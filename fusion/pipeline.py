@@ -13,7 +13,7 @@ from fusion import next_steps
 from fusion.calibration import Calibration
 from fusion.diagnosis import Diagnosis, DiagnosticReport
 from fusion.evidence_search import EvidenceSearch, Retrieved
-from fusion.intake import Intake, Patient
+from fusion.intake import Gathered, Intake, Patient
 from fusion.prior import bedside
 from fusion.scorer import Scorer, questions
 from fusion.weighing import Scales
@@ -79,7 +79,7 @@ class Pipeline:
         InputError for a device that is not there.
         """
         graph = KnowledgeGraph.open(home / "graph")
-        detector = Detector.open(device=device)
+        detector = Detector.open(device=device, local=home / "local")
         checkpoint = checkpoints.load(detector=detector.manifest["sha256"])
         search = EvidenceSearch(graph, Literature.open(home), Cases.open(home, detector=detector.fingerprint))
         return cls(graph, Linker.open(home / "linker"), search, detector, checkpoint)
@@ -89,7 +89,10 @@ class Pipeline:
 
         Raises InputError when a finding is unknown or is both present and absent, or an image cannot be read or used.
         """
-        gathered = self.intake.gather(patient)
+        return self.conclude(self.intake.gather(patient), k)
+
+    def conclude(self, gathered: Gathered, k: int = 5) -> DiagnosticReport:
+        """As ``diagnose``, of a patient whose images and note were read before."""
         workup, found = self.lay_out(gathered.case, gathered.embedding)
         report = self.report(workup, found, gathered.findings, k, gathered.warnings, gathered.past)
         if (read := gathered.understanding) is None:
