@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,6 +15,7 @@ from fusion.calibration import Calibration
 from fusion.diagnosis import Diagnosis, DiagnosticReport
 from fusion.evidence_search import EvidenceSearch, Retrieved
 from fusion.intake import Gathered, Intake, Patient
+from fusion.local_prior import LocalPrior
 from fusion.prior import bedside
 from fusion.scorer import Scorer, questions
 from fusion.weighing import Scales
@@ -24,6 +26,7 @@ from retrieval.cases import Cases
 from retrieval.literature import Literature
 from vision.detector import Detector
 from vision.finding import Finding
+from vision.local_head import LocalHead
 
 SHORTLIST = 20
 LEAST_HITS = 3
@@ -62,10 +65,12 @@ class Pipeline:
         search: EvidenceSearch,
         detector: Detector,
         checkpoint: checkpoints.Checkpoint,
+        prior: LocalPrior | None = None,
     ) -> None:
-        self.graph, self.search, self.checkpoint = graph, search, checkpoint
+        self.graph, self.search, self.checkpoint, self.prior = graph, search, checkpoint, prior
         evidence, persons = bedside(graph)
-        self.room = WorkupRoom(graph, evidence, persons)
+        moved = None if prior is None else prior.ratio(graph, evidence.annotations.disease)
+        self.room = WorkupRoom(graph, evidence, persons, moved)
         self.intake = Intake(graph, linker, detector, evidence.words)
         self.calibrations = checkpoint.calibration["chest"]
         self.scorer = Scorer(checkpoint.network, checkpoint.tokenize, calibrations=self.calibrations)
@@ -82,7 +87,8 @@ class Pipeline:
         detector = Detector.open(device=device, local=home / "local")
         checkpoint = checkpoints.load(detector=detector.manifest["sha256"])
         search = EvidenceSearch(graph, Literature.open(home), Cases.open(home, detector=detector.fingerprint))
-        return cls(graph, Linker.open(home / "linker"), search, detector, checkpoint)
+        prior = LocalPrior.open(home / "local")
+        return cls(graph, Linker.open(home / "linker"), search, detector, checkpoint, prior)
 
     def diagnose(self, patient: Patient, k: int = 5) -> DiagnosticReport:
         """A report on one patient; ``k`` diagnoses are shown, with their evidence.
@@ -177,7 +183,8 @@ class Pipeline:
     @property
     def fingerprints(self) -> dict[str, str]:
         """What the answers depend on: hashes of the graph, the models and the indexes."""
-        return {
+        local = local_fingerprint(self.intake.detector.local, self.prior)
+        return local | {
             "graph": self.graph.manifest.sha256,
             "detector": self.intake.detector.fingerprint,
             "anatomy": self.intake.detector.anatomy_fingerprint,
@@ -189,6 +196,12 @@ class Pipeline:
     def provenance(self, calibration: Calibration, case: Case) -> dict[str, str]:
         said = {"calibration": f"{calibration.on} (n = {calibration.n})", "setting": case.setting}
         return self.fingerprints | said
+
+
+def local_fingerprint(head: LocalHead | None, prior: LocalPrior | None) -> dict[str, str]:
+    """{"local": a hash of what was fitted to this place}; {} where nothing was."""
+    texts = [part.text() for part in (head, prior) if part is not None]
+    return {"local": hashlib.sha256("\n".join(texts).encode()).hexdigest()[:16]} if texts else {}
 
 
 def abstention(none: float, best: float, members: int, candidates: int) -> str | None:

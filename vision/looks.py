@@ -44,7 +44,10 @@ class Looks:
     file's bytes. A line that was cut short is looked at anew."""
 
     def __init__(self, detector: Detector, kept: Path | None = None) -> None:
+        if detector.local is not None:
+            raise ValueError("looks are kept of the shipped detector, without a local head")
         self._detector, self._kept = detector, kept
+        self.detector = detector.fingerprint
         self._made_by = f"{detector.fingerprint} {detector.anatomy_fingerprint}"
         self._known: dict[str, Look] = {}
         if kept is not None and kept.is_file():

@@ -23,7 +23,7 @@ from vision.finding import LABELS
 from vision.intensity import resize, standardise
 from vision.training import checkpoint
 from vision.training.augment import Box, augment
-from vision.training.tracking import Track, open_tracker
+from tracking.tracker import Track, open_tracker
 
 if TYPE_CHECKING:
     from torch import Tensor

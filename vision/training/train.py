@@ -12,7 +12,7 @@ from errors import InputError
 from vision.folds import FOLDS
 from vision.training.fit import Progress, Settings, fit
 from vision.training.release import SIDE, published, release
-from vision.training.tracking import Track
+from tracking.tracker import Track
 
 MEMBERS = FOLDS
 
