@@ -13,7 +13,18 @@ from typing import Annotated
 
 import typer
 
-from commands import asking, daily, detecting, explaining, keeping, learning, measuring, recording
+from commands import (
+    adapting,
+    asking,
+    daily,
+    detecting,
+    explaining,
+    keeping,
+    measuring,
+    recording,
+    running,
+    watching,
+)
 from errors import WhydxError
 
 app = typer.Typer(
@@ -25,7 +36,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for verbs in (daily, detecting, explaining, asking, recording, keeping, measuring, learning):
+for verbs in (daily, detecting, explaining, asking, recording, keeping, adapting, measuring, watching, running):
     app.add_typer(verbs.app)
 
 

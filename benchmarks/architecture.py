@@ -33,7 +33,7 @@ STAGES: tuple[tuple[str, ...], ...] = (
     ("records",),
     ("fusion",),
     ("vision", "retrieval", "kg"),
-    ("ontologies", "indexes"),
+    ("ontologies", "indexes", "tracking"),
     ("errors",),
 )
 # Inside a stage, the same; the stage's own name stands for the files that are in no room of it.

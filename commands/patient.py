@@ -27,8 +27,10 @@ AbsentOption = Annotated[
 AgeOption = Annotated[float | None, typer.Option("--age", metavar="Y", min=0, max=130, help="Age in years.")]
 SexOption = Annotated[Literal["F", "M"] | None, typer.Option("--sex", metavar="F|M", case_sensitive=False, help="Sex.")]
 SettingOption = Annotated[
-    Literal["neutral", "emergency", "ward", "clinic", "screening"],
-    typer.Option("--setting", help="Where the patient is seen: it changes how common diseases are."),
+    Literal["neutral", "emergency", "ward", "clinic", "screening", "local"],
+    typer.Option(
+        "--setting", help="Where the patient is seen: it changes how common diseases are; local: as adapt learnt it."
+    ),
 ]
 
 

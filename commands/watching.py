@@ -1,4 +1,4 @@
-"""The verbs of a home that learns: monitor, adapt, worklist, runs."""
+"""``whydx monitor``: what has drifted."""
 
 from __future__ import annotations
 

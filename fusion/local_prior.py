@@ -1,8 +1,8 @@
 """How common diseases are in one place, learnt from counts: what ``--setting local`` stands for.
 
 A disease d has the share s_d among the chest layer's patients at large, and n_d of N confirmed diagnoses here (those of
-its kinds are among them). Its share here is taken as (n_d + a s_d) / (N + a), as if a patients of the wide world had been
-seen beside the N, and the log prior moves by the logarithm of here over there. What N does not tell stays as it was.
+its kinds are among them). Its share here is taken as (n_d + a s_d) / (N + a), as if a patients of the wide world had
+been seen beside the N, and the log prior moves by the logarithm of here over there.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -47,11 +48,10 @@ class LocalPrior:
             for node in {graph.node(curie), *graph.ancestor_nodes(graph.node(curie)).tolist()}:
                 here[node] = here.get(node, 0) + n
         total, strength = sum(known.values()), self.strength
-        share = {node: math.exp(own) for node, own in chest_prior(graph).by_node.items()}
-        whole = sum(SHARE[level] for level in chest.commonness().values() if level != "group")
+        share, rare = _shares(graph)
         out = np.zeros(len(disease))
         for row, node in enumerate(disease.tolist()):
-            there = share.get(node, RARE_DISEASE_SHARE) / whole
+            there = share.get(node, rare)
             moved = math.log((here.get(node, 0) + strength * there) / ((total + strength) * there))
             out[row] = min(max(moved, -_MOST), _MOST)
         return out
@@ -77,6 +77,13 @@ class LocalPrior:
             raise ArtifactError(
                 "the local prior is damaged", value=version / NAME, run="whydx adapt --counts FILE"
             ) from error
+
+
+@lru_cache(maxsize=2)
+def _shares(graph: KnowledgeGraph) -> tuple[dict[int, float], float]:
+    """Node → share of a disease of the chest layer among its patients at large; and that of any other disease."""
+    whole = sum(SHARE[level] for level in chest.commonness().values() if level != "group")
+    return {n: math.exp(own) / whole for n, own in chest_prior(graph).by_node.items()}, RARE_DISEASE_SHARE / whole
 
 
 def missing() -> InputError:

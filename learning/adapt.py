@@ -1,5 +1,5 @@
-"""Fitting the detector to a place: a local head, judged on films that took no part and on a guard set, kept as a version
-of the home when it is better, refused when it is not."""
+"""Fitting the detector to a place: a local head, judged on films that took no part and on a guard set, kept as a
+version of the home when it is better, refused when it is not."""
 
 from __future__ import annotations
 

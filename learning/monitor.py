@@ -1,4 +1,4 @@
-"""What a home, or a folder of images, is watched for: `drift.watch` over the audit trail, over feedback, over images."""
+"""What is watched: `drift.watch` over a home's audit trail, over its feedback, over folders of images."""
 
 from __future__ import annotations
 
@@ -105,9 +105,7 @@ def agreement(home: Path, *, baseline: int = LEAST_REFERENCE, limit: float = LIM
     return _watched("feedback", rows, [e.day for e in said], baseline, limit, 0)
 
 
-def _watched(
-    of: str, rows: Sequence[Row], times: Sequence[str], baseline: int, limit: float, left_out: int
-) -> Watched:
+def _watched(of: str, rows: Sequence[Row], times: Sequence[str], baseline: int, limit: float, left_out: int) -> Watched:
     return Watched(
         of=of,
         drift=watch(rows[:baseline], rows[baseline:], limit=limit),

@@ -1,9 +1,9 @@
 """Which films without labels would help most if somebody labelled them, and why.
 
 A film is worth as much as its answer is open (the entropy of the output asked about) and as it is unlike what is
-labelled already: films are taken one by one, each the one with the largest product of a film's openness and its distance
-to the nearest labelled or taken film in the space of φ (`head_fit.Shipped.phi`) and log odds. This is the greedy
-k-centre rule (Sener and Savarese 2018) weighed by uncertainty.
+labelled already: films are taken one by one, each the one with the largest product of a film's openness and its
+distance to the nearest labelled or taken film in the space of φ (`head_fit.Shipped.phi`) and log odds. This is the
+greedy k-centre rule (Sener and Savarese 2018) weighed by uncertainty.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """The audit trail: a hash-chained record of every diagnosis, without anything that identifies a patient.
 
 A record holds when, a digest of what was given, the SHA-256 of the report's JSON, what the answer depends on, and in
-coarse steps what is watched for drift (`watched`). The digest is salted anew each time, so that nobody can tell from two
-records that a patient came twice, nor look a note up among digests made beforehand; who has the inputs can prove that
-they are those.
+coarse steps what is watched for drift (`watched`). The digest is salted anew each time, so that nobody can tell from
+two records that a patient came twice, nor look a note up among digests made beforehand; who has the inputs can prove
+that they are those. The steps are too wide to tell a film from others by, but the same film given twice has the same.
 """
 
 from __future__ import annotations

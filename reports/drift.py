@@ -136,7 +136,5 @@ def figure(watched: Sequence[Watched], format: Literal["png", "svg"]) -> bytes:
         axes[-1, column].set_xlabel("number, in order; grey: the middle 90 % of what came before", fontsize=8)
     file = BytesIO()
     with matplotlib.rc_context({"svg.hashsalt": "whydx"}):
-        drawn.savefig(
-            file, format=format, dpi=130, metadata={"Date": None} if format == "svg" else {"Software": None}
-        )
+        drawn.savefig(file, format=format, dpi=130, metadata={"Date": None} if format == "svg" else {"Software": None})
     return file.getvalue()

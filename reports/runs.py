@@ -50,5 +50,3 @@ def compared(value: tuple[Sequence[Run], Mapping[str, Sequence[Any]]], console: 
     for name, values in differing.items():
         table.add_row(name, *("–" if v is None else f"{v:g}" if isinstance(v, float) else str(v) for v in values))
     console.print(table)
-
-

@@ -26,8 +26,9 @@ _SOFTWARE = ("torch", "numpy", "scipy")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """A card. ``state``: "running", "finished", "refused" (its result was not kept) or "failed"; ``data``: name → hash;
-    ``metrics``: name → number; ``config``: what decided it; ``versions``: software and models."""
+    """A card. ``state``: "running", "finished", "refused" or "tried" (its result was not kept), or
+    "failed"; ``data``: name → hash; ``metrics``: name → number; ``config``: what decided it; ``versions``: software and
+    models."""
 
     id: str
     kind: str
@@ -46,10 +47,14 @@ class Card:
     """The card of a run in ``folder`` while it runs: ``with Card(...) as card: card.metrics |= …``. What it says is
     written at the start and at the end; an exception makes it "failed" and is raised on."""
 
-    def __init__(
-        self, folder: Path, kind: str, *, command: str = "", config: Mapping[str, Any] | None = None
-    ) -> None:
-        self.folder, self.metrics, self.data, self.note, self.state = folder, dict[str, float](), dict[str, str](), "", ""
+    def __init__(self, folder: Path, kind: str, *, command: str = "", config: Mapping[str, Any] | None = None) -> None:
+        self.folder, self.metrics, self.data, self.note, self.state = (
+            folder,
+            dict[str, float](),
+            dict[str, str](),
+            "",
+            "",
+        )
         self.versions = software()
         self._clock = time.monotonic()
         before = _read(folder / CARD) if (folder / CARD).is_file() else None

@@ -101,7 +101,6 @@ class MLflow:
     def __init__(self, folder: Path, config: Mapping[str, Any]) -> None:
         import os
 
-        # asked for by name before it is imported: its start is slow
         os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
         os.environ.setdefault("DO_NOT_TRACK", "true")
         try:

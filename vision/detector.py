@@ -333,8 +333,8 @@ class Detector:
         among equals) and all that reach their thresholds are present; the likeliest's threshold is lowered to its
         probability where it must be. If not, nothing is present, and a threshold that is reached is raised just above.
         Uncertain is what would be present if odds, the label's or the last output's, counted 1 / ``uncertain_odds``
-        times as much. Images of low resolution have an operating point of their own; ``other_cuts`` {label or "any finding":
-        threshold} replace its thresholds. Numbers are rounded to six digits.
+        times as much. Images of low resolution have an operating point of their own; ``other_cuts`` {label or
+        "any finding": threshold} replace its thresholds. Numbers are rounded to six digits.
         """
         point = self.manifest["operating_points"][resolution(low_resolution)]
         least = self.manifest["uncertain_odds"]

@@ -146,5 +146,3 @@ def _training() -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.fl
 def _log_odds(p: float) -> float:
     p = min(max(p, 1e-4), 1 - 1e-4)
     return float(np.log(p / (1 - p)))
-
-

@@ -79,8 +79,9 @@ class LocalHead:
 
     @classmethod
     def open(cls, folder: Path, detector: str) -> LocalHead | None:
-        """The head of the version in use in ``folder`` (`indexes.versions`), None when there is none. Raises ArtifactError when it is damaged or was fitted on
-        another detector than the one with the fingerprint ``detector``."""
+        """The head of the version in use in ``folder`` (`indexes.versions`), None when there is none. Raises
+        ArtifactError when it is damaged or was fitted on another detector than the one with the fingerprint
+        ``detector``."""
         version = current(folder)
         if version is None:
             return None

@@ -117,7 +117,8 @@ def train_reasoner(
     and calibrate; without them only simulated patients are. ``texts``: patients in words with a known diagnosis (files
     or folders of JSON lines, `fusion.training.text_cases`), on which the probabilities of patients in words are fitted;
     without them on Open-i's reports. ``steps`` examples at most, in ``seconds`` at most; 0 leaves the shipped network
-    as it is and only fits what is said around it. ``track`` says where scalars go. A run that was killed goes on from its last checkpoint in ``out``.
+    as it is and only fits what is said around it. ``track`` says where scalars go. A run that was
+    killed goes on from its last checkpoint in ``out``.
     Raises ArtifactError when the home is not built, SourceError when Open-i's reports are not fetched, and InputError
     for texts that cannot be read.
     """

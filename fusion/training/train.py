@@ -109,9 +109,9 @@ def run(
 ) -> int:
     """Train for ``steps`` examples, or until ``seconds`` have passed; returns the number of examples seen.
 
-    Writes scalars where ``track`` says, ``log.jsonl``, and ``last.safetensors`` + ``last.json`` (weights, optimiser, position)
-    to ``out``; a run that finds them there goes on from them, or raises ArtifactError when they belong to other
-    settings.
+    Writes scalars where ``track`` says, ``log.jsonl``, and ``last.safetensors`` + ``last.json`` (weights, optimiser,
+    position) to ``out``; a run that finds them there goes on from them, or raises ArtifactError when they belong to
+    other settings.
     """
     import torch
     from safetensors.torch import load_file, save_file
