@@ -24,6 +24,7 @@ from learning.head_fit import (
     change,
     films_of,
     fit,
+    log_odds,
     shipped,
 )
 from vision.local_head import NAME, OUTPUTS, LocalHead
@@ -85,7 +86,7 @@ def adapt(
     head, left_out = fit(films, detector, outputs, base)
     guard = change(head, base.guard, base)
     judged = tuple(
-        _judged(name, test or films, _after(head, name, test) if test else left_out[name], guard[name], base)
+        _judged(name, test or films, log_odds(head, name, test, base) if test else left_out[name], guard[name], base)
         for name in outputs
         if test is None or _both(test, name)
     )
@@ -106,16 +107,12 @@ def _both(films: Films, name: str) -> bool:
     return len(np.unique(films.y[films.known[:, at], at])) == 2
 
 
-def _after(head: LocalHead, name: str, test: Films) -> NDArray[np.float64]:
-    return head.readings[name].log_odds(test.logits[:, OUTPUTS.index(name)], test.embedding)
-
-
 def _judged(name: str, films: Films, after: NDArray[np.float64], guard: float, base: Shipped) -> Judged:
     at = OUTPUTS.index(name)
     rows = films.known[:, at]
     y = films.y[rows, at]
     odds = base.log_odds(films)[rows, at], after[rows]
-    figures = [(auroc(z, y), _loss(z, y), calibration_error(1 / (1 + np.exp(-z)), y)) for z in odds]
+    figures = [(auroc(z, y), mean_loss(z, y), calibration_error(1 / (1 + np.exp(-z)), y)) for z in odds]
     areas, losses, errors = ((round(a, 4), round(b, 4)) for a, b in zip(*figures, strict=True))
     return Judged(
         output=name,
@@ -128,7 +125,8 @@ def _judged(name: str, films: Films, after: NDArray[np.float64], guard: float, b
     )
 
 
-def _loss(odds: NDArray[np.float64], y: NDArray[np.bool_]) -> float:
+def mean_loss(odds: NDArray[np.float64], y: NDArray[np.bool_]) -> float:
+    """Mean negative log likelihood of labels (n,) under log odds (n,)."""
     z = np.clip(odds, -_LONGEST_LOSS, _LONGEST_LOSS)
     return float(np.mean(np.logaddexp(0, z) - z * y))
 

@@ -1,10 +1,11 @@
 """Fitting a local head on the looks at labelled films, without the films of before being forgotten.
 
-For each output the log odds are bias + slope × logit + w · φ, φ the embedding on the training films' principal axes,
-each divided by its spread there. The penalised likelihood of the local films pulls bias and slope towards the shipped
-calibration and w towards nothing; how hard (``ridge``) is chosen by cross-validation over local patients. A second
-penalty, the mean square of what the head changes on the shipped training films beyond a constant, is raised until their
-areas under the ROC curve stay; so a few local films cannot buy themselves what other hospitals need.
+For each output the shipped log odds gain g × (bias + slope × logit + w · φ), φ the embedding on the training films'
+principal axes, each divided by its spread there. g is how far a film looks like those of the place: a logistic
+regression on φ of local films against the shipped training films. The penalised likelihood of the local films pulls all
+of it towards nothing, w as hard (``ridge``) as cross-validation over local patients finds best. A second penalty, the
+mean square of what the head changes on the shipped training films beyond a constant, is raised until their areas under
+the ROC curve stay; so a few local films cannot buy themselves what other hospitals need.
 """
 
 from __future__ import annotations
@@ -28,14 +29,13 @@ from vision.training.calibration import FALSE_ALARMS, MISNAMED
 
 AXES = 24
 RIDGES = (3.0, 10.0, 30.0, 100.0, 1e6)
-ANCHORS = (0.0, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1e4)
+ANCHORS = (0.0, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 10.0)
 REHEARSED = 0.005
 MOST_LOST = 0.01
 LEAST_OF_EACH = 8
 FOLDS = 5
 _LEAST_NEGATIVES = 20
-# As strong as the evidence of so many films that the shipped slope, and its bias, are right.
-_SLOPE, _BIAS = 4.0, 0.05
+_SLOPE, _BIAS, _PLACE = 4.0, 0.05, 1.0  # penalties
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -129,43 +129,58 @@ def fit(films: Films, detector: str, outputs: Sequence[str], base: Shipped | Non
     """The head for these outputs, with thresholds from predictions of films that took no part; and those predictions,
     {output: log odds (n,), NaN where the film is not labelled}."""
     base = base or shipped()
+    place = _place(films, base)
     readings, held_out = {}, {}
     for name in outputs:
         at = OUTPUTS.index(name)
         rows = np.flatnonzero(films.known[:, at])
         mine = films.some(rows)
         ridge, left_out = _chosen(mine, at, base)
-        weights = _anchored(mine, at, ridge, base)
+        weights = _anchored(mine, at, ridge, place, base)
         odds = np.full(len(films), np.nan)
         odds[rows] = left_out
         held_out[name] = odds
         readings[name] = _reading(weights, at, mine, left_out, base)
-    return LocalHead(detector=detector, readings=readings), held_out
+    own = base.axes @ place[1:]
+    gate = (float(place[0] - base.mean @ own), *(float(f"{v:.6g}") for v in own))
+    return LocalHead(detector=detector, readings=readings, place=gate), held_out
 
 
 def change(head: LocalHead, films: Films, base: Shipped | None = None) -> dict[str, float]:
     """Output → how much the head changes its area under the ROC curve on films, those of it that are adapted."""
     base = base or shipped()
     found = {}
-    for name, reading in head.readings.items():
+    for name in head.readings:
         at = OUTPUTS.index(name)
         rows = films.known[:, at]
-        y, logits = films.y[rows, at], films.logits[rows, at]
-        found[name] = auroc(reading.log_odds(logits, films.embedding[rows]), y) - auroc(logits, y)
+        y = films.y[rows, at]
+        found[name] = auroc(log_odds(head, name, films, base)[rows], y) - auroc(films.logits[rows, at], y)
     return found
+
+
+def log_odds(head: LocalHead, output: str, films: Films, base: Shipped | None = None) -> NDArray[np.float64]:
+    """The log odds (n,) of an output as the head has them, the shipped ones where it does not adapt it."""
+    at = OUTPUTS.index(output)
+    before = (base or shipped()).log_odds(films)[:, at]
+    if output not in head.readings:
+        return before
+    return head.log_odds(output, before, films.logits[:, at], films.embedding)
 
 
 def _chosen(films: Films, at: int, base: Shipped) -> tuple[float, NDArray[np.float64]]:
     """The ridge of the best likelihood on left-out patients, and the log odds there under it."""
     y = films.y[:, at].astype(float)
     folds = _folds(films.patients)
+    places = [_place(films.some(np.flatnonzero(folds != fold)), base) for fold in range(FOLDS)]
     best: tuple[float, float, NDArray[np.float64]] | None = None
     for ridge in RIDGES:
         odds = np.zeros(len(films))
         for fold in range(FOLDS):
             fitted, left = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
             if len(left):
-                odds[left] = _odds(_solve(films.some(fitted), at, ridge, 0.0, base), films.some(left), at, base)
+                place = places[fold]
+                weights = _solve(films.some(fitted), at, ridge, 0.0, place, base)
+                odds[left] = _odds(weights, films.some(left), at, place, base)
         loss = float(np.mean(np.logaddexp(0, odds) - odds * y))
         if best is None or loss < best[0]:
             best = loss, ridge, odds
@@ -173,48 +188,73 @@ def _chosen(films: Films, at: int, base: Shipped) -> tuple[float, NDArray[np.flo
     return best[1], best[2]
 
 
-def _anchored(films: Films, at: int, ridge: float, base: Shipped) -> NDArray[np.float64]:
+def _anchored(films: Films, at: int, ridge: float, place: NDArray[np.float64], base: Shipped) -> NDArray[np.float64]:
     """The weights under the least anchoring that keeps the rehearsal's area under the ROC curve."""
     old = base.rehearsal
     before = auroc(old.logits[:, at], old.y[:, at])
     weights = np.zeros(0)
     for anchor in ANCHORS:
-        weights = _solve(films, at, ridge, anchor, base)
-        if auroc(_odds(weights, old, at, base), old.y[:, at]) >= before - REHEARSED:
+        weights = _solve(films, at, ridge, anchor, place, base)
+        if auroc(_odds(weights, old, at, place, base), old.y[:, at]) >= before - REHEARSED:
             break
     return weights
 
 
-def _solve(films: Films, at: int, ridge: float, anchor: float, base: Shipped) -> NDArray[np.float64]:
-    """(2 + AXES,): bias, slope relative to the shipped one, and w."""
+def _place(films: Films, base: Shipped) -> NDArray[np.float64]:
+    """(1 + AXES,): bias and weights on φ of the log odds that a film is one of these and none of the rehearsal's, both
+    thought as common."""
     from scipy.optimize import minimize
 
-    z = films.logits[:, at] * base.slope[at]
-    x = np.column_stack([np.ones(len(films)), z, base.phi(films.embedding)])
-    y = films.y[:, at].astype(float)
-    start = np.zeros(x.shape[1])
-    start[:2] = base.offset[at], 1.0
-    penalty = np.full(x.shape[1], ridge)
-    penalty[:2] = _BIAS, _SLOPE
-    old = base.rehearsal
-    moved = np.column_stack([old.logits[:, at] * base.slope[at], base.phi(old.embedding)])
-    moved = moved - moved.mean(0)
-    gram = anchor * moved.T @ moved / len(moved)
+    phi = np.vstack([base.phi(films.embedding), base.phi(base.rehearsal.embedding)])
+    x = np.column_stack([np.ones(len(phi)), phi])
+    y = np.arange(len(phi)) < len(films)
+    share = np.where(y, len(y) / (2 * len(films)), len(y) / (2 * len(base.rehearsal)))
+    penalty = np.full(x.shape[1], _PLACE)
+    penalty[0] = 1e-3
 
     def cost(w: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
-        odds, away = x @ w, w - start
-        pull = gram @ away[1:]
-        value = (np.logaddexp(0, odds) - odds * y).sum() + (penalty * away**2).sum() / 2 + away[1:] @ pull / 2
-        gradient = x.T @ (1 / (1 + np.exp(-odds)) - y) + penalty * away
-        gradient[1:] += pull
+        z = x @ w
+        value = (share * (np.logaddexp(0, z) - z * y)).sum() + (penalty * w * w).sum() / 2
+        return float(value), x.T @ (share * (1 / (1 + np.exp(-z)) - y)) + penalty * w
+
+    return np.asarray(minimize(cost, np.zeros(x.shape[1]), jac=True, method="L-BFGS-B").x)
+
+
+def _inputs(films: Films, at: int, place: NDArray[np.float64], base: Shipped) -> NDArray[np.float64]:
+    """(n, 2 + AXES): g × (1, shipped slope × logit, φ)."""
+    phi = base.phi(films.embedding)
+    g = 1 / (1 + np.exp(-(place[0] + phi @ place[1:])))
+    return g[:, None] * np.column_stack([np.ones(len(films)), films.logits[:, at] * base.slope[at], phi])
+
+
+def _solve(
+    films: Films, at: int, ridge: float, anchor: float, place: NDArray[np.float64], base: Shipped
+) -> NDArray[np.float64]:
+    """(2 + AXES,): bias, slope in units of the shipped one, and w."""
+    from scipy.optimize import minimize
+
+    x, before = _inputs(films, at, place, base), base.log_odds(films)[:, at]
+    y = films.y[:, at].astype(float)
+    penalty = np.full(x.shape[1], ridge)
+    penalty[:2] = _BIAS, _SLOPE
+    moved = _inputs(base.rehearsal, at, place, base)
+    moved = moved - moved.mean(0)
+    gram = anchor * moved.T @ moved
+
+    def cost(w: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+        odds = before + x @ w
+        pull = gram @ w
+        value = (np.logaddexp(0, odds) - odds * y).sum() + (penalty * w**2).sum() / 2 + w @ pull / 2
+        gradient = x.T @ (1 / (1 + np.exp(-odds)) - y) + penalty * w + pull
         return float(value), gradient
 
-    return np.asarray(minimize(cost, start, jac=True, method="L-BFGS-B").x)
+    return np.asarray(minimize(cost, np.zeros(x.shape[1]), jac=True, method="L-BFGS-B").x)
 
 
-def _odds(weights: NDArray[np.float64], films: Films, at: int, base: Shipped) -> NDArray[np.float64]:
-    z = films.logits[:, at] * base.slope[at]
-    return np.asarray(weights[0] + weights[1] * z + base.phi(films.embedding) @ weights[2:])
+def _odds(
+    weights: NDArray[np.float64], films: Films, at: int, place: NDArray[np.float64], base: Shipped
+) -> NDArray[np.float64]:
+    return np.asarray(base.log_odds(films)[:, at] + _inputs(films, at, place, base) @ weights)
 
 
 def _reading(

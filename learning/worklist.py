@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from errors import InputError
-from learning.head_fit import Films, Shipped, shipped
+from learning.head_fit import Films, Shipped, log_odds, shipped
 from vision.local_head import OUTPUTS, LocalHead
 
 _SURE = 0.05  # what a film is worth at least, though its answer seems plain
@@ -87,10 +87,7 @@ def wanted(
 
 
 def _probability(films: Films, output: str, head: LocalHead | None, base: Shipped) -> NDArray[np.float64]:
-    at = OUTPUTS.index(output)
-    odds = base.log_odds(films)[:, at]
-    if head is not None and output in head.readings:
-        odds = head.readings[output].log_odds(films.logits[:, at], films.embedding)
+    odds = log_odds(head, output, films, base) if head is not None else base.log_odds(films)[:, OUTPUTS.index(output)]
     return np.clip(1 / (1 + np.exp(-np.clip(odds, -30, 30))), 1e-6, 1 - 1e-6)
 
 

@@ -1,7 +1,8 @@
 """A local head: a small correction of the detector's probabilities, fitted on the films of one place.
 
-For each adapted output the log odds become bias + slope × logit + weight · embedding, calibrated where it was fitted;
-the others stay what they are. It belongs to one detector, whose weights it leaves alone, and lies in the home.
+For each adapted output the calibrated log odds gain g × (bias + slope × logit + weight · embedding); the others stay
+what they are. g, in [0, 1], says how far a film looks like those of the place, so that a film from elsewhere is read as
+it was. The head belongs to one detector, whose weights it leaves alone, and lies in the home.
 """
 
 from __future__ import annotations
@@ -35,18 +36,31 @@ class Reading:
     threshold: float | None = None
     rate: float
 
-    def log_odds(self, logit: NDArray, embedding: NDArray) -> NDArray[np.float64]:
-        """float64 (n,) of shipped logits (n,) of this output and embeddings (n, D)."""
+    def correction(self, logit: NDArray, embedding: NDArray) -> NDArray[np.float64]:
+        """float64 (n,), before g, of shipped logits (n,) of this output and embeddings (n, D)."""
         out = self.bias + self.slope * np.asarray(logit, np.float64)
         return out + np.asarray(embedding, np.float64) @ np.array(self.weight) if self.weight else out
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LocalHead:
-    """``readings``: output (of OUTPUTS) → how it is read; ``detector``: the fingerprint of the one it was fitted on."""
+    """``readings``: output (of OUTPUTS) → how it is read; ``detector``: the fingerprint of the one it was fitted on;
+    ``place``: the bias, then the weights (D,), of the log odds that a film is of the place (g), () for a g of 1."""
 
     detector: str
     readings: Mapping[str, Reading] = field(default_factory=dict)
+    place: tuple[float, ...] = ()
+
+    def of_place(self, embedding: NDArray) -> NDArray[np.float64]:
+        """g, float64 (n,), of embeddings (n, D)."""
+        if not self.place:
+            return np.ones(len(embedding))
+        odds = self.place[0] + np.asarray(embedding, np.float64) @ np.array(self.place[1:])
+        return 1 / (1 + np.exp(-np.clip(odds, -30, 30)))
+
+    def log_odds(self, output: str, shipped: NDArray, logit: NDArray, embedding: NDArray) -> NDArray[np.float64]:
+        """float64 (n,) of an adapted output: shipped calibrated log odds (n,), logits (n,), embeddings (n, D)."""
+        return shipped + self.of_place(embedding) * self.readings[output].correction(logit, embedding)
 
     def probabilities(
         self, shipped: NDArray[np.float64], logits: NDArray[np.float32], embedding: NDArray[np.float32]
@@ -54,10 +68,11 @@ class LocalHead:
         """(n, 15) calibrated probabilities: the shipped ones (n, 15) with the adapted outputs in their places; logits
         (n, 15), embeddings (n, D)."""
         out = np.array(shipped, np.float64)
-        for name, reading in self.readings.items():
+        for name in self.readings:
             at = OUTPUTS.index(name)
-            z = np.clip(reading.log_odds(logits[:, at], embedding), -30, 30)
-            out[:, at] = 1 / (1 + np.exp(-z))
+            p = np.clip(out[:, at], 1e-9, 1 - 1e-9)
+            z = self.log_odds(name, np.log(p / (1 - p)), logits[:, at], embedding)
+            out[:, at] = 1 / (1 + np.exp(-np.clip(z, -30, 30)))
         return out
 
     @property
@@ -92,7 +107,8 @@ class LocalHead:
                 str(name): Reading(**(own | {"weight": tuple(map(float, own["weight"]))}))
                 for name, own in stated["readings"].items()
             }
-            head = cls(detector=str(stated["detector"]), readings=readings)
+            place = tuple(map(float, stated["place"]))
+            head = cls(detector=str(stated["detector"]), readings=readings, place=place)
         except FileNotFoundError:
             return None
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
