@@ -148,7 +148,7 @@ def _versions(folder: Path, back: bool, use: int | None, layout: Literal["table"
         say(f"version {number} is in use" + (", what was shipped" if number == 0 else ""))
         return
     now = versions.used(place)[-1]
-    rows = [{"version": 0, "what": "as shipped", "in_use": now == 0}]
+    rows: list[dict[str, Any]] = [{"version": 0, "in_use": now == 0}]
     rows += [{"version": number, "in_use": number == now, **card} for number, card in versions.listed(place)]
     show(rows, adapted.versions, layout, output)
 

@@ -45,11 +45,12 @@ def current(folder: Path) -> Path | None:
 
 
 def listed(folder: Path) -> list[tuple[int, dict[str, Any]]]:
-    """(number, card) of the versions there are, in order; [] for none."""
+    """(number, card) of the versions there are, in order; [] for none. "files" of a card are the version's own."""
     found = []
     for place in sorted(folder.glob("[0-9]" * 4)):
         card = json.loads((place / _CARD).read_text(encoding="utf-8"))
-        found.append((int(place.name), card))
+        files = sorted(p.name for p in place.iterdir() if p.name != _CARD)
+        found.append((int(place.name), card | {"files": files}))
     return found
 
 

@@ -55,6 +55,8 @@ def wanted(
     ``labelled`` those that have labels. Raises InputError for an output that there is not."""
     if output not in OUTPUTS:
         raise InputError("not an output of the detector", value=output, expected=", ".join(OUTPUTS))
+    if not len(films):
+        return ()
     base = base or shipped()
     p = _probability(films, output, head, base)
     openness = -(p * np.log2(p) + (1 - p) * np.log2(1 - p))

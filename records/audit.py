@@ -27,7 +27,7 @@ from records.lines import canonical
 
 NAME = "audit.jsonl"
 _SOFTWARE = ("torch", "numpy")
-_STEP = 0.5  # of log odds
+STEP = 0.5  # of log odds
 _NOT_VERSIONS = ("setting",)  # of the report's provenance: an input, not a version
 
 
@@ -111,7 +111,7 @@ def watched(report: DiagnosticReport, looks: Sequence[Mapping[str, int]] = ()) -
 
 def _step(share: float) -> int:
     share = min(max(share, 1e-3), 1 - 1e-3)
-    return round(math.log(share / (1 - share)) / _STEP)
+    return round(math.log(share / (1 - share)) / STEP)
 
 
 def leave(

@@ -11,6 +11,8 @@ from rich.text import Text
 from learning.worklist import Wanted
 from reports.table import grid, heading, percent
 
+_PARTS = {"head.json": "detector head", "prior.json": "local setting"}
+
 
 def card(value: Mapping[str, Any], console: Console) -> None:
     """What an adaptation was fitted on, and how it does on what took no part."""
@@ -40,7 +42,7 @@ def versions(value: Sequence[Mapping[str, Any]], console: Console) -> None:
     """A line a version, the one in use marked."""
     table = grid(("", "left"), ("version", "right"), ("made (UTC)", "left"), ("what", "left"), ("figures", "wrap"))
     for row in value:
-        made, what = row.get("made", ""), row.get("what", "")
+        made, what = row.get("made", ""), ", ".join(_PARTS.get(f, f) for f in row.get("files", ())) or "as shipped"
         figures = "; ".join(
             f"{j['output'].replace('_', ' ')} {_pair(j['auroc'])}" for j in row.get("judged", ())
         ) or "; ".join(row.get("lines", ()))

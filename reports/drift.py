@@ -12,9 +12,12 @@ from rich.text import Text
 
 from learning.drift import RECENT, Drift, Moved
 from learning.monitor import Watched
-from reports.table import grid, heading
+from records.audit import STEP
+from reports.table import grid, heading, percent
+from vision.levels import STEPS
 
 _SHOWN = 6
+_SHARES = {"first": STEP, "none": STEP, "unread": STEP, "normal": STEPS["normal"], "strongest": STEPS["strongest"]}
 _BLOCKS = "▁▂▃▄▅▆▇█"
 _WORDS = {
     "first": "probability of the first diagnosis",
@@ -51,14 +54,21 @@ def drift(watched: Sequence[Watched], console: Console) -> None:
         for moved in found.streams[:_SHOWN]:
             table.add_row(
                 in_words(moved.name),
-                f"{moved.reference:.0f} ({moved.low:.0f} to {moved.high:.0f})",
-                f"{moved.recent:.0f}",
+                f"{_said(moved, moved.reference)} ({_said(moved, moved.low)} to {_said(moved, moved.high)})",
+                _said(moved, moved.recent),
                 f"{moved.moved:+.1f} SD",
                 _number(moved.highest),
                 "" if moved.since is None or found.alarm is None else f"no. {moved.since}",
                 _sparks(one, moved),
             )
         console.print(table)
+
+
+def _said(moved: Moved, steps: float) -> str:
+    """A value in the measure's own unit; a probability where log odds are kept."""
+    if moved.name in _SHARES:
+        return percent(float(1 / (1 + np.exp(-steps * _SHARES[moved.name]))))
+    return f"{steps * STEPS.get(moved.name, 1.0):.3g}"
 
 
 def in_words(name: str) -> str:
