@@ -38,7 +38,8 @@ def commands(text: str) -> Iterator[str]:
 
 
 def is_long(line: str) -> bool:
-    """Takes minutes, or would change the home that the tests share: parsed only, or run by the slow tests."""
+    """Takes minutes, or would change the home that the tests share, or needs films: parsed only, run by the slow tests,
+    or by those of the command (tests/commands/test_adapting.py)."""
     long = (
         "git ",
         "make ",
@@ -47,6 +48,10 @@ def is_long(line: str) -> bool:
         "whydx data fetch",
         "whydx index build",
         "whydx eval",
+        "whydx adapt",
+        "whydx worklist",
+        "whydx monitor",
+        "whydx runs",
     )
     return line.startswith(long)
 

@@ -33,6 +33,7 @@ LEAVES = sorted(path for path, command in ALL.items() if not getattr(command, "c
 
 def test_the_verbs_are_those_of_the_design() -> None:
     assert [" ".join(path) for path in LEAVES] == [
+        "adapt",
         "ask",
         "audit replay",
         "audit show",
@@ -57,6 +58,7 @@ def test_the_verbs_are_those_of_the_design() -> None:
         "index update",
         "index verify",
         "link",
+        "monitor",
         "ontology add",
         "ontology conflicts",
         "ontology diff",
@@ -68,6 +70,9 @@ def test_the_verbs_are_those_of_the_design() -> None:
         "ontology show",
         "paths",
         "report",
+        "runs compare",
+        "runs list",
+        "runs show",
         "search",
         "train anatomy",
         "train detector",
@@ -76,6 +81,7 @@ def test_the_verbs_are_those_of_the_design() -> None:
         "what-if",
         "why",
         "why-not",
+        "worklist",
     ]
 
 
