@@ -3,8 +3,8 @@
 The films are split by patient, again and again: some to learn from, the others to judge by. The detector as shipped;
 its probabilities calibrated anew (bias and slope alone); and with the local head of `whydx adapt`: area under the ROC
 curve, mean negative log likelihood and expected calibration error on the films to judge by, with the middle 95 % over
-the repeats, and how the guard set's area changed at worst. Then the same number of films chosen by `whydx worklist`, 25 at
-a time from 25 at random, against all at random. Looks are kept in FILE, so that a run that was stopped goes on.
+the repeats, and how the guard set's area changed at worst. Then the same number of films chosen by `whydx worklist`,
+25 at a time from 25 at random, against all at random. Looks are kept in FILE, so that a run that was stopped goes on.
 """
 
 from __future__ import annotations

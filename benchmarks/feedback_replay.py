@@ -2,9 +2,9 @@
 
 Patients in words with a known diagnosis (JSON lines, as `fusion.training.text_cases` reads them) are diagnosed. A
 simulated reviewer says of 200 of them, drawn at random, what was right; the home learns its local setting from that
-(`whydx adapt --feedback`), and the others are diagnosed in it. Again and again; the means of the differences, with the
-middle 95 % over the repeats. Once more with as many corrections to random diseases of the chest layer, which say nothing
-of the place: what then is gained, is none of the feedback's.
+(`whydx adapt --feedback`), and the others are diagnosed in it. Again and again; the means of the differences, with
+the middle 95 % over the repeats. Once more with as many corrections to random diseases of the chest layer, which say
+nothing of the place: what then is gained, is none of the feedback's.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from commands.detecting import image_files
-from commands.keeping import TrackOption
+from commands.keeping import TrackOption, command_line
 from commands.terminal import DeviceOption, FormatOption, HomeOption, OutputOption, progress, say, show, write
 from commands.watching import looks_of
 from home import home_folder
@@ -92,7 +92,10 @@ def _head(
     from tracking.tracker import open_tracker
 
     config = {"only": only, "films": cases.name, "test": None if test is None else test.name}
-    with progress() as advance, Card(new_folder(folder, "adapt"), "adapt", config=config) as run:
+    with (
+        progress() as advance,
+        Card(new_folder(folder, "adapt"), "adapt", command=command_line(), config=config) as run,
+    ):
         looks = looks_of(folder, device)
         run.versions["detector"] = looks.detector
         adapted = adapting.adapt_folder(folder, looks, cases, labels=labels, test=test, only=only, progress=advance)

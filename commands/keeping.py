@@ -96,7 +96,7 @@ def train_detector(
     from vision.training.train import train_detector as fit
 
     config = {"epochs": epochs, "limit": limit, "members": members, "backbone": backbone, "seed": seed}
-    with progress() as advance, Card(output, "train detector", command=_command(), config=config) as card:
+    with progress() as advance, Card(output, "train detector", command=command_line(), config=config) as card:
         manifest = fit(
             data,
             output,
@@ -203,7 +203,7 @@ def train_reasoner(
     say(f"wrote {output / 'reasoner.safetensors'}")
 
 
-def _command() -> str:
+def command_line() -> str:
     """The words of this run, folders and files by their names alone."""
     words = [Path(word).name if "/" in word and not word.startswith("-") else word for word in sys.argv[1:]]
     return " ".join(["whydx", *words])

@@ -67,11 +67,17 @@ class Adapted:
 
 
 def adapt(
-    films: Films, detector: str, *, test: Films | None = None, only: Sequence[str] = (), refused: int = 0
+    films: Films,
+    detector: str,
+    *,
+    test: Films | None = None,
+    only: Sequence[str] = (),
+    refused: int = 0,
+    in_use: LocalHead | None = None,
 ) -> Adapted:
     """Fit a head on films, and judge it on ``test``, or without that on the films themselves, each by a head that was
-    fitted without its patient. Raises InputError when there are too few films, or no output has enough of both
-    kinds."""
+    fitted without its patient. On ``test`` it must also be no worse than the head ``in_use``. Raises InputError when
+    there are too few films, or no output has enough of both kinds."""
     if unknown := set(only) - set(OUTPUTS):
         raise InputError("not an output of the detector", value=min(unknown), expected=", ".join(OUTPUTS))
     if len(films) < LEAST_FILMS:
@@ -98,7 +104,7 @@ def adapt(
         held_out=f"{len(test)} films of --test" if test else "each film by a head that was fitted without its patient",
         films=len(films),
         refused=refused,
-        refusals=tuple(_refusals(judged)),
+        refusals=(*_refusals(judged), *_worse_than(in_use, head, outputs, test, base)),
     )
 
 
@@ -131,6 +137,22 @@ def mean_loss(odds: NDArray[np.float64], y: NDArray[np.bool_]) -> float:
     return float(np.mean(np.logaddexp(0, z) - z * y))
 
 
+def _worse_than(
+    in_use: LocalHead | None, head: LocalHead, outputs: Sequence[str], test: Films | None, base: Shipped
+) -> list[str]:
+    """The outputs that the head in use reads better on films that neither need have seen."""
+    said: list[str] = []
+    if in_use is None or test is None:
+        return said
+    for name in (name for name in outputs if name in in_use.readings):
+        rows = test.known[:, OUTPUTS.index(name)]
+        y = test.y[rows, OUTPUTS.index(name)]
+        old, new = (mean_loss(log_odds(h, name, test, base)[rows], y) for h in (in_use, head))
+        if len(y) and new > old:
+            said.append(f"{name}: the version in use is better on the test films ({old:.3f}, the new one {new:.3f})")
+    return said
+
+
 def _refusals(judged: Sequence[Judged]) -> list[str]:
     said = []
     for one in judged:
@@ -157,7 +179,8 @@ def adapt_folder(
     stopped goes on where it was. Nothing is written yet; ``keep`` does."""
     films, refused = _films(looks, folder, labels, progress)
     tested = None if test is None else _films(looks, test, None, progress)[0]
-    return adapt(films, looks.detector, test=tested, only=only, refused=refused)
+    in_use = LocalHead.open(home / LOCAL, looks.detector)
+    return adapt(films, looks.detector, test=tested, only=only, refused=refused, in_use=in_use)
 
 
 def _films(

@@ -27,7 +27,9 @@ RUN_TIME = {canonicalize_name(Requirement(text).name): Requirement(text) for tex
 _EXTRAS = PROJECT["optional-dependencies"]
 DEV = {canonicalize_name(Requirement(text).name): Requirement(text) for text in _EXTRAS["dev"] + _EXTRAS["peers"]}
 # What a stage may import inside a function, saying which extra is missing.
-OPTIONAL = {canonicalize_name(Requirement(text).name) for name in ("spacy", "wandb", "mlflow") for text in _EXTRAS[name]}
+OPTIONAL = {
+    canonicalize_name(Requirement(text).name) for name in ("spacy", "wandb", "mlflow") for text in _EXTRAS[name]
+}
 OWN = {*LEVEL, "benchmarks", "tests", "conftest"}
 NOT_IMPORTED = {
     "python-gdcm": "a decoder that pydicom finds",

@@ -131,3 +131,10 @@ def test_the_guard_is_kept_when_the_place_looks_like_the_training_films() -> Non
     found = adapt(films, "x", only=["any finding"])
     assert found.refusals or found.judged[0].guard >= -MOST_LOST
     assert change(found.head, base.guard, base)["any finding"] == pytest.approx(found.judged[0].guard, abs=1e-4)
+
+
+def test_a_head_that_is_worse_than_the_one_in_use_is_refused(
+    adapted: Adapted, other_films: Films, make_films: Any
+) -> None:
+    few = adapt(make_films(24, 9), "x", test=other_films, in_use=adapted.head)
+    assert any("the version in use is better" in line for line in few.refusals)
