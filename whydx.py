@@ -144,7 +144,7 @@ class Whydx:
     @cached_property
     def linker(self) -> Linker:
         """What finds concepts in text."""
-        from home import open_linker
+        from fusion.local_linker import open_linker
 
         return open_linker(self.home)
 

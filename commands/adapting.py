@@ -11,6 +11,7 @@ from commands.detecting import image_files
 from commands.keeping import TrackOption, command_line
 from commands.terminal import DeviceOption, FormatOption, HomeOption, OutputOption, progress, say, show, write
 from commands.watching import looks_of
+from errors import InputError
 from home import home_folder
 
 if TYPE_CHECKING:
@@ -46,6 +47,13 @@ def adapt(
     feedback: Annotated[
         bool, typer.Option("--feedback", help="Learn --setting local from the home's feedback.")
     ] = False,
+    notes: Annotated[
+        list[Path] | None,
+        typer.Option("--notes", metavar="FILE|FOLDER", help="Notes, a text file each: suggest words for the linker."),
+    ] = None,
+    words: Annotated[
+        Path | None, typer.Option("--words", metavar="TSV", help="Suggestions with an x at those that are right.")
+    ] = None,
     try_only: Annotated[bool, typer.Option("--try", help="Say how it would do, and keep nothing.")] = False,
     versions: Annotated[bool, typer.Option("--list", help="List the versions.")] = False,
     back: Annotated[bool, typer.Option("--back", help="Use again what was in use before.")] = False,
@@ -58,18 +66,22 @@ def adapt(
     device: DeviceOption = "cpu",
     home: HomeOption = None,
 ) -> None:
-    """Fit the detector, or how common diseases are, to this place; a model that is worse is refused.
+    """Fit the detector, how common diseases are, or the words that are read, to this place; what is worse is refused.
 
     What is fitted becomes a numbered version in the home; what was shipped stays as it is.
     """
-    asked = [cases is not None, counts is not None, feedback, versions, back, use is not None]
-    if sum(asked) != 1:
-        raise typer.BadParameter("give one of --cases, --counts, --feedback, --list, --back, --use")
+    asked = [cases, counts, notes, words, feedback or None, versions or None, back or None, use]
+    if sum(given is not None for given in asked) != 1:
+        raise typer.BadParameter("give one of --cases, --counts, --feedback, --notes, --words, --list, --back, --use")
     folder = home_folder(home)
     if cases is not None:
         _head(folder, cases, labels, test, only or [], try_only, track, layout, output, device)
     elif counts is not None or feedback:
         _prior(folder, counts, try_only, layout, output)
+    elif notes:
+        _suggest(folder, notes, layout, output)
+    elif words is not None:
+        _words(folder, words)
     else:
         _versions(folder, back, use, layout, output)
 
@@ -134,6 +146,37 @@ def _prior(
         say("nothing is kept" + (": it is worse" if found.worse else ""))
         return
     say(f"version {counting.keep(folder, found)} is in use: whydx diagnose … --setting local")
+
+
+def _suggest(folder: Path, notes: list[Path], layout: Literal["table", "json"], output: Path | None) -> None:
+    from commands.terminal import read_text
+    from fusion.local_linker import open_linker
+    from home import open_graph
+    from learning import words as wording
+    from reports.adapted import words as drawn
+    from retrieval.encoder import Encoder
+
+    files = [f for path in notes for f in (sorted(path.rglob("*.txt")) if path.is_dir() else [path])]
+    if not files:
+        raise InputError("no notes there", value=notes[0], expected="text files (.txt)")
+    with progress() as advance:
+        texts = (read_text(f"@{file}", "note") for file in files)
+        rows = wording.suggest(texts, open_linker(folder), open_graph(folder), Encoder.load(), progress=advance)
+    if not rows:
+        raise InputError("no phrase is unread in three notes", value=f"{len(files)} notes", expected="more notes")
+    if output is not None and output.suffix == ".tsv":
+        write(wording.table(rows), output)
+    else:
+        show(rows, drawn, layout, output)
+
+
+def _words(folder: Path, table: Path) -> None:
+    from fusion.local_linker import open_linker
+    from home import open_graph
+    from learning import words as wording
+
+    found = wording.accepted(table, open_linker(folder), open_graph(folder))
+    say(f"version {wording.keep(folder, found)} is in use: {len(found)} phrases are read")
 
 
 def _versions(folder: Path, back: bool, use: int | None, layout: Literal["table", "json"], output: Path | None) -> None:

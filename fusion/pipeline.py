@@ -15,6 +15,7 @@ from fusion.calibration import Calibration
 from fusion.diagnosis import Diagnosis, DiagnosticReport
 from fusion.evidence_search import EvidenceSearch, Retrieved
 from fusion.intake import Gathered, Intake, Patient
+from fusion.local_linker import open_linker
 from fusion.local_prior import LocalPrior
 from fusion.prior import bedside
 from fusion.scorer import Scorer, questions
@@ -88,7 +89,7 @@ class Pipeline:
         checkpoint = checkpoints.load(detector=detector.manifest["sha256"])
         search = EvidenceSearch(graph, Literature.open(home), Cases.open(home, detector=detector.fingerprint))
         prior = LocalPrior.open(home / "local")
-        return cls(graph, Linker.open(home / "linker"), search, detector, checkpoint, prior)
+        return cls(graph, open_linker(home), search, detector, checkpoint, prior)
 
     def diagnose(self, patient: Patient, k: int = 5) -> DiagnosticReport:
         """A report on one patient; ``k`` diagnoses are shown, with their evidence.

@@ -8,10 +8,11 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
+from learning.words import Suggested
 from learning.worklist import Wanted
 from reports.table import grid, heading, percent
 
-_PARTS = {"head.json": "detector head", "prior.json": "local setting"}
+_PARTS = {"head.json": "detector head", "prior.json": "local setting", "words.json": "local words"}
 
 
 def card(value: Mapping[str, Any], console: Console) -> None:
@@ -47,6 +48,15 @@ def versions(value: Sequence[Mapping[str, Any]], console: Console) -> None:
             f"{j['output'].replace('_', ' ')} {_pair(j['auroc'])}" for j in row.get("judged", ())
         ) or "; ".join(row.get("lines", ()))
         table.add_row("in use" if row["in_use"] else "", str(row["version"]), made, what, figures)
+    console.print(table)
+
+
+def words(value: Sequence[Suggested], console: Console) -> None:
+    """Phrases that nobody reads, with what they may mean."""
+    heading("Phrases that are not read", console, "say yes with an x in the column accept of -o FILE.tsv")
+    table = grid(("phrase", "wrap"), ("notes", "right"), ("may mean", "wrap"), ("similarity", "right"))
+    for row in value:
+        table.add_row(row.phrase, str(row.notes), row.means, f"{row.similarity:.2f}")
     console.print(table)
 
 
