@@ -1,4 +1,4 @@
-"""When `whydx monitor` raises its alarm: ``python -m benchmarks.drift KERMANY NIH --looks FILE``.
+"""When `whydx monitor` raises its alarm: ``python -m benchmarks.drift --children DIR --nih DIR --looks FILE``.
 
 A site's films come in a random order: some to compare with, some unchanged, then 50 from a scanner that changed. How
 often is the alarm raised before the change, how often within 50 films after it, and after how many? And over the films
@@ -25,7 +25,7 @@ from vision.detector import Detector
 from vision.levels import coarse
 from vision.looks import Look, Looks
 
-CHANGED, REFERENCE, UNCHANGED, WITHIN, ORDERS = 50, 200, 100, 50, 50
+CHANGED, REFERENCE, UNCHANGED, WITHIN, ORDERS = 50, 200, 100, 50, 30
 Pixels = NDArray[np.float32]
 
 
@@ -112,7 +112,7 @@ def changes(plain: Sequence[Row], changed: Mapping[str, Sequence[Row]], limit: f
     return found
 
 
-def unchanged(rows: Sequence[Row], limit: float, orders: int = 20) -> dict[str, Any]:
+def unchanged(rows: Sequence[Row], limit: float, orders: int = 10) -> dict[str, Any]:
     """Alarms among all films but REFERENCE, in ``orders`` random orders."""
     rng = np.random.default_rng(1)
     alarms, highest = 0, []
@@ -134,8 +134,9 @@ def unchanged(rows: Sequence[Row], limit: float, orders: int = 20) -> dict[str, 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("kermany", type=Path)
-    parser.add_argument("nih", type=Path)
+    parser.add_argument("--children", type=Path, help="Kermany's films")
+    parser.add_argument("--nih", type=Path)
+    parser.add_argument("--also", type=Path, action="append", default=[], help="more unchanged films")
     parser.add_argument("--looks", type=Path, required=True)
     parser.add_argument("--rate", type=float, default=LIMIT)
     parser.add_argument("--most", type=int, help="only so many films of each site")
@@ -144,7 +145,9 @@ def main() -> None:
     looks = Looks(Detector.open(), args.looks)
     out: dict[str, Any] = {"one false alarm in": args.rate}
     every: dict[str, list[Look]] = {}
-    for name, folder, seed in (("children", args.kermany, 2), ("NIH", args.nih, 1)):
+    for name, folder, seed in (("children", args.children, 2), ("NIH", args.nih, 1)):
+        if folder is None:
+            continue
         files = sorted((folder / "images").iterdir())
         files = [files[i] for i in np.random.default_rng(seed).permutation(len(files))]
         without = ("unusual",) if name == "NIH" else ()
@@ -156,8 +159,10 @@ def main() -> None:
         out[name] = changes([row(x, without) for x in every[name]], changed, args.rate)
         out[f"{name}, unchanged"] = unchanged([row(x, without) for x in every[name]], args.rate)
         print(json.dumps(out, indent=1), flush=True)
+    for folder in args.also:
+        every[folder.name] = list(looks.at(sorted((folder / "images").iterdir())))
     pooled = [row(x, ("unusual",)) for own in every.values() for x in own]
-    out["both, mixed, unchanged"] = unchanged(pooled, args.rate)
+    out[f"{', '.join(every)}, mixed, unchanged"] = unchanged(pooled, args.rate)
     print(json.dumps(out, indent=1))
 
 

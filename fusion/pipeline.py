@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from fusion.scorer import Scorer, questions
 from fusion.weighing import Scales
 from fusion.workup import Case, Workup, WorkupRoom
 from kg.graph import KnowledgeGraph
+from ontologies.linking import local_words
 from ontologies.linking.linker import Linker
 from retrieval.cases import Cases
 from retrieval.literature import Literature
@@ -184,7 +185,7 @@ class Pipeline:
     @property
     def fingerprints(self) -> dict[str, str]:
         """What the answers depend on: hashes of the graph, the models and the indexes."""
-        local = local_fingerprint(self.intake.detector.local, self.prior)
+        local = local_fingerprint(self.intake.detector.local, self.prior, self.intake.linker.local)
         return local | {
             "graph": self.graph.manifest.sha256,
             "detector": self.intake.detector.fingerprint,
@@ -199,9 +200,10 @@ class Pipeline:
         return self.fingerprints | said
 
 
-def local_fingerprint(head: LocalHead | None, prior: LocalPrior | None) -> dict[str, str]:
+def local_fingerprint(head: LocalHead | None, prior: LocalPrior | None, words: Mapping[str, str]) -> dict[str, str]:
     """{"local": a hash of what was fitted to this place}; {} where nothing was."""
     texts = [part.text() for part in (head, prior) if part is not None]
+    texts += [local_words.text(words)] if words else []
     return {"local": hashlib.sha256("\n".join(texts).encode()).hexdigest()[:16]} if texts else {}
 
 

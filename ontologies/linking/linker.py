@@ -99,7 +99,8 @@ class Linker:
     def __init__(self, index: dictionary.LinkerIndex, words: Mapping[str, str] | None = None) -> None:
         self._index = index
         self._recognizer = Recognizer(index)
-        self._local = LocalWords(words or {}, self._recognizer)
+        self.local = dict(words or {})
+        self._local = LocalWords(self.local, self._recognizer)
         self._reports = ReportReader(self._recognizer)
         self._above = lru_cache(maxsize=1 << 14)(index.above)
         self._concept = lru_cache(maxsize=1 << 14)(index.concept)
