@@ -139,6 +139,7 @@ def against_random(films: Films, output: str, sizes: Sequence[int], repeats: int
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("folder", type=Path)
+    parser.add_argument("--labels", type=Path, help="as for whydx adapt; default: the folder's own tables")
     parser.add_argument("--looks", type=Path, required=True)
     parser.add_argument("--output", action="append", help="default: all that can be adapted")
     parser.add_argument("--most", type=int, help="only so many films, at random")
@@ -146,7 +147,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=REPEATS)
     parser.add_argument("--no-worklist", action="store_true")
     args = parser.parse_args()
-    records = sorted(read(args.folder), key=lambda r: r.image)
+    records = sorted(read(args.folder, args.labels), key=lambda r: r.image)
     order = np.random.default_rng(2).permutation(len(records))[: args.most]
     records = [records[i] for i in order]
     films, refused = films_of(list(Looks(Detector.open(), args.looks).at(paths(records))), records)
