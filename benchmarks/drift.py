@@ -22,10 +22,11 @@ from numpy.typing import NDArray
 from learning.drift import Row, watch
 from learning.monitor import LIMIT
 from vision.detector import Detector
-from vision.levels import coarse
+from vision.image import load_image
+from vision.levels import coarse, of_pixels
 from vision.looks import Look, Looks
 
-CHANGED, REFERENCE, UNCHANGED, WITHIN, ORDERS = 50, 200, 100, 50, 30
+CHANGED, REFERENCE, UNCHANGED, WITHIN = 50, 200, 100, 50
 Pixels = NDArray[np.float32]
 
 
@@ -83,14 +84,25 @@ def row(look: Look, without: Sequence[str] = ()) -> Row:
     return {**kept, "refused": int(look.refused is not None)}
 
 
-def changes(plain: Sequence[Row], changed: Mapping[str, Sequence[Row]], limit: float) -> dict[str, Any]:
-    """Change → how the alarm does, over ORDERS random orders. The first films of ``plain`` are those that are
+def seen(looks: Looks, files: Sequence[Path], kept: bool, without: Sequence[str] = ()) -> list[Row]:
+    """What is watched of each film; with ``kept``, of films that were not looked at before, the pixels alone."""
+    if not kept:
+        return [row(look, without) for look in looks.at(files)]
+    found = []
+    for file in files:
+        look = looks.known(file)
+        found.append(coarse(of_pixels(load_image(file).pixels)) if look is None else row(look, without))
+    return found
+
+
+def changes(plain: Sequence[Row], changed: Mapping[str, Sequence[Row]], limit: float, orders: int) -> dict[str, Any]:
+    """Change → how the alarm does, over ``orders`` random orders. The first films of ``plain`` are those that are
     changed."""
     rng = np.random.default_rng(0)
     found = {}
     for name, rows in changed.items():
         early, delays, leading = 0, [], dict[str, int]()
-        for order in range(ORDERS):
+        for order in range(orders):
             rest = rng.permutation(np.arange(len(rows), len(plain)))
             before = [plain[i] for i in rest[: REFERENCE + UNCHANGED]]
             after = [rows[i] for i in rng.permutation(len(rows))[:WITHIN]]
@@ -102,7 +114,7 @@ def changes(plain: Sequence[Row], changed: Mapping[str, Sequence[Row]], limit: f
             leading[drift.streams[0].name] = leading.get(drift.streams[0].name, 0) + 1
         within = sum(d <= WITHIN for d in delays)
         found[name] = {
-            "orders": ORDERS,
+            "orders": orders,
             "before the change": early,
             "within 50": within,
             "films until the alarm, median": float(np.median(delays)) if within else None,
@@ -112,7 +124,7 @@ def changes(plain: Sequence[Row], changed: Mapping[str, Sequence[Row]], limit: f
     return found
 
 
-def unchanged(rows: Sequence[Row], limit: float, orders: int = 10) -> dict[str, Any]:
+def unchanged(rows: Sequence[Row], limit: float, orders: int) -> dict[str, Any]:
     """Alarms among all films but REFERENCE, in ``orders`` random orders."""
     rng = np.random.default_rng(1)
     alarms, highest = 0, []
@@ -141,10 +153,12 @@ def main() -> None:
     parser.add_argument("--rate", type=float, default=LIMIT)
     parser.add_argument("--most", type=int, help="only so many films of each site")
     parser.add_argument("--slight", action="store_true", help="slighter changes, too")
+    parser.add_argument("--orders", type=int, default=20)
+    parser.add_argument("--kept", action="store_true", help="unchanged films only as far as their looks are kept")
     args = parser.parse_args()
     looks = Looks(Detector.open(), args.looks)
     out: dict[str, Any] = {"one false alarm in": args.rate}
-    every: dict[str, list[Look]] = {}
+    every: dict[str, list[Row]] = {}
     for name, folder, seed in (("children", args.children, 2), ("NIH", args.nih, 1)):
         if folder is None:
             continue
@@ -155,14 +169,15 @@ def main() -> None:
             change: [row(x, without) for x in looks.at(files[:CHANGED], (change, how))]
             for change, how in {**CHANGES, **(SLIGHT if args.slight else {})}.items()
         }
-        every[name] = list(looks.at(files[: args.most]))
-        out[name] = changes([row(x, without) for x in every[name]], changed, args.rate)
-        out[f"{name}, unchanged"] = unchanged([row(x, without) for x in every[name]], args.rate)
+        every[name] = seen(looks, files[: args.most], args.kept, without)
+        out[name] = changes(every[name], changed, args.rate, args.orders)
         print(json.dumps(out, indent=1), flush=True)
     for folder in args.also:
-        every[folder.name] = list(looks.at(sorted((folder / "images").iterdir())))
-    pooled = [row(x, ("unusual",)) for own in every.values() for x in own]
-    out[f"{', '.join(every)}, mixed, unchanged"] = unchanged(pooled, args.rate)
+        every[folder.name] = seen(looks, sorted((folder / "images").iterdir()), args.kept)
+    pooled = [{k: v for k, v in film.items() if k != "unusual"} for own in every.values() for film in own]
+    whole = sum("look 1" in film for film in pooled)
+    out[f"{', '.join(every)}, mixed, unchanged"] = unchanged(pooled, args.rate, args.orders)
+    out["films of which all is watched"] = whole
     print(json.dumps(out, indent=1))
 
 

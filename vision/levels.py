@@ -61,7 +61,7 @@ def measures(image: ImageInstance, seen: Detection) -> dict[str, float]:
     principal axes. "normal" and "strongest": log odds of no finding, and of the likeliest finding; "findings": how
     many are present.
     """
-    found = _of_pixels(image.pixels)
+    found = of_pixels(image.pixels)
     if seen.refused:
         return found
     axes, mean, known = _training()
@@ -80,7 +80,8 @@ def coarse(values: Mapping[str, float]) -> dict[str, int]:
     return {name: round(value / STEPS[name]) for name, value in values.items() if name in STEPS}
 
 
-def _of_pixels(pixels: NDArray[np.float32]) -> dict[str, float]:
+def of_pixels(pixels: NDArray[np.float32]) -> dict[str, float]:
+    """Those of ``measures`` that need no detector, of pixels (H, W) in [0, 1]."""
     from vision.intensity import resize
 
     height, width = pixels.shape

@@ -59,6 +59,10 @@ class Looks:
                 except (ValueError, KeyError, TypeError):
                     continue
 
+    def known(self, path: Path, change: tuple[str, Change] | None = None) -> Look | None:
+        """The look at a file that is kept, None when there is none."""
+        return self._known.get(_key(path, change) or "")
+
     def at(
         self, paths: Sequence[Path], change: tuple[str, Change] | None = None, progress: Progress | None = None
     ) -> Iterator[Look]:
