@@ -26,7 +26,7 @@ from fusion.local_prior import LocalPrior
 from fusion.pipeline import SHORTLIST, Pipeline
 from fusion.prior import layer_diseases
 from fusion.training.text_cases import TextCase, text_cases
-from fusion.workup import PRIOR, observations
+from fusion.workup import PRIOR
 from kg.graph import KnowledgeGraph
 from learning import counts
 from records.feedback import Feedback, Named
@@ -61,9 +61,6 @@ class Told:
 
 def told(pipeline: Pipeline, cases: Sequence[TextCase]) -> list[Told]:
     """The patients of which a right answer is in the graph."""
-    evidence, persons = pipeline.room.evidence, pipeline.room.persons
-    assert evidence is not None
-    assert persons is not None
     layer = set(layer_diseases(pipeline.graph, pipeline.room.disease))
     nodes = {pipeline.graph.node(curie) for curie in layer}
     in_layer = np.isin(pipeline.room.disease, sorted(nodes))
@@ -73,8 +70,9 @@ def told(pipeline: Pipeline, cases: Sequence[TextCase]) -> list[Told]:
         if not len(right):
             continue
         case = text.case
-        person = persons.ratio(case.age, case.sex, case.setting)
-        scores = evidence.scores(evidence.features(observations(case), None, person, case.stems))
+        rows, ordered = pipeline.room.order(case)
+        scores = np.empty(len(rows))
+        scores[rows] = ordered
         known = Known(words=len(case.stems))
         length = 1 + known.words / words.length if words.length else 1.0
         named = max(right.tolist(), key=lambda row: (bool(in_layer[row]), float(scores[row])))
