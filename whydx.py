@@ -71,7 +71,7 @@ __all__ = [
     "load",
     "open",
 ]
-UNREADABLE = "unreadable"  # as in vision.many, which is not imported here
+UNREADABLE = "unreadable"  # as in vision.films.many, which is not imported here
 Progress = Callable[[str, int, int], None]
 Images = Path | str | Sequence[Path | str]
 # The types that answers are made of, imported when they are asked for.
@@ -144,7 +144,7 @@ class Whydx:
     @cached_property
     def linker(self) -> Linker:
         """What finds concepts in text."""
-        from fusion.local_linker import open_linker
+        from fusion.local import open_linker
 
         return open_linker(self.home)
 
@@ -230,7 +230,7 @@ class Whydx:
     ) -> Iterator[tuple[Path, Detection]]:
         """Each image with what is seen on it, in order; eight at a time are looked at. A file that cannot be read is
         refused as UNREADABLE with the reason among the warnings, so that one of many does not end a run."""
-        from vision.many import detect_files
+        from vision.films.many import detect_files
 
         for path, seen in detect_files(self.detector, [Path(image) for image in images], progress=progress):
             yield path, self._linked(seen)

@@ -39,10 +39,11 @@ STAGES: tuple[tuple[str, ...], ...] = (
 # Inside a stage, the same; the stage's own name stands for the files that are in no room of it.
 ROOMS: dict[str, tuple[tuple[str, ...], ...]] = {
     "kg": (("kg.export",), ("kg",)),
-    "reports": (("reports.dicom",), ("reports",)),
+    "reports": (("reports.dicom", "reports.learning"), ("reports",)),
     "fusion": (("fusion.dialogue",), ("fusion.evaluation", "fusion.training", "fusion.why"), ("fusion",)),
     "vision": (
         ("vision.training",),
+        ("vision.films",),
         ("vision.evaluate",),
         ("vision.datasets", "vision.phantom"),
         ("vision",),

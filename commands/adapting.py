@@ -99,7 +99,7 @@ def _head(
     device: str,
 ) -> None:
     from learning import adapt as adapting
-    from reports.adapted import card
+    from reports.learning.adapted import card
     from tracking.runs import Card, new_folder
     from tracking.tracker import open_tracker
 
@@ -137,7 +137,7 @@ def _prior(
     from home import open_graph
     from learning import counts as counting
     from records.feedback import kept
-    from reports.adapted import card
+    from reports.learning.adapted import card
 
     graph = open_graph(folder)
     found = counting.of_feedback(kept(folder), graph) if counts is None else counting.of_table(counts, graph)
@@ -150,10 +150,10 @@ def _prior(
 
 def _suggest(folder: Path, notes: list[Path], layout: Literal["table", "json"], output: Path | None) -> None:
     from commands.terminal import read_text
-    from fusion.local_linker import open_linker
+    from fusion.local import open_linker
     from home import open_graph
     from learning import words as wording
-    from reports.adapted import words as drawn
+    from reports.learning.adapted import words as drawn
     from retrieval.encoder import Encoder
 
     files = [f for path in notes for f in (sorted(path.rglob("*.txt")) if path.is_dir() else [path])]
@@ -171,7 +171,7 @@ def _suggest(folder: Path, notes: list[Path], layout: Literal["table", "json"], 
 
 
 def _words(folder: Path, table: Path) -> None:
-    from fusion.local_linker import open_linker
+    from fusion.local import open_linker
     from home import open_graph
     from learning import words as wording
 
@@ -182,7 +182,7 @@ def _words(folder: Path, table: Path) -> None:
 def _versions(folder: Path, back: bool, use: int | None, layout: Literal["table", "json"], output: Path | None) -> None:
     from indexes import versions
     from learning.adapt import LOCAL
-    from reports import adapted
+    from reports.learning import adapted
 
     place = folder / LOCAL
     if back or use is not None:
@@ -220,7 +220,7 @@ def worklist(
     from learning.adapt import LOCAL
     from learning.cases import read
     from learning.head_fit import films_of
-    from reports import adapted
+    from reports.learning import adapted
     from vision.datasets.record import Record
     from vision.local_head import LocalHead
 

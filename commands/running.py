@@ -28,7 +28,7 @@ def runs_list(
     folders: InOption = None, layout: FormatOption = "table", output: OutputOption = None, home: HomeOption = None
 ) -> None:
     """Every run, by its start."""
-    from reports.runs import listed
+    from reports.learning.runs import listed
 
     show([run for _, run in _all(folders, home)], listed, layout, output)
 
@@ -42,7 +42,7 @@ def runs_show(
     home: HomeOption = None,
 ) -> None:
     """All that a run's card says."""
-    from reports.runs import shown
+    from reports.learning.runs import shown
     from tracking.runs import chosen
 
     show(chosen(_all(folders, home), name)[1], shown, layout, output)
@@ -59,7 +59,7 @@ def runs_compare(
     """What differs between runs: settings, data, versions, figures."""
     if len(names) < 2:
         raise typer.BadParameter("give two runs or more")
-    from reports.runs import compared
+    from reports.learning.runs import compared
     from tracking.runs import chosen, differing
 
     every = _all(folders, home)

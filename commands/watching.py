@@ -13,7 +13,7 @@ from errors import InputError
 from home import home_folder
 
 if TYPE_CHECKING:
-    from vision.looks import Looks
+    from vision.films.looks import Looks
 
 app = typer.Typer()
 DRIFT = 3
@@ -58,7 +58,7 @@ def monitor(
     if plot is not None and plot.suffix.lower() not in _FIGURES:
         raise InputError("not a figure's name", value=plot.name, expected="a name that ends in .png or .svg")
     from learning import monitor as watching
-    from reports import drift as drawn
+    from reports.learning import drift as drawn
 
     folder = home_folder(home)
     if rebase:
@@ -97,6 +97,6 @@ def _plain(one: Any) -> dict[str, Any]:
 def looks_of(home: Path, device: str) -> Looks:
     """What the shipped detector, without a local head, makes of files; kept in the home."""
     from vision.detector import Detector
-    from vision.looks import Looks
+    from vision.films.looks import Looks
 
     return Looks(Detector.open(device=device), home / "local" / "looks.jsonl")

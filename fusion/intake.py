@@ -26,9 +26,9 @@ from ontologies.linking.linker import Linker
 from ontologies.linking.unread import Understanding, understanding
 from vision import training_cases
 from vision.detector import Detection, Detector
+from vision.films.levels import coarse, measures
 from vision.finding import LABEL_CURIES, NO_FINDING, Finding
 from vision.image import load_image
-from vision.levels import coarse, measures
 
 if TYPE_CHECKING:
     from vision.image import ImageInstance
@@ -73,7 +73,7 @@ class Patient:
 class Gathered:
     """A patient's case with the findings it was made of, the first image's embedding (None without an image), what is
     to be said of the images, how much of the note was understood (None without one), what it says the patient once
-    had (CURIEs, sorted), and of each image that was used what is watched of it (`vision.levels`)."""
+    had (CURIEs, sorted), and of each image that was used what is watched of it (`vision.films.levels`)."""
 
     case: Case
     findings: tuple[Finding, ...]

@@ -15,8 +15,7 @@ from fusion.calibration import Calibration
 from fusion.diagnosis import Diagnosis, DiagnosticReport
 from fusion.evidence_search import EvidenceSearch, Retrieved
 from fusion.intake import Gathered, Intake, Patient
-from fusion.local_linker import open_linker
-from fusion.local_prior import LocalPrior
+from fusion.local import LocalPrior, open_linker
 from fusion.prior import bedside
 from fusion.scorer import Scorer, questions
 from fusion.weighing import Scales

@@ -25,7 +25,7 @@ from fusion.branch import (
     path_branch,
 )
 from fusion.calibration import Known
-from fusion.local_prior import missing
+from fusion.local import missing
 from fusion.prior import NORMAL, Persons
 from kg.graph import KnowledgeGraph
 from kg.likelihood import Observation

@@ -31,7 +31,7 @@ from vision.local_head import NAME, OUTPUTS, LocalHead
 from vision.metrics import auroc, calibration_error
 
 if TYPE_CHECKING:
-    from vision.looks import Looks
+    from vision.films.looks import Looks
 
 LOCAL = "local"
 LEAST_FILMS = 20

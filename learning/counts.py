@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from errors import ArtifactError, InputError, UnknownConceptError
-from fusion.local_prior import NAME, LocalPrior
+from fusion.local import NAME, LocalPrior
 from indexes import versions
 from kg.graph import KnowledgeGraph
 from learning.adapt import LOCAL

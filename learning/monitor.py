@@ -11,12 +11,12 @@ from errors import InputError
 from learning.drift import LEAST_REFERENCE, Drift, Row, watch
 from records import audit, chain, feedback
 from records.lines import replace
-from vision.levels import coarse
+from vision.films.levels import coarse
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from vision.looks import Looks
+    from vision.films.looks import Looks
 
 BASELINE = 300
 LIMIT = 100_000

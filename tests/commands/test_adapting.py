@@ -16,8 +16,8 @@ from PIL import Image
 
 from learning.head_fit import shipped
 from vision.detector import Detector
+from vision.films.levels import STEPS
 from vision.finding import LABELS
-from vision.levels import STEPS
 
 Whydx = Callable[..., Any]
 FILMS, LABELLED = 110, 70

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from errors import ArtifactError, InputError
-from fusion.local_prior import LocalPrior
+from fusion.local import LocalPrior
 from home import open_graph
 from indexes import versions
 from kg.graph import KnowledgeGraph

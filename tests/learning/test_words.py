@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fusion.local_linker import open_linker
+from fusion.local import open_linker
 from indexes import versions
 
 Whydx = Callable[..., Any]

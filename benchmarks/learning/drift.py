@@ -1,4 +1,4 @@
-"""When `whydx monitor` raises its alarm: ``python -m benchmarks.drift --children DIR --nih DIR --looks FILE``.
+"""When `whydx monitor` raises its alarm: ``python -m benchmarks.learning.drift --children DIR --nih DIR --looks FILE``.
 
 A site's films come in a random order: some to compare with, some unchanged, then 50 from a scanner that changed. How
 often is the alarm raised before the change, how often within 50 films after it, and after how many? And over the films
@@ -22,9 +22,9 @@ from numpy.typing import NDArray
 from learning.drift import Row, watch
 from learning.monitor import LIMIT
 from vision.detector import Detector
+from vision.films.levels import coarse, of_pixels
+from vision.films.looks import Look, Looks
 from vision.image import load_image
-from vision.levels import coarse, of_pixels
-from vision.looks import Look, Looks
 
 CHANGED, REFERENCE, UNCHANGED, WITHIN = 50, 200, 100, 50
 Pixels = NDArray[np.float32]

@@ -1,4 +1,4 @@
-"""Whether corrections help with other patients: ``python -m benchmarks.feedback_replay FILE… --home HOME``.
+"""Whether corrections help with other patients: ``python -m benchmarks.learning.feedback_replay FILE… --home HOME``.
 
 Patients in words with a known diagnosis (JSON lines, as `fusion.training.text_cases` reads them) are diagnosed. A
 simulated reviewer says of 200 of them, drawn at random, what was right; the home learns its local setting from that
@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from benchmarks.machine import stamp
 from fusion.calibration import Known, softmax
 from fusion.checkpoint import load
-from fusion.local_prior import LocalPrior
+from fusion.local import LocalPrior
 from fusion.pipeline import SHORTLIST, Pipeline
 from fusion.prior import layer_diseases
 from fusion.training.text_cases import TextCase, text_cases

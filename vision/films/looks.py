@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 
 from errors import InputError
 from vision.detector import EMBEDDING_DIM, Detector
+from vision.films.levels import measures
 from vision.finding import LABELS
 from vision.image import ImageInstance, load_image
-from vision.levels import measures
 from vision.quality import LOW_RESOLUTION
 
 UNREADABLE = "unreadable"

@@ -14,7 +14,7 @@ from learning.drift import RECENT, Drift, Moved
 from learning.monitor import Watched
 from records.audit import STEP
 from reports.table import grid, heading, percent
-from vision.levels import STEPS
+from vision.films.levels import STEPS
 
 _SHOWN = 6
 _SHARES = {"first": STEP, "none": STEP, "unread": STEP, "normal": STEPS["normal"], "strongest": STEPS["strongest"]}

@@ -1,4 +1,4 @@
-"""What a few labelled films of another hospital are worth: ``python -m benchmarks.adaptation FOLDER --looks FILE``.
+"""What a few labelled films of elsewhere are worth: ``python -m benchmarks.learning.adaptation FOLDER --looks FILE``.
 
 The films are split by patient, again and again: some to learn from, the others to judge by. The detector as shipped;
 its probabilities calibrated anew (bias and slope alone); and with the local head of `whydx adapt`: area under the ROC
@@ -24,8 +24,8 @@ from learning.adapt import mean_loss
 from learning.cases import paths, read
 from learning.head_fit import Films, films_of, shipped
 from vision.detector import Detector
+from vision.films.looks import Looks
 from vision.local_head import OUTPUTS
-from vision.looks import Looks
 from vision.metrics import auroc, calibration_error
 
 SIZES, REPEATS, JUDGED_BY, FIRST, BATCH = (50, 100, 200), 20, 0.4, 25, 25

@@ -1,4 +1,5 @@
-"""How common diseases are in one place, learnt from counts: what ``--setting local`` stands for.
+"""What a diagnosis takes from its place: the words that its notes use, and how common diseases are there, learnt from
+counts: what ``--setting local`` stands for.
 
 A disease d has the share s_d among the chest layer's patients at large, and n_d of N confirmed diagnoses here (those of
 its kinds are among them). Its share here is taken as (n_d + a s_d) / (N + a), as if a patients of the wide world had
@@ -21,6 +22,8 @@ from fusion.prior import RARE_DISEASE_SHARE, SHARE, chest_prior
 from indexes.versions import current
 from kg.graph import KnowledgeGraph
 from ontologies.chest import layer as chest
+from ontologies.linking import local_words
+from ontologies.linking.linker import Linker
 
 NAME = "prior.json"
 STRENGTH = 100.0
@@ -77,6 +80,12 @@ class LocalPrior:
             raise ArtifactError(
                 "the local prior is damaged", value=version / NAME, run="whydx adapt --counts FILE"
             ) from error
+
+
+def open_linker(home: Path) -> Linker:
+    """The home's linker with the words of its place, for notes; indexes are built without them. Raises ArtifactError
+    when the dictionary is missing, damaged or stale, or the words are damaged."""
+    return Linker.open(home / "linker", words=local_words.read(current(home / "local")))
 
 
 @lru_cache(maxsize=2)
