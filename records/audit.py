@@ -94,8 +94,9 @@ def versions(provenance: Mapping[str, str]) -> dict[str, str]:
 
 def watched(report: DiagnosticReport, looks: Sequence[Mapping[str, int]] = ()) -> dict[str, int]:
     """What is kept of an answer to see a drift: of the first of its images what `vision.films.levels` watches
-    (``looks``), and, in steps, log odds of the first diagnosis, of none of these and of the share of words that were not read, how
-    many diagnoses cannot be ruled out, how many findings the note gave, and whether no diagnosis is named."""
+    (``looks``), and, in steps, log odds of the first diagnosis, of none of these and of the share of words that were
+    not read, how many diagnoses cannot be ruled out, how many findings the note gave, and whether no diagnosis is
+    named."""
     steps = dict(looks[0]) if looks else {}
     steps["none"] = _step(report.none_of_these)
     steps["abstained"] = int(report.abstention is not None)
