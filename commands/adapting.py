@@ -208,7 +208,7 @@ def worklist(
     ] = "any finding",
     count: Annotated[int, typer.Option("-k", min=1, max=100_000, help="How many films.")] = 20,
     layout: Annotated[
-        Literal["table", "json", "csv"], typer.Option("--format", help="csv: to be filled in for adapt --labels.")
+        Literal["table", "json", "csv"], typer.Option("--format", help="For a reader, or for a program.")
     ] = "table",
     output: OutputOption = None,
     device: DeviceOption = "cpu",
