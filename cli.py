@@ -13,7 +13,19 @@ from typing import Annotated
 
 import typer
 
-from commands import asking, daily, detecting, explaining, keeping, measuring, recording, serving
+from commands import (
+    adapting,
+    asking,
+    daily,
+    detecting,
+    explaining,
+    keeping,
+    measuring,
+    recording,
+    running,
+    serving,
+    watching,
+)
 from errors import WhydxError
 
 app = typer.Typer(
@@ -25,7 +37,19 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for verbs in (daily, detecting, explaining, asking, recording, keeping, measuring, serving):
+for verbs in (
+    daily,
+    detecting,
+    explaining,
+    asking,
+    recording,
+    keeping,
+    adapting,
+    measuring,
+    watching,
+    running,
+    serving,
+):
     app.add_typer(verbs.app)
 
 

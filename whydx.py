@@ -74,7 +74,7 @@ __all__ = [
     "load",
     "open",
 ]
-UNREADABLE = "unreadable"  # as in vision.many, which is not imported here
+UNREADABLE = "unreadable"  # as in vision.films.many, which is not imported here
 # The types that answers are made of, imported when they are asked for.
 _TYPES = {
     "fusion.dialogue.answer": ("Answer",),
@@ -145,7 +145,7 @@ class Whydx(Explaining):
     @cached_property
     def linker(self) -> Linker:
         """What finds concepts in text."""
-        from home import open_linker
+        from fusion.local import open_linker
 
         return open_linker(self.home)
 
@@ -156,7 +156,7 @@ class Whydx(Explaining):
             return self.pipeline.intake.detector
         from vision.detector import Detector
 
-        return Detector.open(device=self.device)
+        return Detector.open(device=self.device, local=self.home / "local")
 
     @cached_property
     def pipeline(self) -> Pipeline:
@@ -215,9 +215,10 @@ class Whydx(Explaining):
         paths, (age, sex) = one_study(images, study), checked_demographics(age, sex)
         found, gone = tuple(present), tuple(absent)
         patient = Patient(images=paths, note=note, present=found, absent=gone, age=age, sex=sex, setting=setting)
-        report = Report.of(self.pipeline.diagnose(patient, k), images=paths, note=note)
+        gathered = self.pipeline.intake.gather(patient)
+        report = Report.of(self.pipeline.conclude(gathered, k), images=paths, note=note)
         if audited:
-            audit.leave(self.home, audit.Inputs.of(patient, k), report.to_json(), report.provenance)
+            audit.leave(self.home, audit.Inputs.of(patient, k), report.to_json(), report, gathered.looks)
         return report
 
     # --- looking and reading
@@ -242,8 +243,8 @@ class Whydx(Explaining):
         self, images: Iterable[Path | str], *, progress: Progress | None = None
     ) -> Iterator[tuple[Path, Detection]]:
         """Each image with what is seen on it, in order; eight at a time are looked at. A file that cannot be read is
-        refused as unreadable with the reason among the warnings, so that one of many does not end a run."""
-        from vision.many import detect_files
+        refused as UNREADABLE with the reason among the warnings, so that one of many does not end a run."""
+        from vision.films.many import detect_files
 
         for path, seen in detect_files(self.detector, [Path(image) for image in images], progress=progress):
             yield path, replace(seen, findings=self._with_concepts(seen.findings))

@@ -29,20 +29,22 @@ STAGES: tuple[tuple[str, ...], ...] = (
     ("commands",),
     ("whydx",),
     ("reports", "home"),
+    ("learning",),
     ("records",),
     ("fusion",),
     ("vision", "retrieval", "kg"),
-    ("ontologies", "indexes"),
+    ("ontologies", "indexes", "tracking"),
     ("errors",),
 )
 # Inside a stage, the same; the stage's own name stands for the files that are in no room of it.
 ROOMS: dict[str, tuple[tuple[str, ...], ...]] = {
     "commands": (("commands",), ("commands.serve",)),
     "kg": (("kg.export",), ("kg",)),
-    "reports": (("reports.dicom",), ("reports",), ("reports.page",)),
+    "reports": (("reports.dicom", "reports.learning"), ("reports",), ("reports.page",)),
     "fusion": (("fusion.dialogue",), ("fusion.evaluation", "fusion.training", "fusion.why"), ("fusion",)),
     "vision": (
         ("vision.training",),
+        ("vision.films",),
         ("vision.evaluate",),
         ("vision.datasets", "vision.phantom"),
         ("vision.ct",),

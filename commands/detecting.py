@@ -175,7 +175,7 @@ def _sorted_out(images: Sequence[Path]) -> tuple[list[Scan], list[Path]]:
         if path.is_file() and path.suffix.lower() in SUFFIXES:
             scans.append((path, (path,)))
             continue
-        found = _files(path)
+        found = image_files(path)
         slices: set[Path] = set()
         for own in series_of(found).values() if path.is_dir() else ():
             if len(own) >= LEAST_SLICES:
@@ -185,7 +185,7 @@ def _sorted_out(images: Sequence[Path]) -> tuple[list[Scan], list[Path]]:
     return scans, files
 
 
-def _files(path: Path) -> list[Path]:
+def image_files(path: Path) -> list[Path]:
     """The file itself, or the images of a folder and its sub-folders, sorted: by suffix or by content, since exports
     have no suffixes. InputError when there is none."""
     if not path.exists():

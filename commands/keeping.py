@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -23,6 +24,9 @@ _PANEL = "Keeping"
 
 
 RunOption = Annotated[Path, typer.Option("-o", "--output", "--out", help="Folder of checkpoints, curves and weights.")]
+TrackOption = Annotated[
+    Literal["tensorboard", "wandb", "mlflow", "none"], typer.Option("--track", help="Where losses and figures go.")
+]
 ThreadsOption = Annotated[int | None, typer.Option("--threads", min=1, help="CPU threads.", show_default="all")]
 
 LabelledOption = Annotated[
@@ -84,16 +88,16 @@ def train_detector(
     resume: Annotated[
         bool, typer.Option("--resume/--no-resume", help="Go on from a checkpoint, or start over.")
     ] = True,
-    track: Annotated[
-        Literal["tensorboard", "wandb", "none"], typer.Option("--track", help="Where the losses are written.")
-    ] = "tensorboard",
+    track: TrackOption = "tensorboard",
     seed: SeedOption = 0,
 ) -> None:
     """Train the detector's members, calibrate each where it was not fitted, and write weights, thresholds, manifest."""
+    from tracking.runs import Card
     from vision.training.train import train_detector as fit
 
-    with progress() as advance:
-        fit(
+    config = {"epochs": epochs, "limit": limit, "members": members, "backbone": backbone, "seed": seed}
+    with progress() as advance, Card(output, "train detector", command=command_line(), config=config) as card:
+        manifest = fit(
             data,
             output,
             epochs=epochs,
@@ -106,7 +110,10 @@ def train_detector(
             track=track,
             progress=advance,
         )
-    say(f"wrote {output / 'detector.safetensors'}")
+        card.data = manifest["data"]
+        card.metrics = {f"member_{i}.loss": own["last_20_steps"] for i, own in enumerate(manifest["losses"])}
+        card.versions["detector"] = manifest["sha256"][:16]
+    say(f"wrote {output / 'detector.safetensors'}; its card is {output / 'run.json'}")
 
 
 @train.command("refusal")
@@ -181,6 +188,7 @@ def train_reasoner(
     seconds: Annotated[
         float | None, typer.Option("--seconds", min=1, help="Time, at most.", show_default=False)
     ] = None,
+    track: TrackOption = "tensorboard",
     seed: SeedOption = 0,
     home: HomeOption = None,
 ) -> None:
@@ -190,11 +198,13 @@ def train_reasoner(
     """
     from fusion.training.fit import train_reasoner as fit
     from reports.listing import metrics
+    from tracking.runs import Card, numbers
 
     named = f" --cases {cases.name}" if cases else ""
     named += "".join(f" --texts {path.name}" for path in texts or ())
     command = f"whydx train reasoner{named} --steps {steps} --seed {seed}"
-    with progress() as advance:
+    config = {"steps": steps, "seconds": seconds, "seed": seed}
+    with progress() as advance, Card(output, "train reasoner", command=command, config=config) as run:
         figures = fit(
             home_folder(home),
             output,
@@ -204,7 +214,15 @@ def train_reasoner(
             seconds=seconds,
             seed=seed,
             command=command,
+            track=track,
             progress=advance,
         )
+        run.metrics = numbers(figures)
     show(figures, metrics, "table", None)
     say(f"wrote {output / 'reasoner.safetensors'}")
+
+
+def command_line() -> str:
+    """The words of this run, folders and files by their names alone."""
+    words = [Path(word).name if "/" in word and not word.startswith("-") else word for word in sys.argv[1:]]
+    return " ".join(["whydx", *words])

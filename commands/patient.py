@@ -33,8 +33,10 @@ StudyOption = Annotated[
     typer.Option("--study", metavar="N|last|UID", help="Which study, of several; 1 is the oldest."),
 ]
 SettingOption = Annotated[
-    Literal["neutral", "emergency", "ward", "clinic", "screening"],
-    typer.Option("--setting", help="Where the patient is seen: it changes how common diseases are."),
+    Literal["neutral", "emergency", "ward", "clinic", "screening", "local"],
+    typer.Option(
+        "--setting", help="Where the patient is seen: it changes how common diseases are; local: as adapt learnt it."
+    ),
 ]
 
 

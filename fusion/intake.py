@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from pathlib import Path
@@ -29,6 +29,7 @@ from retrieval.encoder import Encoder
 from vision import training_cases
 from vision.anatomy.measures import Measurement
 from vision.detector import Detection, Detector
+from vision.films.levels import coarse, measures
 from vision.finding import LABEL_CURIES, NO_FINDING, Finding
 from vision.image import load_image
 
@@ -76,7 +77,8 @@ class Patient:
 class Gathered:
     """A patient's case with the findings it was made of, the first image's embedding (None without an image), what is
     to be said of the images, how much of the note was understood (None without one), what it says the patient once had
-    (CURIEs, sorted), and what was measured on the first image."""
+    (CURIEs, sorted), what was measured on the first image, and of each image that was used what is watched of it
+    (`vision.films.levels`)."""
 
     case: Case
     findings: tuple[Finding, ...]
@@ -85,6 +87,7 @@ class Gathered:
     understanding: Understanding | None = None
     past: tuple[str, ...] = ()
     measurements: tuple[Measurement, ...] = ()
+    looks: tuple[Mapping[str, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,7 +108,7 @@ class Intake:
     def __init__(self, graph: KnowledgeGraph, linker: Linker, detector: Detector, words: NoteWords) -> None:
         self.graph, self.linker, self.detector, self.words = graph, linker, detector, words
         self._read = lru_cache(maxsize=4)(partial(linker.link, note=True))  # a note is asked for its words, too
-        self.base_rates = training_cases.read().base_rates
+        self.base_rates = {**training_cases.read().base_rates, **detector.local_rates}
         self.lasting = frozenset(graph.resolve(curie) for curie in chest.lasting() if curie in graph)
         layer = chest.load()
         self.own = frozenset(graph.resolve(row.id) for row in (*layer.findings, *layer.diseases) if row.id in graph)
@@ -132,6 +135,7 @@ class Intake:
             understanding=understanding(patient.note, self._read(patient.note)) if patient.note else None,
             past=self.past(patient.note) if patient.note else (),
             measurements=detections[0].measurements if detections else (),
+            looks=tuple(coarse(measures(image, seen)) for _, image, seen in study),
         )
 
     def recall(self, report: DiagnosticReport, images: Sequence[Path] = (), note: str | None = None) -> Recalled:

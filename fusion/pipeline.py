@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -13,17 +14,20 @@ from fusion import next_steps
 from fusion.calibration import Calibration
 from fusion.diagnosis import Diagnosis, DiagnosticReport
 from fusion.evidence_search import EvidenceSearch, Retrieved
-from fusion.intake import Intake, Patient
+from fusion.intake import Gathered, Intake, Patient
+from fusion.local import LocalPrior, open_linker
 from fusion.prior import bedside
 from fusion.scorer import Scorer, questions
 from fusion.weighing import Scales
 from fusion.workup import Case, Workup, WorkupRoom
 from kg.graph import KnowledgeGraph
+from ontologies.linking import local_words
 from ontologies.linking.linker import Linker
 from retrieval.cases import Cases
 from retrieval.literature import Literature
 from vision.detector import Detector
 from vision.finding import Finding
+from vision.local_head import LocalHead
 
 SHORTLIST = 20
 LEAST_HITS = 3
@@ -62,10 +66,12 @@ class Pipeline:
         search: EvidenceSearch,
         detector: Detector,
         checkpoint: checkpoints.Checkpoint,
+        prior: LocalPrior | None = None,
     ) -> None:
-        self.graph, self.search, self.checkpoint = graph, search, checkpoint
+        self.graph, self.search, self.checkpoint, self.prior = graph, search, checkpoint, prior
         evidence, persons = bedside(graph)
-        self.room = WorkupRoom(graph, evidence, persons)
+        moved = None if prior is None else prior.ratio(graph, evidence.annotations.disease)
+        self.room = WorkupRoom(graph, evidence, persons, moved)
         self.intake = Intake(graph, linker, detector, evidence.words)
         self.calibrations = checkpoint.calibration["chest"]
         self.scorer = Scorer(checkpoint.network, checkpoint.tokenize, calibrations=self.calibrations)
@@ -79,17 +85,21 @@ class Pipeline:
         InputError for a device that is not there.
         """
         graph = KnowledgeGraph.open(home / "graph")
-        detector = Detector.open(device=device)
+        detector = Detector.open(device=device, local=home / "local")
         checkpoint = checkpoints.load(detector=detector.manifest["sha256"])
         search = EvidenceSearch(graph, Literature.open(home), Cases.open(home, detector=detector.fingerprint))
-        return cls(graph, Linker.open(home / "linker"), search, detector, checkpoint)
+        prior = LocalPrior.open(home / "local")
+        return cls(graph, open_linker(home), search, detector, checkpoint, prior)
 
     def diagnose(self, patient: Patient, k: int = 5) -> DiagnosticReport:
         """A report on one patient; ``k`` diagnoses are shown, with their evidence.
 
         Raises InputError when a finding is unknown or is both present and absent, or an image cannot be read or used.
         """
-        gathered = self.intake.gather(patient)
+        return self.conclude(self.intake.gather(patient), k)
+
+    def conclude(self, gathered: Gathered, k: int = 5) -> DiagnosticReport:
+        """As ``diagnose``, of a patient whose images and note were read before."""
         workup, found = self.lay_out(gathered.case, gathered.embedding)
         report = self.report(workup, found, gathered.findings, k, gathered.warnings, gathered.past)
         report = replace(report, measurements=gathered.measurements)
@@ -175,7 +185,8 @@ class Pipeline:
     @property
     def fingerprints(self) -> dict[str, str]:
         """What the answers depend on: hashes of the graph, the models and the indexes."""
-        return {
+        local = local_fingerprint(self.intake.detector.local, self.prior, self.intake.linker.local)
+        return local | {
             "graph": self.graph.manifest.sha256,
             "detector": self.intake.detector.fingerprint,
             "anatomy": self.intake.detector.anatomy_fingerprint,
@@ -187,6 +198,13 @@ class Pipeline:
     def provenance(self, calibration: Calibration, case: Case) -> dict[str, str]:
         said = {"calibration": f"{calibration.on} (n = {calibration.n})", "setting": case.setting}
         return self.fingerprints | said
+
+
+def local_fingerprint(head: LocalHead | None, prior: LocalPrior | None, words: Mapping[str, str]) -> dict[str, str]:
+    """{"local": a hash of what was fitted to this place}; {} where nothing was."""
+    texts = [part.text() for part in (head, prior) if part is not None]
+    texts += [local_words.text(words)] if words else []
+    return {"local": hashlib.sha256("\n".join(texts).encode()).hexdigest()[:16]} if texts else {}
 
 
 def abstention(none: float, best: float, members: int, candidates: int) -> str | None:

@@ -24,6 +24,7 @@ from fusion.branch import (
     path_branch,
 )
 from fusion.calibration import Known
+from fusion.local import missing
 from fusion.prior import NORMAL, Persons
 from kg.graph import KnowledgeGraph
 from kg.likelihood import Observation
@@ -150,11 +151,18 @@ class WorkupRoom:
     """Lays out cases over one graph; holds what is costly to make.
 
     ``judge`` says what the graph makes of the diseases: the weight of evidence, with what ``persons`` know of age and
-    sex, in front of a patient; or a ranker of published patients.
+    sex, in front of a patient; or a ranker of published patients. ``local`` float64 (D,): by how much (ln) the prior of
+    each disease moves in the setting "local"; None where nothing is learnt of it.
     """
 
-    def __init__(self, graph: KnowledgeGraph, judge: WeightOfEvidence | Ranker, persons: Persons | None = None) -> None:
-        self.graph, self.persons, self.paths = graph, persons, PathFinder(graph)
+    def __init__(
+        self,
+        graph: KnowledgeGraph,
+        judge: WeightOfEvidence | Ranker,
+        persons: Persons | None = None,
+        local: np.ndarray | None = None,
+    ) -> None:
+        self.graph, self.persons, self.paths, self.local = graph, persons, PathFinder(graph), local
         self.evidence = judge if isinstance(judge, WeightOfEvidence) else None
         self.ranker = judge if isinstance(judge, Ranker) else None
         self.disease = judge.annotations.disease
@@ -256,6 +264,10 @@ class WorkupRoom:
         """float64 (len(rows), 5): what findings, prior, person and words weigh."""
         assert self.evidence is not None
         out = self.evidence.features(observations(case), rows, self._person(case), case.said)
+        if case.setting == "local":
+            if self.local is None:
+                raise missing()
+            out[:, PRIOR] += self.local[rows]
         if not case.worded:
             out[:, PRIOR] *= PRIOR_OF_IMAGES
         return out

@@ -1,14 +1,16 @@
 """The audit trail: a hash-chained record of every diagnosis, without anything that identifies a patient.
 
-A record holds when, a digest of what was given, the SHA-256 of the report's JSON, and what the answer depends on. The
-digest is salted anew each time, so that nobody can tell from two records that a patient came twice, nor look a note up
-among digests made beforehand; who has the inputs can prove that they are those.
+A record holds when, a digest of what was given, the SHA-256 of the report's JSON, what the answer depends on, and in
+coarse steps what is watched for drift (`watched`). The digest is salted anew each time, so that nobody can tell from
+two records that a patient came twice, nor look a note up among digests made beforehand; who has the inputs can prove
+that they are those. The steps are too wide to tell a film from others by, but the same film given twice has the same.
 """
 
 from __future__ import annotations
 
 import hashlib
 import logging
+import math
 import secrets
 import sys
 from collections.abc import Mapping, Sequence
@@ -18,12 +20,14 @@ from pathlib import Path
 from typing import Any
 
 from errors import InputError, WhydxError
+from fusion.diagnosis import DiagnosticReport
 from fusion.intake import Patient
 from records import chain
 from records.lines import canonical
 
 NAME = "audit.jsonl"
 _SOFTWARE = ("torch", "numpy")
+STEP = 0.5  # of log odds
 _NOT_VERSIONS = ("setting",)  # of the report's provenance: an input, not a version
 
 
@@ -88,9 +92,38 @@ def versions(provenance: Mapping[str, str]) -> dict[str, str]:
     return found | software | {"whydx": version("whydx"), "python": sys.version.split()[0]}
 
 
-def leave(home: Path, inputs: Inputs, report_json: str, provenance: Mapping[str, str]) -> None:
+def watched(report: DiagnosticReport, looks: Sequence[Mapping[str, int]] = ()) -> dict[str, int]:
+    """What is kept of an answer to see a drift: of the first of its images what `vision.films.levels` watches
+    (``looks``), and, in steps, log odds of the first diagnosis, of none of these and of the share of words that were
+    not read, how many diagnoses cannot be ruled out, how many findings the note gave, and whether no diagnosis is
+    named."""
+    steps = dict(looks[0]) if looks else {}
+    steps["none"] = _step(report.none_of_these)
+    steps["abstained"] = int(report.abstention is not None)
+    if report.diagnoses:
+        steps["first"] = _step(report.diagnoses[0].probability)
+    if report.set_size is not None:
+        steps["undecided"] = report.set_size
+    if report.understood is not None:
+        steps["unread"] = _step(1 - report.understood)
+        steps["said"] = sum(f.origin == "note" for f in report.findings)
+    return steps
+
+
+def _step(share: float) -> int:
+    share = min(max(share, 1e-3), 1 - 1e-3)
+    return round(math.log(share / (1 - share)) / STEP)
+
+
+def leave(
+    home: Path,
+    inputs: Inputs,
+    report_json: str,
+    report: DiagnosticReport,
+    looks: Sequence[Mapping[str, int]] = (),
+) -> None:
     """Leave a record of a diagnosis in the home. A home that cannot be written to gets none: it is logged, and the
-    diagnosis stands."""
+    diagnosis stands. ``looks``: of each image what is watched of it."""
     try:
         salt = secrets.token_hex(16)
         chain.add(
@@ -102,7 +135,8 @@ def leave(home: Path, inputs: Inputs, report_json: str, provenance: Mapping[str,
                 "salt": salt,
                 "inputs": inputs.digest(salt),
                 "answer": answer_digest(report_json),
-                "versions": versions(provenance),
+                "versions": versions(report.provenance),
+                "watched": watched(report, looks),
             },
         )
     except (OSError, WhydxError) as error:

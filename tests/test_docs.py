@@ -38,7 +38,8 @@ def commands(text: str) -> Iterator[str]:
 
 
 def is_long(line: str) -> bool:
-    """Takes minutes or does not end, or would change the tests' home: parsed only, or run by the slow tests."""
+    """Takes minutes or does not end, would change the home that the tests share, or needs films: parsed only, run by
+    the slow tests, or by those of the command (tests/commands/test_adapting.py)."""
     long = (
         "git ",
         "make ",
@@ -49,6 +50,10 @@ def is_long(line: str) -> bool:
         "whydx eval",
         "whydx serve",
         "WHYDX_TOKEN=",
+        "whydx adapt",
+        "whydx worklist",
+        "whydx monitor",
+        "whydx runs",
     )
     page = ("--with-image", "--with-answers", "--format pdf")  # which tests of their own work out
     return line.startswith(long) or any(option in line for option in page)

@@ -28,7 +28,8 @@ _EXTRAS = PROJECT["optional-dependencies"]
 _NOT_SHIPPED = ("dev", "peers", "browser")
 DEV = {canonicalize_name(Requirement(text).name): Requirement(text) for name in _NOT_SHIPPED for text in _EXTRAS[name]}
 # What a stage may import inside a function, saying which extra is missing.
-OPTIONAL = {canonicalize_name(Requirement(text).name) for name in ("spacy", "wandb", "serve") for text in _EXTRAS[name]}
+_IN_FUNCTIONS = ("spacy", "wandb", "serve", "mlflow")
+OPTIONAL = {canonicalize_name(Requirement(text).name) for name in _IN_FUNCTIONS for text in _EXTRAS[name]}
 OWN = {*LEVEL, "benchmarks", "tests", "conftest"}
 NOT_IMPORTED = {
     "python-gdcm": "a decoder that pydicom finds",

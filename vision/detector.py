@@ -27,6 +27,7 @@ from vision.finding import LABELS, BoundingBox, Finding
 from vision.folds import fold_of, patient_key
 from vision.image import ImageInstance
 from vision.intensity import resize, standardise
+from vision.local_head import LocalHead
 from vision.manifest import RETRAIN, read_file, read_manifest, read_not_assessed, resolution
 from vision.quality import LOW_RESOLUTION, cautions, refusal
 from vision.weights_pair import WEIGHTS
@@ -51,7 +52,8 @@ class Detection:
     of the patches weighted by the label's odds there. ``no_finding`` is the calibrated probability
     that none of the 14 is there. ``scores`` {label: probability} are of all 14, also of those that are not assessed,
     whose findings have none. ``measurements`` and ``outlines`` {organ: (128, 128) float32 in [0, 1], lying as the
-    image is stored} are empty where the outlines are not to be trusted.
+    image is stored} are empty where the outlines are not to be trusted. ``logits`` (15,) float32 are the shipped
+    networks' own, before calibration and before a local head; empty when refused.
     """
 
     findings: tuple[Finding, ...]
@@ -66,6 +68,7 @@ class Detection:
     warnings: tuple[str, ...] = ()
     measurements: tuple[Measurement, ...] = ()
     outlines: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
+    logits: NDArray[np.float32] = field(default_factory=lambda: np.zeros(0, np.float32))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -86,7 +89,8 @@ class Detector:
     nothing is measured, and the network tells that, too.
     ``not_assessed`` {resolution: {label: reason}} are the findings that it does not tell better than by chance.
     ``fingerprint`` changes when any file but the anatomy's or the list of these does. ``judges`` are the members that
-    are asked for logits and maps (default: all).
+    are asked for logits and maps (default: all). ``local`` corrects the probabilities where a place has fitted them to
+    its films.
     """
 
     def __init__(
@@ -101,19 +105,21 @@ class Detector:
         not_assessed: Mapping[str, Mapping[str, str]] | None = None,
         device: str = "cpu",
         judges: Sequence[int] | None = None,
+        local: LocalHead | None = None,
     ) -> None:
         import torch
 
         self.members = [m.to(device).to(memory_format=torch.channels_last) for m in members]  # type: ignore[call-overload]
         self.manifest, self.fingerprint = manifest, fingerprint
         self.probe, self._frontal, self._device = probe.to(device), frontal, device
-        self._anatomy, self.not_assessed = anatomy, not_assessed or {}
+        self._anatomy, self.not_assessed, self.local = anatomy, not_assessed or {}, local
         self._judges = tuple(range(len(members)) if judges is None else judges)
         self._patients = frozenset(manifest["patients"].split())
 
     @classmethod
-    def open(cls, folder: Path | None = None, *, device: str = "cpu") -> Detector:
+    def open(cls, folder: Path | None = None, *, device: str = "cpu", local: Path | None = None) -> Detector:
         """Load ``folder``/detector.safetensors (default: the packaged weights) after checking it against detector.json.
+        ``local``: a folder of versions, of which the one in use may hold a local head.
 
         ``device`` is "cpu", "cuda" or "mps". The refusal model is the folder's own when it has one, else the packaged
         one. Raises ArtifactError when a file is missing or damaged, or when its hash, label order or shapes do not
@@ -151,7 +157,13 @@ class Detector:
             anatomy=anatomy,
             not_assessed=unknown,
             device=device,
+            local=None if local is None else LocalHead.open(local, identity),
         )
+
+    @property
+    def local_rates(self) -> dict[str, float]:
+        """Label, or "No Finding", → the share of local films that have it; empty without a local head."""
+        return self.local.rates if self.local is not None else {}
 
     @property
     def anatomy_fingerprint(self) -> str:
@@ -181,6 +193,7 @@ class Detector:
             not_assessed=self.not_assessed,
             device=self._device,
             judges=(member,),
+            local=self.local,
         )
 
     def detect(self, image: ImageInstance) -> Detection:
@@ -284,6 +297,9 @@ class Detector:
         slope, offset = self._platt(low)
         maps = sigmoid(raw.maps * slope[:, None, None] + offset[:, None, None]).astype(np.float32)
         cuts: dict[str, float] = {}
+        if self.local is not None:
+            probability = self.local.probabilities(probability[None], raw.logits[None], raw.embedding[None])[0]
+            cuts |= self.local.thresholds
         heart = None
         if self._anatomy is not None and outlines is not None:
             heart = self._anatomy.large_heart(outlines, image.view_position, resolution(low))
@@ -321,6 +337,7 @@ class Detector:
             no_finding=round(1 - float(probability[-1]), 6),
             scores={label: p for label, (p, _, _) in zip(LABELS, judged, strict=True)},
             warnings=cautions(image),
+            logits=raw.logits,
         )
 
     def judge(
@@ -335,9 +352,9 @@ class Detector:
         among equals) and all that reach their thresholds are present; the likeliest's threshold is lowered to its
         probability where it must be. If not, nothing is present, and a threshold that is reached is raised just above.
         Uncertain is what would be present if odds, the label's or the last output's, counted 1 / ``uncertain_odds``
-        times as much. Images of low resolution have an operating point of their own; ``other_cuts`` {label: threshold}
-        replace its thresholds. What is not assessed is neither likeliest nor present. Numbers are rounded to six
-        digits.
+        times as much. Images of low resolution have an operating point of their own; ``other_cuts`` {label or
+        "any finding": threshold} replace its thresholds. What is not assessed is neither likeliest nor present. Numbers
+        are rounded to six digits.
         """
         point = self.manifest["operating_points"][resolution(low_resolution)]
         least = self.manifest["uncertain_odds"]
@@ -345,7 +362,8 @@ class Detector:
         cuts = np.array([{**point["labels"], **(other_cuts or {})}[label] for label in LABELS])
         unknown = np.isin(LABELS, [*self.not_assessed.get(resolution(low_resolution), ())])
         ratio, likeliest = _odds(p) / _odds(cuts), int(np.where(unknown, -1, p).argmax())
-        anything = _odds(probabilities[-1]) / _odds(point["any_finding"])
+        least_any = (other_cuts or {}).get("any finding", point["any_finding"])
+        anything = _odds(probabilities[-1]) / _odds(least_any)
         if anything >= 1:
             cuts[likeliest] = min(cuts[likeliest], p[likeliest])
             uncertain = ratio >= least

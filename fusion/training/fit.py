@@ -36,6 +36,7 @@ from ontologies.sources.store import member_path
 from retrieval import openi
 from retrieval.cases import Cases
 from retrieval.literature import Literature
+from tracking.tracker import Track
 from vision import training_cases
 from vision.detector import EMBEDDING_DIM, Detector
 
@@ -106,6 +107,7 @@ def train_reasoner(
     seconds: float | None = None,
     seed: int = 0,
     command: str = "whydx train reasoner",
+    track: Track = "tensorboard",
     progress: Progress | None = None,
 ) -> dict[str, Any]:
     """Train, calibrate and write ``reasoner.safetensors`` + ``reasoner.json`` to ``out``; returns the figures of the
@@ -115,7 +117,8 @@ def train_reasoner(
     and calibrate; without them only simulated patients are. ``texts``: patients in words with a known diagnosis (files
     or folders of JSON lines, `fusion.training.text_cases`), on which the probabilities of patients in words are fitted;
     without them on Open-i's reports. ``steps`` examples at most, in ``seconds`` at most; 0 leaves the shipped network
-    as it is and only fits what is said around it. A run that was killed goes on from its last checkpoint in ``out``.
+    as it is and only fits what is said around it. ``track`` says where scalars go. A run that was
+    killed goes on from its last checkpoint in ``out``.
     Raises ArtifactError when the home is not built, SourceError when Open-i's reports are not fetched, and InputError
     for texts that cannot be read.
     """
@@ -155,7 +158,15 @@ def train_reasoner(
     seen = 0
     if steps:
         seen = run(
-            network, learning, out, steps=steps, seconds=seconds, seed=seed, settings=settings, progress=progress
+            network,
+            learning,
+            out,
+            steps=steps,
+            seconds=seconds,
+            seed=seed,
+            settings=settings,
+            track=track,
+            progress=progress,
         )
     scorer = Scorer(network, checkpoints.open_tokenizer())
     reader = checkpoints.Checkpoint(

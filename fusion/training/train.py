@@ -21,6 +21,7 @@ from fusion.checkpoint import bert_files, open_tokenizer
 from fusion.scorer import Scorer, corrections, none_features, questions
 from fusion.training.curriculum import Curriculum, Example
 from fusion.visible_matrix import collate, read_trunk
+from tracking.tracker import Track, open_tracker
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -103,17 +104,17 @@ def run(
     rate: float = 3e-4,
     seed: int = 0,
     settings: dict[str, object] | None = None,
+    track: Track = "tensorboard",
     progress: Progress | None = None,
 ) -> int:
     """Train for ``steps`` examples, or until ``seconds`` have passed; returns the number of examples seen.
 
-    Writes TensorBoard scalars, ``log.jsonl``, and ``last.safetensors`` + ``last.json`` (weights, optimiser, position)
-    to ``out``; a run that finds them there goes on from them, or raises ArtifactError when they belong to other
-    settings.
+    Writes scalars where ``track`` says, ``log.jsonl``, and ``last.safetensors`` + ``last.json`` (weights, optimiser,
+    position) to ``out``; a run that finds them there goes on from them, or raises ArtifactError when they belong to
+    other settings.
     """
     import torch
     from safetensors.torch import load_file, save_file
-    from torch.utils.tensorboard import SummaryWriter
 
     out.mkdir(parents=True, exist_ok=True)
     scorer = Scorer(network, open_tokenizer())
@@ -144,7 +145,7 @@ def run(
         }
         optimiser.load_state_dict(moments)
         start, seen = record["next"], record["seen"]
-    writer = SummaryWriter(str(out))
+    tracker = open_tracker(track, out, seen, scheme)
     began, updates, recent = time.monotonic(), seen // accumulate, list[tuple[float, bool]]()
 
     def keep(position: int) -> None:
@@ -184,8 +185,8 @@ def run(
             updates += 1
         if seen % 25 == 0:
             mean_loss, top1 = np.mean(recent[-100:], axis=0).tolist()
-            writer.add_scalar("train/loss", mean_loss, seen)
-            writer.add_scalar("train/top1", top1, seen)
+            tracker.scalar("train/loss", mean_loss, seen)
+            tracker.scalar("train/top1", top1, seen)
             with (out / "log.jsonl").open("a") as log:
                 log.write(json.dumps({"seen": seen, "loss": round(mean_loss, 4), "top1": round(top1, 3)}) + "\n")
         if seen % CHECKPOINT_EVERY == 0:
@@ -193,7 +194,7 @@ def run(
         if progress:
             progress("train reasoner", seen, steps)
     keep(i)
-    writer.close()
+    tracker.close()
     return seen
 
 

@@ -39,7 +39,7 @@ EXAMINED = {
     "middle age": 32.0,
     "old age": 32.0,
 }
-Setting = Literal["neutral", "emergency", "ward", "clinic", "screening"]
+Setting = Literal["neutral", "emergency", "ward", "clinic", "screening", "local"]
 # By how much (ln) a place changes how common a disease of each course is; "none" is the normal film and what is old.
 SETTINGS: Mapping[Setting, Mapping[Course, float]] = {
     "neutral": {"acute": 0.0, "subacute": 0.0, "chronic": 0.0, "none": 0.0},
@@ -47,6 +47,7 @@ SETTINGS: Mapping[Setting, Mapping[Course, float]] = {
     "ward": {"acute": 0.4, "subacute": 0.2, "chronic": -0.2, "none": -0.5},
     "clinic": {"acute": -1.2, "subacute": 0.2, "chronic": 0.7, "none": 0.3},
     "screening": {"acute": -3.0, "subacute": -1.0, "chronic": 0.3, "none": 1.5},
+    "local": {"acute": 0.0, "subacute": 0.0, "chronic": 0.0, "none": 0.0},  # by disease: fusion.local
 }
 # The share of patients who are of an unusual age or sex for their disease, whatever the table says.
 UNUSUAL = 0.04

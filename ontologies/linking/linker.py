@@ -8,7 +8,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
@@ -25,6 +25,7 @@ from ontologies.linking.context.assertion import Context, assertions
 from ontologies.linking.context.language import language
 from ontologies.linking.context.lookalike import looks_alike
 from ontologies.linking.context.modifiers import Change, Extent, Laterality, Modifiers, modifiers
+from ontologies.linking.local_words import LocalWords
 from ontologies.linking.radiology import ReportReader, shows_on_images
 from ontologies.linking.recognition import Candidate, Recognizer
 from ontologies.linking.words import Words
@@ -41,6 +42,7 @@ Method = Literal[
     "similar",
     "measurement",
     "duration",
+    "local",
 ]
 
 _BATCH = 64
@@ -56,8 +58,8 @@ class ConceptMatch:
     matched. ``method`` says how: the same characters ("exact"), after normalisation, in another word order, across a
     coordination, by an abbreviation that the text defines, with its modifiers inside ("interrupted"), by a short word
     of chest reports, with a misspelt word ("spelling"), by a measured value or a length of time
-    ("measurement", "duration": ``ontologies.linking.context``), or by what it means ("similar",
-    ``retrieval.similar_names``).
+    ("measurement", "duration": ``ontologies.linking.context``), by a word of the place ("local"), or by what it means
+    ("similar", ``retrieval.similar_names``).
     ``presence`` is "not assessed" when the mention is about the past or the family, and ``context`` says which, or when
     linking was asked not to look; "indication" is why the patient was examined: what an image would show is at most
     uncertain there. ``locations`` are places such as "right upper lobe"; ``size_mm`` holds the diameters as written, in
@@ -94,9 +96,11 @@ class Reading(NamedTuple):
 class Linker:
     """A compiled dictionary, ready to read text. Deterministic: the same text gives the same matches."""
 
-    def __init__(self, index: dictionary.LinkerIndex) -> None:
+    def __init__(self, index: dictionary.LinkerIndex, words: Mapping[str, str] | None = None) -> None:
         self._index = index
         self._recognizer = Recognizer(index)
+        self.local = dict(words or {})
+        self._local = LocalWords(self.local, self._recognizer)
         self._reports = ReportReader(self._recognizer)
         self._above = lru_cache(maxsize=1 << 14)(index.above)
         self._concept = lru_cache(maxsize=1 << 14)(index.concept)
@@ -121,9 +125,10 @@ class Linker:
         return cls.open(path)
 
     @classmethod
-    def open(cls, path: Path) -> Linker:
-        """Open a compiled folder. ArtifactError when it is missing, damaged, stale or empty."""
-        return cls(dictionary.open_index(Path(path)))
+    def open(cls, path: Path, *, words: Mapping[str, str] | None = None) -> Linker:
+        """Open a compiled folder. ``words``: of the place (`local_words`). ArtifactError when it is missing, damaged,
+        stale or empty."""
+        return cls(dictionary.open_index(Path(path)), words)
 
     def _allow(self, systems: frozenset[str]) -> np.ndarray:
         known = self._index.systems
@@ -182,7 +187,7 @@ class Linker:
         while batch := list(islice(rest, _BATCH)):
             words = [self._recognizer.words(text) for text in batch]
             for text, read, found in zip(batch, words, self._recognizer.candidates(words, allowed), strict=True):
-                found = self._reports.read(text, read, found, allowed, note)
+                found = self._local.add(read, self._reports.read(text, read, found, allowed, note), allowed)
                 yield Reading(text, read, self._coherent(resolve(found, nested=nested)), allowed, note)
 
     def _coherent(self, found: list[Candidate]) -> list[Candidate]:

@@ -33,6 +33,7 @@ LEAVES = sorted(path for path, command in ALL.items() if not getattr(command, "c
 
 def test_the_verbs_are_those_of_the_design() -> None:
     assert [" ".join(path) for path in LEAVES] == [
+        "adapt",
         "ask",
         "audit replay",
         "audit show",
@@ -58,6 +59,7 @@ def test_the_verbs_are_those_of_the_design() -> None:
         "index update",
         "index verify",
         "link",
+        "monitor",
         "ontology add",
         "ontology conflicts",
         "ontology diff",
@@ -69,6 +71,9 @@ def test_the_verbs_are_those_of_the_design() -> None:
         "ontology show",
         "paths",
         "report",
+        "runs compare",
+        "runs list",
+        "runs show",
         "search",
         "serve",
         "train anatomy",
@@ -79,6 +84,7 @@ def test_the_verbs_are_those_of_the_design() -> None:
         "what-if",
         "why",
         "why-not",
+        "worklist",
     ]
 
 

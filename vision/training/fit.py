@@ -17,13 +17,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from errors import InputError
+from tracking.tracker import Track, open_tracker
 from vision.datasets.folder import assessed, box_labels, load_grey, read, targets, truth
 from vision.datasets.record import Record
 from vision.finding import LABELS
 from vision.intensity import resize, standardise
 from vision.training import checkpoint
 from vision.training.augment import Box, augment
-from vision.training.tracking import Track, open_tracker
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from errors import InputError
+from tracking.tracker import Track
 from vision.folds import FOLDS
 from vision.training.fit import Progress, Settings, fit
 from vision.training.release import SIDE, published, release
-from vision.training.tracking import Track
 
 MEMBERS = FOLDS
 

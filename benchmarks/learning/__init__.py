@@ -1,0 +1,1 @@
+"""What `whydx monitor`, `adapt` and `worklist` are worth."""

@@ -1,0 +1,1 @@
+"""What a home learns, for the terminal and as figures."""

@@ -1,0 +1,1 @@
+"""What a training leaves behind: scalars by step, and a card."""

@@ -1,0 +1,1 @@
+"""Many films: looked at, watched, kept."""
