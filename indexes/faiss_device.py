@@ -1,0 +1,50 @@
+"""Where FAISS works: the processor, or a GPU when faiss-gpu is installed and there is one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from errors import DependencyError
+
+GPU_MOST = 2048  # neighbours that a search on a GPU returns at most
+
+
+def check_device(device: str) -> None:
+    """Raise DependencyError when FAISS cannot search on ``device`` ("cpu", "cuda") here."""
+    if device == "cpu":
+        return
+    import faiss
+
+    if device != "cuda" or not hasattr(faiss, "StandardGpuResources") or faiss.get_num_gpus() < 1:
+        raise DependencyError(
+            "FAISS cannot use this device",
+            value=device,
+            expected="cpu, or cuda with faiss-gpu and a GPU",
+            run="pip uninstall faiss-cpu, then pip install 'whydx[gpu]'",
+        )
+
+
+def on_device(index: Any, device: str) -> Any:
+    """``index`` where ``device`` says ("cpu": as it is; "cuda": a copy on the first GPU).
+
+    Raises DependencyError when FAISS has no GPU here.
+    """
+    check_device(device)
+    if device == "cpu":
+        return index
+    import faiss
+
+    options = faiss.GpuClonerOptions()
+    options.useFloat16 = True  # tables of long codes fit into the GPU's shared memory only so
+    options.indicesOptions = faiss.INDICES_64_BIT  # type: ignore[attr-defined,unused-ignore]
+    resources = faiss.StandardGpuResources()
+    moved: Any = faiss.index_cpu_to_gpu(resources, 0, index, options)
+    moved.whydx_resources = resources  # the index uses them as long as it lives
+    return moved
+
+
+def on_processor(index: Any, device: str) -> Any:
+    """The index as it is written to a file: a copy in main memory of one that `on_device` moved."""
+    import faiss
+
+    return index if device == "cpu" else faiss.index_gpu_to_cpu(index)
