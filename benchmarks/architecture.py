@@ -39,7 +39,11 @@ STAGES: tuple[tuple[str, ...], ...] = (
 ROOMS: dict[str, tuple[tuple[str, ...], ...]] = {
     "kg": (("kg.export",), ("kg",)),
     "reports": (("reports.dicom",), ("reports",)),
-    "fusion": (("fusion.dialogue",), ("fusion.evaluation", "fusion.training", "fusion.why"), ("fusion",)),
+    "fusion": (
+        ("fusion.dialogue",),
+        ("fusion.collecting", "fusion.evaluation", "fusion.training", "fusion.why"),
+        ("fusion",),
+    ),
     "vision": (
         ("vision.training",),
         ("vision.evaluate",),

@@ -9,13 +9,16 @@ from errors import DependencyError
 GPU_MOST = 2048  # neighbours that a search on a GPU returns at most
 
 
-def check_device(device: str) -> None:
-    """Raise DependencyError when FAISS cannot search on ``device`` ("cpu", "cuda") here."""
-    if device == "cpu":
-        return
+def available(device: str) -> bool:
+    """Whether FAISS can search on ``device`` ("cpu", "cuda") here."""
     import faiss
 
-    if device != "cuda" or not hasattr(faiss, "StandardGpuResources") or faiss.get_num_gpus() < 1:
+    return device == "cpu" or (device == "cuda" and hasattr(faiss, "StandardGpuResources") and faiss.get_num_gpus() > 0)
+
+
+def check_device(device: str) -> None:
+    """Raise DependencyError when FAISS cannot search on ``device`` here."""
+    if not available(device):
         raise DependencyError(
             "FAISS cannot use this device",
             value=device,

@@ -2,8 +2,9 @@
 
 Sizes follow FAISS (github.com/facebookresearch/faiss/wiki/Guidelines-to-choose-an-index): Flat holds 4·d bytes for each
 vector; HNSW with M links 4·d, 8·M for the links of the lowest level, and about 4·M/(M − 1) + 12 for the levels above
-and where each begins; IVF with 8-bit scalar quantisation d + 8; IVF with product quantisation of m bytes m + 8; centroids
-4·d each. What FAISS allocates in advance is counted by SLACK. ``docs/scaling.md`` has them beside what was measured.
+and where each begins; IVF with 8-bit scalar quantisation d + 8; IVF with product quantisation of m bytes m + 8;
+centroids 4·d each. What FAISS allocates in advance is counted by SLACK. ``docs/scaling.md`` has them beside what was
+measured.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from errors import InputError
 Kind = Literal["flat", "hnsw", "ivf-sq8", "ivf-pq"]
 
 EXACT_BELOW = 200_000  # one core scans this many 384-dimensional vectors in about 20 ms
-HNSW_LINKS, HNSW_EFFORT = 24, 80
+HNSW_LINKS, HNSW_EFFORT = 16, 64
 SLACK = 1.05
 _CODES = (96, 64, 48, 32, 24, 16, 8, 4, 2, 1)  # bytes of a product code, all of them possible on a GPU, too
 

@@ -27,7 +27,7 @@ BLOCK = 1 << 15  # vectors; 50 MB of 384 dimensions
 CHECKPOINT = 120.0  # seconds of work that a kill may lose, beside the time that writing takes
 HELD_OUT = 200
 MEASURED_K = 10
-_TRAINING = 64  # vectors for each centroid
+_TRAINING, _ROUNDS = 40, 10  # vectors for each centroid, and how often they are moved
 
 Progress = Callable[[str, int, int], None]
 
@@ -44,17 +44,17 @@ class Trained:
 
 
 class Partial:
-    """What a build that was killed has left, in ``.NAME.partial`` beside ``path``, while this process alone uses it."""
+    """What a build that was killed has left in ``folder``, while this process alone uses it; gone when it is built."""
 
-    def __init__(self, path: Path, key: str, checkpoint: float) -> None:
-        self.folder, self._key, self._every = partial_folder(path), key, checkpoint
+    def __init__(self, folder: Path, key: str, checkpoint: float) -> None:
+        self.folder, self._key, self._every = folder, key, checkpoint
         self._written = time.monotonic()
 
     def __enter__(self) -> Partial:
         from filelock import FileLock, Timeout
 
-        self.folder.parent.mkdir(parents=True, exist_ok=True)
-        self._lock = FileLock(self.folder.with_suffix(".lock"))
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self._lock = FileLock(self.folder / ".lock")
         try:
             self._lock.acquire(timeout=0)
         except Timeout:
@@ -62,11 +62,13 @@ class Partial:
                 "another process builds this index", value=self.folder.name, expected="to wait until it is done"
             ) from None
         if self._state().get("key") != self._key:
-            shutil.rmtree(self.folder, ignore_errors=True)
-        self.folder.mkdir(exist_ok=True)
+            for left in self.folder.glob("[!.]*"):
+                left.unlink()
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, failed: object, *_: object) -> None:
+        if failed is None:  # it is built
+            shutil.rmtree(self.folder, ignore_errors=True)
         self._lock.release()
 
     def load(self) -> tuple[Any, int]:
@@ -98,20 +100,11 @@ class Partial:
             (self.folder / before).unlink(missing_ok=True)
         self._written = time.monotonic()
 
-    def remove(self) -> None:
-        """Forget it: the index is built."""
-        shutil.rmtree(self.folder, ignore_errors=True)
-
     def _state(self) -> dict[str, Any]:
         try:
             return dict(json.loads((self.folder / "state.json").read_text()))
         except (OSError, ValueError):
             return {}
-
-
-def partial_folder(path: Path) -> Path:
-    """Where a build of the folder ``path`` keeps what it has so far."""
-    return path.absolute().parent / f".{path.name}.partial"
 
 
 def flat(vectors: np.ndarray) -> Trained:
@@ -198,8 +191,10 @@ def _untrained(vectors: np.ndarray, plan: IndexPlan, rows: np.ndarray, device: s
         return graph
     coding = "SQ8" if plan.kind == "ivf-sq8" else f"PQ{parameters['m']}x{parameters['bits']}"
     index: Any = faiss.index_factory(dim, f"IVF{parameters['nlist']},{coding}", faiss.METRIC_INNER_PRODUCT)
-    index.cp.max_points_per_centroid, index.cp.niter = _TRAINING, 10
-    most = max(_TRAINING * parameters["nlist"], 1 << 16)
+    index.cp.max_points_per_centroid, index.cp.niter = _TRAINING, _ROUNDS
+    if plan.kind == "ivf-pq":
+        index.pq.cp.max_points_per_centroid, index.pq.cp.niter = _TRAINING, _ROUNDS
+    most = max(_TRAINING * parameters["nlist"], 256 * _TRAINING)
     chosen = np.sort(np.random.default_rng(1).choice(rows, min(most, len(rows)), replace=False))
     working = on_device(index, device)
     working.train(np.ascontiguousarray(vectors[chosen], dtype=np.float32))

@@ -70,6 +70,7 @@ class VectorIndex:
         threads: int = 1,
         progress: Progress | None = None,
         checkpoint: float = CHECKPOINT,
+        partial: Path | None = None,
     ) -> VectorIndex:
         """Build in the folder ``path`` and open.
 
@@ -78,7 +79,8 @@ class VectorIndex:
         by `open`. The kind is ``index_plan``'s, else the planner's. For an approximate kind the search effort is
         doubled until recall@10 on held-out queries (a tenth of the vectors, at most 200, before they are added; against
         exact search) reaches the target; the manifest records plan, effort and measured recall. It is written beside
-        every ``checkpoint`` seconds, and a build that was killed goes on from there (`indexes.vector_build`).
+        every ``checkpoint`` seconds (in the folder ``partial``; ".NAME.partial" by default), and a build that was
+        killed goes on from there (`indexes.vector_build`).
 
         ``device`` "cuda" trains and fills what a GPU can hold there. With one of ``threads`` the same vectors give the
         same bytes; a graph that several build differs from run to run. ValueError when shapes do not fit together,
@@ -97,10 +99,10 @@ class VectorIndex:
             done = flat(vectors)
             write_folder(path, vectors, ids, done, chosen, recall_target, encoder)
         else:
-            with Partial(path, key_of(digest, ids, chosen, recall_target), checkpoint) as partial:
-                done = train(vectors, chosen, recall_target, partial, threads=threads, device=device, progress=progress)
+            beside = partial or path.absolute().parent / f".{path.name}.partial"
+            with Partial(beside, key_of(digest, ids, chosen, recall_target), checkpoint) as kept:
+                done = train(vectors, chosen, recall_target, kept, threads=threads, device=device, progress=progress)
                 write_folder(path, vectors, ids, done, chosen, recall_target, encoder)
-                partial.remove()
         del done  # as large as what is opened now
         return cls.open(path, device=device)
 
