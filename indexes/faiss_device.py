@@ -39,11 +39,7 @@ def on_device(index: Any, device: str) -> Any:
 
     options = faiss.GpuClonerOptions()
     options.useFloat16 = True  # tables of long codes fit into the GPU's shared memory only so
-    options.indicesOptions = faiss.INDICES_64_BIT  # type: ignore[attr-defined,unused-ignore]
-    resources = faiss.StandardGpuResources()
-    moved: Any = faiss.index_cpu_to_gpu(resources, 0, index, options)
-    moved.whydx_resources = resources  # the index uses them as long as it lives
-    return moved
+    return faiss.index_cpu_to_gpu(faiss.StandardGpuResources(), 0, index, options)
 
 
 def on_processor(index: Any, device: str) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import os
 import pickle
+import socket
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
@@ -34,6 +35,7 @@ class OnRay:
         self._ray = ray
         if ray.is_initialized():
             return
+        _check(address)
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # no message leaves this machine
         # a worker imports whydx as this process does, and computes with one thread, so that bytes do not depend on it
         found = {"env_vars": {"PYTHONPATH": os.pathsep.join(_folders()), "OMP_NUM_THREADS": "1"}}
@@ -42,10 +44,9 @@ class OnRay:
             place = {"num_cpus": len(os.sched_getaffinity(0)), "include_dashboard": False, "address": "local"}
         try:
             ray.init(**place, runtime_env=found, log_to_driver=False, logging_level="ERROR")
-        except (ConnectionError, ValueError, RuntimeError, TimeoutError) as error:
-            raise SourceError(
-                "no Ray cluster answers", value=address, expected="HOST:PORT of one that runs, or local"
-            ) from error
+        except Exception as error:  # Ray raises whatever went wrong, bare exceptions among it
+            what = "Ray does not start" if address == LOCAL else "no Ray cluster answers"
+            raise SourceError(what, value=address, expected="HOST:PORT of one that runs, or local") from error
 
     def map(self, make: Callable[[], Work], things: Iterable[Any], *, chunk: int = 64) -> Iterator[Any]:
         """``make()(thing)`` of each, in their order. ``make`` can be pickled and is called once in each worker.
@@ -84,6 +85,20 @@ def _made(made: bytes) -> Work:
     """Once in each process: opening a network or a dictionary takes longer than a chunk."""
     work: Work = pickle.loads(made)()
     return work
+
+
+def _check(address: str) -> None:
+    """Raise SourceError when nobody listens there: Ray itself would try for minutes."""
+    host, mark, port = address.rpartition(":")
+    if address in (LOCAL, "auto") or "://" in address:
+        return
+    expected = "HOST:PORT of a cluster that runs, or local"
+    if not (mark and host and port.isdigit()):
+        raise SourceError("no address of Ray", value=address, expected=expected)
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=5).close()
+    except (OSError, OverflowError) as error:
+        raise SourceError("no Ray cluster answers", value=address, expected=expected) from error
 
 
 def _folders() -> list[str]:
