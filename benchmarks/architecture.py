@@ -52,7 +52,7 @@ ROOMS: dict[str, tuple[tuple[str, ...], ...]] = {
         ("vision.anatomy",),
         ("vision.intake", "vision.intensity"),
     ),
-    "retrieval": (("retrieval.collection", "retrieval.evaluation"), ("retrieval",)),
+    "retrieval": (("retrieval.collection", "retrieval.evaluation", "retrieval.langchain"), ("retrieval",)),
     "ontologies": (
         ("ontologies.linking", "ontologies.merging"),
         ("ontologies.linking.context",),
