@@ -17,6 +17,7 @@ function needs is imported inside it, so that the command line can ask for the f
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -31,12 +32,11 @@ from errors import ArtifactError, InputError
 if TYPE_CHECKING:
     from indexes.manifest import Manifest, Verify
     from kg.graph import KnowledgeGraph
-    from ontologies.concept import Concept
     from ontologies.linking.linker import Linker
-    from retrieval.collection.build import Built, Seen
+    from retrieval.collection.build import Built, Reader
+    from retrieval.collection.build import Eyes as Looks
     from retrieval.collection.record import Kind
-    from retrieval.document import Document
-    from vision.training_cases import TrainingCase
+    from retrieval.encoder import Encoder
 
 _RECORD = "built.json"
 Progress = Callable[[str, int, int], None]
@@ -251,6 +251,7 @@ def _build_cases(home: Path, progress: Progress | None) -> None:
 
 
 def _build_images(home: Path, progress: Progress | None) -> None:
+    from fusion.collecting.seen import image_document
     from retrieval import cases
     from vision import training_cases
     from vision.detector import Detector
@@ -276,14 +277,20 @@ def collect(
     drop: Sequence[str] = (),
     anew: bool = False,
     device: str = "cpu",
+    backend: str | None = None,
+    ray: str | None = None,
     progress: Progress | None = None,
 ) -> Built:
     """Make the collection ``name`` of the papers or cases in ``paths``, or add them to it; without paths, bring it up
     to date with what it was made from (`retrieval.collection.build`).
 
     ``kind`` ("papers" or "cases") is told by the files by default; ``columns`` (part of a case → column) and ``drop``
-    are for tables. Raises InputError for what cannot be read, ArtifactError when graph or linker is not built.
+    are for tables. ``backend`` is where the vectors lie ("faiss", an address of Milvus; None: where they were). ``ray``
+    is where Ray links, encodes and looks at images ("local", an address; None: this process). Raises InputError for
+    what cannot be read, ArtifactError when graph or linker is not built or Milvus does not answer, SourceError when no
+    Ray does, DependencyError when an extra is not installed.
     """
+    from fusion.collecting.seen import Eyes
     from retrieval.collection import catalogue
     from retrieval.collection.build import build as build_collection
     from retrieval.collection.sources import extended
@@ -291,40 +298,29 @@ def collect(
     known = catalogue.sources(home, name) if not paths or catalogue.folder(home, name).is_dir() else None
     roots = [path.expanduser().resolve() for path in paths]
     sources = extended(known, roots, kind, columns or {}, drop)
-    graph, linker = open_graph(home), open_linker(home)
-    return build_collection(
-        home,
-        name,
-        sources,
-        linker,
-        eyes=lambda: _Eyes(graph, device),
-        ancestors=_ancestors(graph),
-        anew=anew,
-        progress=progress,
-    )
+    graph, opened = open_graph(home), open_linker(home)
+    linker: Reader = opened
+    encoder: Encoder | None = None
+    eyes: Callable[[], Looks] = partial(Eyes, graph, device)
+    with contextlib.ExitStack() as stack:
+        if ray is not None:
+            from fusion.collecting.fan_out import fanned_out
 
-
-class _Eyes:
-    """The detector as `retrieval.collection.build.Eyes`."""
-
-    def __init__(self, graph: KnowledgeGraph, device: str) -> None:
-        from vision.detector import Detector
-
-        self._graph, self._detector = graph, Detector.open(device=device)
-        self.fingerprint = self._detector.fingerprint
-
-    def look(self, path: Path) -> Seen:
-        from retrieval.collection.build import Seen
-        from vision.image import load_image
-
-        try:
-            seen = self._detector.detect(load_image(path))
-        except InputError:
-            return Seen(embedding=None, findings={}, refused="unreadable")
-        if seen.refused:
-            return Seen(embedding=None, findings={}, refused=seen.refused)
-        found = _findings(self._graph, [finding.label for finding in seen.findings if finding.presence == "present"])
-        return Seen(embedding=seen.embedding, findings={concept.curie: concept.name for concept in found})
+            folders = part_folder(home, Part.graph), part_folder(home, Part.linker)
+            linker, encoder, eyes = stack.enter_context(fanned_out(ray, *folders, opened.fingerprint, device))
+        return build_collection(
+            home,
+            name,
+            sources,
+            linker,
+            eyes=eyes,
+            ancestors=_ancestors(graph),
+            encoder=encoder,
+            anew=anew,
+            backend=backend,
+            device=device,
+            progress=progress,
+        )
 
 
 def chest_concepts(graph: KnowledgeGraph) -> frozenset[str]:
@@ -356,34 +352,6 @@ def _opens(home: Path, part: Part) -> bool:
 def _ancestors(graph: KnowledgeGraph) -> Callable[[str], frozenset[str]]:
     """Strict ancestors of a CURIE; none of one that the graph does not know."""
     return lambda curie: graph.ancestors(curie) - {graph.resolve(curie)} if curie in graph else frozenset()
-
-
-def image_document(graph: KnowledgeGraph, row: TrainingCase) -> Document:
-    """A training image as a case: its labels are its text, and its concepts; an image without any is a normal chest."""
-    from retrieval.collection.record import person
-    from retrieval.document import Document
-
-    found = _findings(graph, row.labels)
-    names = [concept.name for concept in found]
-    known = {"age": f"{row.age:g}" if row.age is not None else "", "sex": row.sex or "", "view": row.view or ""}
-    return Document(
-        doc_id=row.case_id,
-        kind="case",
-        title=person(known["age"], known["sex"]),
-        text=", ".join(names),
-        source_curie=row.case_id,
-        concepts=tuple(sorted(concept.curie for concept in found)),
-        metadata={k: v for k, v in known.items() if v}
-        | {"findings": "; ".join(names), "impression": ", ".join(names), "collection": "NIH ChestX-ray14"},
-    )
-
-
-def _findings(graph: KnowledgeGraph, labels: Sequence[str]) -> list[Concept]:
-    """The concepts of the labels of an image; a normal chest when it has none."""
-    from fusion.prior import NORMAL
-    from vision.finding import LABEL_CURIES
-
-    return [graph.concept(LABEL_CURIES[label]) for label in labels if label in LABEL_CURIES] or [graph.concept(NORMAL)]
 
 
 def _recorded(home: Path) -> dict[str, str]:

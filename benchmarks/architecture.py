@@ -41,7 +41,11 @@ ROOMS: dict[str, tuple[tuple[str, ...], ...]] = {
     "commands": (("commands",), ("commands.serve",)),
     "kg": (("kg.export",), ("kg",)),
     "reports": (("reports.dicom", "reports.learning"), ("reports",), ("reports.page",)),
-    "fusion": (("fusion.dialogue",), ("fusion.evaluation", "fusion.training", "fusion.why"), ("fusion",)),
+    "fusion": (
+        ("fusion.dialogue",),
+        ("fusion.collecting", "fusion.evaluation", "fusion.training", "fusion.why"),
+        ("fusion",),
+    ),
     "vision": (
         ("vision.training",),
         ("vision.films",),
@@ -52,7 +56,7 @@ ROOMS: dict[str, tuple[tuple[str, ...], ...]] = {
         ("vision.anatomy",),
         ("vision.intake", "vision.intensity", "vision.weights_pair"),
     ),
-    "retrieval": (("retrieval.collection", "retrieval.evaluation"), ("retrieval",)),
+    "retrieval": (("retrieval.collection", "retrieval.evaluation", "retrieval.langchain"), ("retrieval",)),
     "ontologies": (
         ("ontologies.linking", "ontologies.merging"),
         ("ontologies.linking.context",),

@@ -18,6 +18,24 @@ if TYPE_CHECKING:
     from retrieval.collection.build import Built
 
 NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="What the collection is called.")]
+BackendOption = Annotated[
+    str | None,
+    typer.Option(
+        "--backend",
+        metavar="ADDRESS",
+        help="Where the vectors lie: faiss (in the home), milvus://HOST:PORT, or a file of Milvus Lite (….db).",
+        show_default="where they are; new ones in the home",
+    ),
+]
+RayOption = Annotated[
+    str | None,
+    typer.Option(
+        "--ray",
+        metavar="ADDRESS",
+        help="Let Ray link, encode and look at images: local (all cores here), or HOST:PORT of a cluster.",
+        show_default="one process",
+    ),
+]
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT]?)B?", re.IGNORECASE)
 
 app = typer.Typer(no_args_is_help=True, help="The graph, the linker, the indexes, and your own papers and cases.")
@@ -119,6 +137,8 @@ def index_add(
         list[str] | None, typer.Option("--drop", metavar="COLUMN", help="A column to leave out; may be repeated.")
     ] = None,
     device: DeviceOption = "cpu",
+    backend: BackendOption = None,
+    ray: RayOption = None,
     home: HomeOption = None,
 ) -> None:
     """Make a collection of your own papers or cases, or add to one; who the patients are never enters it."""
@@ -133,6 +153,8 @@ def index_add(
             columns=columns,
             drop=drop or (),
             device=device,
+            backend=backend,
+            ray=ray,
             progress=advance,
         )
     _tell(name, built, monotonic() - started)
@@ -145,12 +167,14 @@ def index_update(
         bool, typer.Option("--anew", help="Read, link and encode everything again; the result is the same.")
     ] = False,
     device: DeviceOption = "cpu",
+    backend: BackendOption = None,
+    ray: RayOption = None,
     home: HomeOption = None,
 ) -> None:
     """Bring a collection up to date with its files: only what is new or changed is linked and encoded."""
     started = monotonic()
     with progress() as advance:
-        built = collect(home_folder(home), name, anew=anew, device=device, progress=advance)
+        built = collect(home_folder(home), name, anew=anew, device=device, backend=backend, ray=ray, progress=advance)
     _tell(name, built, monotonic() - started)
 
 

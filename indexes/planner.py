@@ -1,8 +1,10 @@
 """Which vector index to build: by size, memory and the recall that is asked for.
 
-Sizes follow the FAISS guidelines (github.com/facebookresearch/faiss/wiki/Guidelines-to-choose-an-index): Flat holds 4·d
-bytes for each vector; HNSW with M links 4·d + 8·M + 4·M/2 or so, counted here as 4·d + 10·M; IVF with 8-bit scalar
-quantisation d + 8; IVF with product quantisation of m bytes m + 8; centroids 4·d each.
+Sizes follow FAISS (github.com/facebookresearch/faiss/wiki/Guidelines-to-choose-an-index): Flat holds 4·d bytes for each
+vector; HNSW with M links 4·d, 8·M for the links of the lowest level, and about 4·M/(M − 1) + 12 for the levels above
+and where each begins; IVF with 8-bit scalar quantisation d + 8; IVF with product quantisation of m bytes m + 8;
+centroids 4·d each. What FAISS allocates in advance is counted by SLACK. ``docs/scaling.md`` has them beside what was
+measured.
 """
 
 from __future__ import annotations
@@ -17,13 +19,17 @@ from errors import InputError
 Kind = Literal["flat", "hnsw", "ivf-sq8", "ivf-pq"]
 
 EXACT_BELOW = 200_000  # one core scans this many 384-dimensional vectors in about 20 ms
-HNSW_LINKS = 32
+HNSW_LINKS, HNSW_EFFORT = 16, 64
+SLACK = 1.05
+_CODES = (96, 64, 48, 32, 24, 16, 8, 4, 2, 1)  # bytes of a product code, all of them possible on a GPU, too
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IndexPlan:
-    """``parameters`` are those of the kind: M, efConstruction, efSearch; nlist, nprobe, m, bits. ``estimated_bytes`` is
-    the memory the open index takes. ``reason`` is one sentence for the reader of ``whydx index plan``."""
+    """``parameters`` are those of the kind: M, efConstruction, efSearch; nlist, nprobe, m, bits, refine (candidates for
+    each answer whose exact scores are computed). ``estimated_bytes`` is the memory the open index takes; the vectors
+    themselves stay on disk for the approximate kinds. ``reason`` is one sentence for the reader of ``whydx index
+    plan``."""
 
     kind: Kind
     parameters: Mapping[str, int] = field(default_factory=dict)
@@ -31,51 +37,54 @@ class IndexPlan:
     reason: str
 
 
-def plan(n: int, dim: int, memory_bytes: int, recall_target: float = 0.95) -> IndexPlan:
+def plan(n: int, dim: int, memory_bytes: int, recall_target: float = 0.95, *, device: str = "cpu") -> IndexPlan:
     """The index for ``n`` vectors of ``dim`` float32 that fits in ``memory_bytes``.
 
-    Exact where that is quick or where recall 1 is asked for; otherwise the most accurate kind that fits. The search
-    parameters are a first guess that the build raises until the measured recall@10 reaches ``recall_target``. Raises
-    InputError when nothing fits or the target is outside (0, 1].
+    Exact where that is quick or where recall 1 is asked for; otherwise the most accurate kind that fits, of those that
+    ``device`` ("cpu" or "cuda") can search: a GPU has no HNSW. The search parameters are a first guess that the build
+    raises until the measured recall@10 reaches ``recall_target``. Raises InputError when nothing fits or the target is
+    outside (0, 1].
     """
     if n < 0 or dim < 1:
         raise InputError("no such matrix", value=f"{n} × {dim}", expected="n ≥ 0 vectors of at least one dimension")
     if not 0 < recall_target <= 1:
         raise InputError("the recall target is outside (0, 1]", value=recall_target, expected="0.95, for example")
     flat = 4 * n * dim
-    lists = max(
-        1, min(65_536, 4 * int(math.sqrt(n)), n // 39 or 1)
-    )  # FAISS wants 39 training vectors for each centroid
-    hnsw = n * (4 * dim + 10 * HNSW_LINKS)
-    scalar = n * (dim + 8) + 4 * lists * dim
-    code = max(divisor for divisor in (64, 48, 32, 24, 16, 8, 4, 2, 1) if dim % divisor == 0)
-    product = n * (code + 8) + 4 * lists * dim + 4 * 256 * dim
-    effort = 64 if recall_target <= 0.95 else 256
     if flat <= memory_bytes and (n <= EXACT_BELOW or recall_target == 1):
         why = "recall 1 is asked for" if n > EXACT_BELOW else f"{n:,} vectors are scanned exactly in milliseconds"
         return IndexPlan(kind="flat", estimated_bytes=flat, reason=f"exact: {why}")
     if recall_target == 1:
         raise InputError("exact search does not fit", value=f"{memory_bytes} bytes", expected=f"at least {flat} bytes")
-    if hnsw <= memory_bytes:
+    links = HNSW_LINKS if recall_target <= 0.95 else 2 * HNSW_LINKS
+    hnsw = int(SLACK * n * (4 * dim + 8 * links + 4 * links / (links - 1) + 12))
+    if hnsw <= memory_bytes and device == "cpu":
         return IndexPlan(
             kind="hnsw",
-            parameters={"M": HNSW_LINKS, "efConstruction": 200, "efSearch": effort},
+            parameters={"M": links, "efConstruction": HNSW_EFFORT * links // HNSW_LINKS, "efSearch": 32},
             estimated_bytes=hnsw,
             reason=f"a graph over {n:,} vectors fits in the budget and answers in logarithmic time",
         )
-    probes = max(1, min(lists, lists // 64 or 1, 64))
+    # FAISS wants 39 training vectors for each centroid
+    lists = max(1, min(65_536, 4 * int(math.sqrt(n)), n // 39 or 1))
+    probes = max(1, lists // 256)
+    scalar = int(SLACK * n * (dim + 8)) + 4 * lists * dim
     if scalar <= memory_bytes:
         return IndexPlan(
             kind="ivf-sq8",
-            parameters={"nlist": lists, "nprobe": probes},
+            parameters={"nlist": lists, "nprobe": probes, "refine": 4},
             estimated_bytes=scalar,
             reason="full vectors do not fit in the budget; one byte for each dimension does",
         )
-    if product <= memory_bytes:
-        return IndexPlan(
-            kind="ivf-pq",
-            parameters={"nlist": lists, "nprobe": probes, "m": code, "bits": 8},
-            estimated_bytes=product,
-            reason=f"one byte for each dimension does not fit in the budget; codes of {code} bytes do",
-        )
-    raise InputError("no index fits", value=f"{memory_bytes} bytes", expected=f"at least {product} bytes of memory")
+    centroids = 4 * lists * dim + 4 * 256 * dim
+    codes = [code for code in _CODES if dim % code == 0]
+    product = {code: int(SLACK * n * (code + 8)) + centroids for code in codes}
+    for code in codes:
+        if product[code] <= memory_bytes and code >= min(8, codes[0]):
+            return IndexPlan(
+                kind="ivf-pq",
+                parameters={"nlist": lists, "nprobe": probes, "m": code, "bits": 8, "refine": 8},
+                estimated_bytes=product[code],
+                reason=f"one byte for each dimension does not fit in the budget; codes of {code} bytes do",
+            )
+    least = min(size for code, size in product.items() if code >= min(8, codes[0]))
+    raise InputError("no index fits", value=f"{memory_bytes} bytes", expected=f"at least {least} bytes of memory")

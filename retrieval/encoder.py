@@ -6,7 +6,7 @@ import functools
 import hashlib
 import importlib.util
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -66,6 +66,11 @@ class Encoder:
         if not len(texts):
             return np.zeros((0, self.dimension), dtype=np.float32)
         return self._embed(texts, longest, progress)
+
+    def each(self, texts: Iterable[str], *, longest: int | None = None) -> Iterator[np.ndarray]:
+        """The vector of each text by itself, float32 (dimension,), in their order: in a batch the last bits depend on
+        the neighbours."""
+        return (self.encode([text], longest=longest)[0] for text in texts)
 
     def _query(self, text: str) -> np.ndarray:
         """The vector of one text, float32 (dimension,), read-only; the last 512 are remembered (`query`)."""

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from errors import ArtifactError, InputError
+from indexes import backend as backends
 from indexes import manifest
 from indexes.lexical_index import LexicalIndex, Unit
 from indexes.manifest import Manifest, Verify, atomic_directory
@@ -63,7 +64,7 @@ class HybridIndex:
         self.documents = DocumentStore.open(path / "documents", verify="size")
         self.lexical = LexicalIndex.open(path / "bm25", verify="size")
         self.grams = LexicalIndex.open(path / "grams", verify="size") if stored.settings.get("grams") else None
-        self.dense = VectorIndex.open(path / "dense", verify="size")
+        self.dense = backends.open_vectors(path / "dense", verify="size")
         self.concepts = ConceptIndex.open(path / "concepts", verify="size")
         self.images = VectorIndex.open(path / "images", verify="size") if "images" in stored.inputs else None
         self._ranks = id_ranks(self.lexical.ids)
@@ -110,6 +111,8 @@ class HybridIndex:
         files: Mapping[str, bytes] | None = None,
         inputs: Mapping[str, str] | None = None,
         settings: Mapping[str, Any] | None = None,
+        backend: str = backends.FAISS,
+        device: str = "cpu",
         progress: Progress | None = None,
     ) -> HybridIndex:
         """Build in the folder ``path`` and open.
@@ -120,7 +123,8 @@ class HybridIndex:
         fingerprint of the network they come from; a row of NaN is a document without an image. ``vectors`` are those of
         the sentence encoder, float32 (n, d) in the order of ``documents``; without them the vectors of the index that
         is in the folder are kept for the texts it has, and the rest is encoded (what a text is encoded with may change
-        the last bits of its vector). ``files`` are further files of the folder, by name.
+        the last bits of its vector). ``files`` are further files of the folder, by name. ``backend`` is where the
+        vectors of the texts lie ("faiss", or an address of Milvus), and ``device`` where FAISS works.
         ValueError when ids repeat or lengths differ.
         """
         import numpy as np
@@ -134,10 +138,14 @@ class HybridIndex:
             vectors = _encoded(texts, _vectors_at(path, kind, encoder, longest), encoder, longest, progress)
         else:
             vectors = vectors[order]
+        held = backends.place_of(path / "dense")
         with atomic_directory(path) as folder:
             DocumentStore.build(documents, folder / "documents")
             _lexical(texts, ids, path, kind, folder, ("stems", "grams") if grams else ("stems",))
-            VectorIndex.build(vectors, ids, folder / "dense", encoder=encoder.fingerprint)
+            backends.build_vectors(
+                vectors, ids, folder / "dense", texts=texts, encoder=encoder.fingerprint, before=path / "dense",
+                backend=backend, device=device, progress=progress,
+            )  # fmt: skip
             ConceptIndex.build(
                 [document.concepts for document in documents], folder / "concepts", ancestors=ancestors, known=known
             )
@@ -159,6 +167,8 @@ class HybridIndex:
                 | ({"grams": True} if grams else {})
                 | dict(settings or {}),
             )
+        if held != backends.place_of(path / "dense"):
+            backends.forget(held)
         return cls.open(path, kind=kind, encoder=encoder)
 
     @classmethod
@@ -318,7 +328,7 @@ def _vectors_at(path: Path, kind: str, encoder: Encoder, longest: int | None) ->
         stored = manifest.read(path, kind=kind, version=VERSION)
         if (stored.inputs.get("encoder"), stored.settings.get("longest")) != (encoder.fingerprint, longest):
             return {}
-        documents, dense = DocumentStore.open(path / "documents"), VectorIndex.open(path / "dense")
+        documents, dense = DocumentStore.open(path / "documents"), backends.open_vectors(path / "dense")
     except ArtifactError:
         return {}
     # a copy, since the vectors are a view of the memory of an index that goes away

@@ -55,8 +55,9 @@ def is_long(line: str) -> bool:
         "whydx monitor",
         "whydx runs",
     )
-    page = ("--with-image", "--with-answers", "--format pdf")  # which tests of their own work out
-    return line.startswith(long) or any(option in line for option in page)
+    # tests of their own work these out
+    options = ("--with-image", "--with-answers", "--format pdf", "--backend", "--ray")
+    return line.startswith(long) or any(option in line for option in options)
 
 
 ALL = sorted({(page.name, line) for page in PAGES for line in commands(page.read_text(encoding="utf-8"))})

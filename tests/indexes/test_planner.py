@@ -24,6 +24,16 @@ def test_the_most_accurate_kind_that_fits(n: int, memory: int, kind: str) -> Non
     assert chosen.estimated_bytes <= memory
 
 
+def test_a_gpu_has_no_graph() -> None:
+    assert plan(1_000_000, 384, 4 * GB, device="cuda").kind == "ivf-sq8"
+
+
+def test_a_quarter_of_the_memory_of_a_graph() -> None:
+    graph = plan(1_000_000, 384, 4 * GB)
+    coded = plan(1_000_000, 384, graph.estimated_bytes // 5)
+    assert (graph.kind, coded.kind, coded.parameters["m"]) == ("hnsw", "ivf-pq", 96)
+
+
 def test_recall_one_is_exact_or_refused() -> None:
     assert plan(1_000_000, 384, 4 * GB, 1.0).kind == "flat"
     with pytest.raises(InputError, match="at least 1536000000 bytes"):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,9 @@ class Counted:
             return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
 
         return Encoder("letters", fingerprint, 8, embed)
+
+    def look_all(self, paths: Iterable[Path]) -> Iterator[Seen]:
+        return map(self.look, paths)
 
     def look(self, path: Path) -> Seen:
         self.images.append(path.name)

@@ -32,9 +32,10 @@ class LiteratureRetriever(BaseRetriever):
     concepts: tuple[str, ...] = ()
 
     def _get_relevant_documents(
-        self, query: str, *, run_manager: CallbackManagerForRetrieverRun
+        self, query: str, *, run_manager: CallbackManagerForRetrieverRun, k: int | None = None
     ) -> list[LangChainDocument]:
-        return [_document(hit) for hit in self.literature.search(query, k=self.k, concepts=self.concepts)]
+        hits = self.literature.search(query, k=k or self.k, concepts=self.concepts)
+        return [langchain_document(hit) for hit in hits]
 
 
 class CaseRetriever(BaseRetriever):
@@ -48,13 +49,14 @@ class CaseRetriever(BaseRetriever):
     where: str | None = None
 
     def _get_relevant_documents(
-        self, query: str, *, run_manager: CallbackManagerForRetrieverRun
+        self, query: str, *, run_manager: CallbackManagerForRetrieverRun, k: int | None = None
     ) -> list[LangChainDocument]:
-        hits = self.cases.search(text=query, k=self.k, concepts=self.concepts, where=self.where)
-        return [_document(hit) for hit in hits]
+        hits = self.cases.search(text=query, k=k or self.k, concepts=self.concepts, where=self.where)
+        return [langchain_document(hit) for hit in hits]
 
 
-def _document(hit: SearchHit) -> LangChainDocument:
+def langchain_document(hit: SearchHit) -> LangChainDocument:
+    """A hit with its scores in the metadata."""
     document = hit.document
     metadata: dict[str, Any] = {
         **document.metadata,
