@@ -66,9 +66,6 @@ def report(
     """Show a saved report again, in another format, or ranked anew with its findings confirmed or denied. dicom-sr
     and dicom need the image, in whose study they lie; dicom is a folder (-o) of all documents. A home is needed for
     what the report does not hold."""
-    text = read_text("-" if case == "-" else f"@{case}", "report")
-    from reports.json import loads
-
     beside = Beside(
         images=image or (),
         note=None if note is None else read_text(note, "note"),
@@ -81,6 +78,9 @@ def report(
         pdf=pdf,
     )
     beside.check(layout)
+    text = read_text("-" if case == "-" else f"@{case}", "report")
+    from reports.json import loads
+
     shown = loads(text)
     dx = whydx.open(home) if beside.needs_home or confirm or deny else None
     if dx is not None and (confirm or deny):
