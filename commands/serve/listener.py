@@ -41,6 +41,7 @@ _IMAGES = (
     "MultiFrameGrayscaleByteSecondaryCaptureImageStorage",
     "MultiFrameGrayscaleWordSecondaryCaptureImageStorage",
 )
+_ECHO = "Verification"
 # No deflated one: what it unpacks to is not bounded.
 _SYNTAXES = (
     "ExplicitVRLittleEndian",
@@ -113,7 +114,7 @@ class Listener:
         """Raises OSError when the port is taken."""
         from pynetdicom import evt
 
-        handlers = [
+        handlers: list[Any] = [
             (evt.EVT_DATA_RECV, self._counted),
             (evt.EVT_C_STORE, self._stored),
             (evt.EVT_C_ECHO, lambda event: _SUCCESS),
@@ -136,7 +137,7 @@ class Listener:
         syntaxes = [getattr(uid, name) for name in _SYNTAXES]
         for name in _IMAGES:
             entity.add_supported_context(getattr(sop_class, name), syntaxes)
-        entity.add_supported_context(sop_class.Verification)
+        entity.add_supported_context(getattr(sop_class, _ECHO))
         return entity
 
     # --- in the threads of pynetdicom

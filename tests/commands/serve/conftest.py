@@ -12,22 +12,19 @@ import time
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-pytest.importorskip("fastapi", reason="the extra serve is not installed")
-
-from starlette.testclient import TestClient
-
 from commands.serve import worker
-from commands.serve.app import service
-from commands.serve.metrics import Metrics
 from commands.serve.pool import Pool
 from commands.serve.settings import Settings
 
+if TYPE_CHECKING:
+    from starlette.testclient import TestClient
+
 REPOSITORY = Path(__file__).resolve().parents[3]
-Asked = Callable[..., TestClient]
+Asked = Callable[..., Any]
 
 
 @pytest.fixture(scope="session")
@@ -70,6 +67,10 @@ class Here(Pool):
 @pytest.fixture(scope="session")
 def asked(own: Path, dx: Any) -> Asked:
     """A client of a service with these settings; its ``pool`` is the app's state."""
+    from starlette.testclient import TestClient
+
+    from commands.serve.app import service
+    from commands.serve.metrics import Metrics
 
     def make(host: str = "127.0.0.1", **given: Any) -> TestClient:
         settings = Settings(home=own, **given)

@@ -12,6 +12,9 @@ from uuid import UUID, uuid4
 
 import pytest
 from pydantic import AnyUrl, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+pytest.importorskip("fastapi", reason="the extra serve is not installed")
+
 from starlette.testclient import TestClient
 
 from commands.serve import cds

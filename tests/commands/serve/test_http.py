@@ -13,6 +13,9 @@ from urllib.parse import quote
 
 import pydicom
 import pytest
+
+pytest.importorskip("fastapi", reason="the extra serve is not installed")
+
 from starlette.testclient import TestClient
 
 from commands.serve.settings import MEBI

@@ -10,6 +10,9 @@ from typing import Any
 
 import pydicom
 import pytest
+
+pytest.importorskip("fastapi", reason="the extra serve is not installed")
+
 from pynetdicom import AE, evt
 from pynetdicom.sop_class import Comprehensive3DSRStorage, Verification  # type: ignore[attr-defined]
 

@@ -24,10 +24,13 @@ import pytest
 from pydicom.dataset import FileMetaDataset
 from pydicom.encaps import encapsulate
 from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian, JPEG2000Lossless, RLELossless
+
+pytest.importorskip("fastapi", reason="the extra serve is not installed")
+
 from pynetdicom import AE, evt
 from pynetdicom.sop_class import Comprehensive3DSRStorage  # type: ignore[attr-defined]
 
-from benchmarks import serve as benchmark
+from benchmarks.service import load as benchmark
 from tests.commands.serve.conftest import Process, free_port
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]

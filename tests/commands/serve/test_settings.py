@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+pytest.importorskip("fastapi", reason="the extra serve is not installed")
+
 from commands.serve.settings import DicomSettings, Node, Settings, token
 from errors import InputError
 

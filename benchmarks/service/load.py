@@ -1,4 +1,4 @@
-"""The service under load: ``python -m benchmarks.serve [--clients 50] [--seconds 60] [--workers 1] [--home HOME]``.
+"""The service under load: ``python -m benchmarks.service.load [--clients 50] [--seconds 60] [--workers 1] [--home H]``.
 
 Starts ``whydx serve`` on loopback, lets ``--clients`` clients ask for reports as fast as they are answered (every tenth
 time with a radiograph, a computed one; a client that is sent away waits as long as it is told, at most a second), and
