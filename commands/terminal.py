@@ -146,18 +146,19 @@ def show_report(
         from commands import archiving
 
         if layout == "dicom-sr":
-            archiving.write_sr(report, images, output, day=day, identified=identified)
-        else:
-            archiving.write_archive(report, images, output, dx, day=day, identified=identified, pdf=pdf)
+            write(archiving.sr_of(report, images, day=day, identified=identified), output)
+            return
+        for line in archiving.write_archive(report, images, output, dx, day=day, identified=identified, pdf=pdf):
+            say(line)
         return
     if day is not None:
         raise typer.BadParameter("only for --format dicom-sr and dicom", param_hint="--date")
     if identified and layout != "fhir":
         raise typer.BadParameter("only for --format dicom-sr, dicom and fhir", param_hint="--identified")
     if identified:
-        from commands.archiving import write_fhir
+        from commands.archiving import fhir_of
 
-        write_fhir(report, images, output)
+        write(fhir_of(report, images), output)
         return
     if layout in ("table", "json"):
         from reports.table import render
