@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from commands.terminal import say, write
 from errors import InputError
 
 if TYPE_CHECKING:
@@ -17,14 +16,12 @@ if TYPE_CHECKING:
     from reports.dicom.source import Source
 
 
-def write_sr(
-    report: Any, images: Sequence[Path], output: Path | None, *, day: str | None = None, identified: bool = False
-) -> None:
-    """Write the SR. Raises InputError when the images are not the report's, or ``day`` is no date."""
+def sr_of(report: Any, images: Sequence[Path], *, day: str | None = None, identified: bool = False) -> bytes:
+    """The SR's file. Raises InputError when the images are not the report's, or ``day`` is no date."""
     from reports.dicom.sr import DicomSrReporter
 
     sources = _sources(report, images, identified)
-    write(DicomSrReporter(sources, day=_date(day), identified=identified).render(report), output)
+    return DicomSrReporter(sources, day=_date(day), identified=identified).render(report)
 
 
 def write_archive(
@@ -36,9 +33,9 @@ def write_archive(
     day: str | None = None,
     identified: bool = False,
     pdf: Path | None = None,
-) -> None:
-    """Write every document to the new folder ``output``, and say what is not among them. Raises InputError as
-    ``write_sr`` does, and for a PDF that cannot be read."""
+) -> tuple[str, ...]:
+    """Write every document to the new folder ``output``; gives lines about what is not among them. Raises InputError as
+    ``sr_of`` does, and for a PDF that cannot be read."""
     if output is None or str(output) == "-":
         raise typer.BadParameter("dicom is several files: give a folder", param_hint="-o")
     from reports.dicom.archive import archive, look
@@ -60,19 +57,18 @@ def write_archive(
         document=document,
     )
     write_folder(made.files, output)
-    for line in made.remarks:
-        say(line)
+    return made.remarks
 
 
-def write_fhir(report: Any, images: Sequence[Path], output: Path | None) -> None:
-    """Write the bundle with the patient's name and the study's own UIDs. Raises InputError when the images are not the
+def fhir_of(report: Any, images: Sequence[Path]) -> str:
+    """The bundle with the patient's name and the study's own UIDs. Raises InputError when the images are not the
     report's."""
     from reports.dicom.source import check, imaged
     from reports.fhir import FhirReporter
 
     sources = _sources(report, images, True)
     check(report, sources)
-    write(FhirReporter(imaged(sources)).render(report), output)
+    return FhirReporter(imaged(sources)).render(report)
 
 
 def _sources(report: Any, images: Sequence[Path], identified: bool) -> list[Source]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from commands.terminal import progress, show, write
+from commands.terminal import progress, say, show, write
 
 if TYPE_CHECKING:
     import whydx
@@ -154,12 +154,13 @@ def _archive(
 
     images, day, identified = beside.images, beside.day, beside.identified
     if layout == "dicom-sr":
-        archiving.write_sr(report, images, output, day=day, identified=identified)
+        write(archiving.sr_of(report, images, day=day, identified=identified), output)
     elif layout == "fhir":
-        archiving.write_fhir(report, images, output)
+        write(archiving.fhir_of(report, images), output)
     else:
         dx = dx or _open(home)
-        archiving.write_archive(report, images, output, dx, day=day, identified=identified, pdf=beside.pdf)
+        for line in archiving.write_archive(report, images, output, dx, day=day, identified=identified, pdf=beside.pdf):
+            say(line)
 
 
 def _open(home: Path | None) -> whydx.Whydx:
