@@ -1,0 +1,100 @@
+"""What of the graph may stand at the ends of a relation, and what the graph already says of a pair."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from typing import Literal
+
+import numpy as np
+
+from kg.annotations import AnnotationMatrix
+from kg.graph import KnowledgeGraph
+from ontologies.chest import layer as chest
+
+PHENOTYPE = "HP:0000118"  # what lies below it in HPO is a finding; beside it stand modifiers, onset, inheritance
+# "new": the graph does not say it; "narrower": it says a wider finding of the disease; "known": it says the finding or
+# something below it; "contradicts": it says the opposite.
+Standing = Literal["new", "narrower", "known", "contradicts"]
+LEAST_INFORMATION = 3.0  # nats; a finding that more than a twentieth of diseases show says little ("skin abnormality")
+# What was done to a patient is a treatment; the chest layer has some among what a patient may have had.
+_DONE = re.compile(
+    r"\b(?:treatment|therapy|use|device|surgery|radiotherapy|chemotherapy|transplant\w*|drugs?|ventilation|transfusion|"
+    r"vaccin\w+|catheter|intubation|resection|operation|prosthe\w+|pacemaker|line|tube|injection|anticoagulant)\b",
+    re.IGNORECASE,
+)
+
+
+class Vocabulary:
+    """Over the curated graph. Diseases are those that are annotated, without groups of the chest layer."""
+
+    def __init__(self, graph: KnowledgeGraph) -> None:
+        self.graph = graph
+        self.annotations = AnnotationMatrix.open(graph.path)
+        self._row = {int(node): row for row, node in enumerate(self.annotations.disease)}
+        layer = chest.load()
+        groups = {graph.node(d.id) for d in layer.diseases if d.commonness == "group" and d.id in graph}
+        self.chest = {graph.node(d.id) for d in layer.diseases if d.id in graph} - groups
+        self._groups = groups
+        indptr, above = graph.closure
+        below = np.flatnonzero(np.isin(above, [graph.node(PHENOTYPE)])) if PHENOTYPE in graph else np.zeros(0, int)
+        shown = np.unique(self.annotations.direct_term)
+        self._findings = frozenset((np.searchsorted(indptr, below, side="right") - 1).tolist()) | frozenset(
+            shown.tolist()
+        )
+        done = [f.id for f in layer.findings if f.kind in ("context", "normal") and _DONE.search(f.name)]
+        self._findings -= {graph.node(curie) for curie in done if curie in graph}
+        subject, excluded, _ = graph.all_edges("excludes_phenotype")
+        self._excluded: dict[int, set[int]] = {}
+        for s, o in zip(subject.tolist(), excluded.tolist(), strict=True):
+            self._excluded.setdefault(s, set()).add(o)
+        self.node = lru_cache(maxsize=1 << 16)(self._node)
+        self._above = lru_cache(maxsize=1 << 16)(lambda node: frozenset(graph.ancestor_nodes(node).tolist()))
+
+    def _node(self, curie: str) -> int | None:
+        return self.graph.node(curie) if curie in self.graph else None
+
+    def is_disease(self, node: int) -> bool:
+        return node in self._row and node not in self._groups
+
+    def is_finding(self, node: int) -> bool:
+        return node in self._findings and float(self.graph.information[node]) >= LEAST_INFORMATION
+
+    def related(self, one: int, other: int) -> bool:
+        """Whether one of two nodes is the other or above it."""
+        return one in self._above(other) or other in self._above(one)
+
+    def annotated(self, disease: int) -> int:
+        """How many findings are curated for a disease."""
+        row, indptr = self._row[disease], self.annotations.direct_indptr
+        return int(indptr[row + 1] - indptr[row])
+
+    def above(self, node: int) -> frozenset[int]:
+        """The node and all above it."""
+        return self._above(node)
+
+    def frequency(self, disease: int, finding: int) -> float | None:
+        """The curated share of patients with the finding or anything below it; None when it is not annotated."""
+        row = self._row.get(disease)
+        known = 0.0 if row is None else self.annotations.frequency_of(row, finding)
+        return known or None
+
+    def excludes(self, disease: int, finding: int) -> bool:
+        """Whether the graph says that the disease does not show the finding or something above it."""
+        return not self._excluded.get(disease, set()).isdisjoint(self._above(finding))
+
+    def standing(self, disease: int, finding: int, *, excluded: bool = False) -> Standing:
+        """Where a mined pair stands beside what is curated; ``excluded``: it was read as not shown."""
+        shown = self.frequency(disease, finding) is not None
+        denied = self.excludes(disease, finding)
+        if excluded:
+            return "contradicts" if shown else "known" if denied else "new"
+        if denied and not shown:
+            return "contradicts"
+        if shown:
+            return "known"
+        row = self._row[disease]
+        own = self.annotations.direct_term[
+            self.annotations.direct_indptr[row] : self.annotations.direct_indptr[row + 1]
+        ]
+        return "narrower" if not self._above(finding).isdisjoint(own.tolist()) else "new"
