@@ -29,6 +29,7 @@ STAGES: tuple[tuple[str, ...], ...] = (
     ("commands",),
     ("whydx",),
     ("reports", "home"),
+    ("extraction",),
     ("records",),
     ("fusion",),
     ("vision", "retrieval", "kg"),

@@ -18,7 +18,9 @@ _HEDGES = re.compile(
     re.IGNORECASE,
 )
 _NO = re.compile(r"\b(?:no|absence of|lack of|without)\s+(?:\w+\s+){0,2}$")
-_GROUP = re.compile(r"^ ?(?:\w+ ){0,3}?(?:in|of|among) (?:[\w-]+ ){0,4}(?:patients?|cases?|children|adults)? ?(?:with )?$")
+_GROUP = re.compile(
+    r"^ ?(?:\w+ ){0,3}?(?:in|of|among) (?:[\w-]+ ){0,4}(?:patients?|cases?|children|adults)? ?(?:with )?$"
+)
 
 
 @cache

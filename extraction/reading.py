@@ -32,7 +32,8 @@ SHARD = 1000
 Progress = Callable[[str, int, int], None]
 # Parts of an abstract that say what was asked or done, not what was found.
 _AIMS = re.compile(
-    r"(?:OBJECTIVES?|AIMS?|PATIENTS (?:AND|&) METHODS|PURPOSE|METHODS?|MATERIALS?|DESIGN|SETTING|PARTICIPANTS|INTERVENTIONS?|MEASUREMENTS?|"
+    r"(?:OBJECTIVES?|AIMS?|PATIENTS (?:AND|&) METHODS|PURPOSE|METHODS?|MATERIALS?|DESIGN|SETTING|PARTICIPANTS|"
+    r"INTERVENTIONS?|MEASUREMENTS?|"
     r"STUDY|TRIAL|BACKGROUND AND (?:AIM|OBJECTIVE|PURPOSE)|HYPOTHESIS|SEARCH|SELECTION|DATA (?:SOURCES|EXTRACTION))",
 )
 _ANIMALS = re.compile(
@@ -86,7 +87,9 @@ def read(
     withdrawn, found = Withdrawn(), {}
     treatments = Treatments()
     for source in chosen:
-        for reading in _kept(_folder(home, source, linker, treatments), source, linker, treatments, withdrawn, progress):
+        for reading in _kept(
+            _folder(home, source, linker, treatments), source, linker, treatments, withdrawn, progress
+        ):
             found[reading.doc_id] = reading
     for gone in withdrawn.retracted | withdrawn.deleted:
         found.pop(gone, None)
@@ -181,8 +184,12 @@ def _place(side: str | None, place: str) -> str:
 
 def _stored(reading: Reading) -> list[Any]:
     parts = [
-        [s.text, int(s.aim), int(s.title)]
-        + [[[m.concept, m.start, m.end, m.presence, m.context, list(m.places), int(m.treated)] for m in s.mentions]]
+        [
+            s.text,
+            int(s.aim),
+            int(s.title),
+            [[m.concept, m.start, m.end, m.presence, m.context, list(m.places), int(m.treated)] for m in s.mentions],
+        ]
         for s in reading.sentences
     ]
     return [reading.doc_id, reading.kind, int(reading.animal), parts]

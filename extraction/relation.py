@@ -182,9 +182,7 @@ def topics_of(reading: Reading, vocabulary: Vocabulary, roles: _Roles | None = N
         for mention in sentence.mentions:
             if mention.presence == "present" and known.disease(mention):
                 times[mention.concept] += 1
-                if sentence.title or (
-                    reading.kind == "case" and _DIAGNOSIS.search(sentence.text, 0, mention.start)
-                ):
+                if sentence.title or (reading.kind == "case" and _DIAGNOSIS.search(sentence.text, 0, mention.start)):
                     sure.add(mention.concept)
     if reading.kind == "paper" or not sure:
         sure |= {curie for curie, n in times.items() if n >= _TOPIC}

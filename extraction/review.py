@@ -87,7 +87,9 @@ class Review:
                 expected="the curated row to be changed first, or --reject",
             )
         if verdict == "edit" and (not given or not given.keys() <= set(EDITABLE)):
-            raise InputError("an edit that changes nothing", value=edge.id, expected="--frequency, --finding or --earlier")
+            raise InputError(
+                "an edit that changes nothing", value=edge.id, expected="--frequency, --finding or --earlier"
+            )
         self._add(
             Decision(
                 verdict=verdict,
@@ -138,18 +140,14 @@ def accepted(layer: Layer, review: Review) -> list[tuple[Edge, Decision]]:
 
 def orphaned(layer: Layer, review: Review) -> list[Decision]:
     """Accepted edges that the layer no longer holds: their papers are gone, or were not read again."""
-    return [
-        d for d in review.standing.values() if d.verdict in ("accept", "edit") and d.edge not in layer.by_id
-    ]
+    return [d for d in review.standing.values() if d.verdict in ("accept", "edit") and d.edge not in layer.by_id]
 
 
 def waiting(layer: Layer, review: Review, kind: str | None = None, standing: Sequence[str] = ()) -> list[Edge]:
     """The edges on which nobody has decided, without those known already, in the layer's order."""
     decided = review.standing
     wanted = standing or ("new", "narrower", "contradicts")
-    return [
-        e for e in layer.edges if e.id not in decided and e.standing in wanted and (kind is None or e.kind == kind)
-    ]
+    return [e for e in layer.edges if e.id not in decided and e.standing in wanted and (kind is None or e.kind == kind)]
 
 
 def _today() -> str:

@@ -89,7 +89,13 @@ def score(
     fold = np.array([int(hashlib.sha256(d.encode()).hexdigest()[:8], 16) % FOLDS for d, _ in keys])
     if label.sum() < LEAST_KNOWN or (~label).sum() < LEAST_KNOWN:
         return Scored(
-            keys=keys, score=1 - chance(llr), llr=llr, ppmi=ppmi, method="co-occurrence", card={}, version="co-occurrence"
+            keys=keys,
+            score=1 - chance(llr),
+            llr=llr,
+            ppmi=ppmi,
+            method="co-occurrence",
+            card={},
+            version="co-occurrence",
         )
     if encoder is not None:
         features[:, FEATURES.index("meaning")] = _meaning(counts, keys, label, fold, encoder, progress)
@@ -182,15 +188,15 @@ def _meaning(
             texts.append(masked(evidence))
     if not texts:
         return np.zeros(len(keys))
-    row = np.array(rows)
+    of = np.array(rows)
     unique = sorted(set(texts))
     vectors = encoder.encode(unique, longest=_LONGEST, progress=progress)
     place = {text: i for i, text in enumerate(unique)}
     x = vectors[[place[text] for text in texts]].astype(np.float64) * 10  # unit vectors: of the size of other features
-    p, _ = _folded(x, label[row], fold[row], _RIDGE["sentence"])
+    p, _ = _folded(x, label[of], fold[of], _RIDGE["sentence"])
     odds = np.log(np.clip(p, 1e-4, 1 - 1e-4) / np.clip(1 - p, 1e-4, 1))
-    total = np.bincount(row, weights=odds, minlength=len(keys))
-    return total / np.maximum(np.bincount(row, minlength=len(keys)), 1)
+    total = np.bincount(of, weights=odds, minlength=len(keys))
+    return total / np.maximum(np.bincount(of, minlength=len(keys)), 1)
 
 
 def _folded(
@@ -242,4 +248,6 @@ def auroc(score: np.ndarray, label: np.ndarray) -> float:
 def _calibration_error(p: np.ndarray, label: np.ndarray) -> float:
     """Expected calibration error over ten bins of equal width."""
     which = np.minimum((p * 10).astype(int), 9)
-    return float(sum(abs(p[which == b].mean() - label[which == b].mean()) * (which == b).mean() for b in set(which.tolist())))
+    return float(
+        sum(abs(p[which == b].mean() - label[which == b].mean()) * (which == b).mean() for b in set(which.tolist()))
+    )

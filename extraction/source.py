@@ -26,7 +26,9 @@ from retrieval.literature import MEMBERS, RETRACTED
 MEDLINE = "medline"  # the name of the home's own files
 TextKind = Literal["paper", "case"]
 # Some journals say it in the title alone.
-_RETRACTED = re.compile(r"\W*(?:retracted|retraction|withdrawn|withdrawal)\b\s*(?:article|notice|paper)?\s*[:\]-]", re.IGNORECASE)
+_RETRACTED = re.compile(
+    r"\W*(?:retracted|retraction|withdrawn|withdrawal)\b\s*(?:article|notice|paper)?\s*[:\]-]", re.IGNORECASE
+)
 _CASE_TEXTS = ("text", "note", "report")
 
 

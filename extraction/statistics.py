@@ -13,7 +13,12 @@ def log_likelihood_ratio(together: np.ndarray, one: np.ndarray, other: np.ndarra
     b, c = one - a, other - a
     d = texts - a - b - c
     total = np.zeros(len(a))
-    for cell, row, column in ((a, one, other), (b, one, texts - other), (c, texts - one, other), (d, texts - one, texts - other)):
+    for cell, row, column in (
+        (a, one, other),
+        (b, one, texts - other),
+        (c, texts - one, other),
+        (d, texts - one, texts - other),
+    ):
         expected = np.maximum(row * column / max(texts, 1), 1e-12)
         total += np.where(cell > 0, cell * np.log(np.maximum(cell, 1e-12) / expected), 0.0)
     return 2 * total * np.where(a * texts >= one * other, 1.0, -1.0)

@@ -19,6 +19,7 @@ from fusion.scorer import Scorer, questions
 from fusion.weighing import Scales
 from fusion.workup import Case, Workup, WorkupRoom
 from kg.graph import KnowledgeGraph
+from kg.overlay import open_in_use
 from ontologies.linking.linker import Linker
 from retrieval.cases import Cases
 from retrieval.literature import Literature
@@ -78,7 +79,7 @@ class Pipeline:
         Raises ArtifactError when one is missing, damaged, or was made for another version of the others, and
         InputError for a device that is not there.
         """
-        graph = KnowledgeGraph.open(home / "graph")
+        graph = open_in_use(home)
         detector = Detector.open(device=device)
         checkpoint = checkpoints.load(detector=detector.manifest["sha256"])
         search = EvidenceSearch(graph, Literature.open(home), Cases.open(home, detector=detector.fingerprint))

@@ -24,6 +24,7 @@ from kg.variant import EDGE_FILES, link_unchanged
 State = Literal["off", "review", "on"]
 STATES: tuple[State, ...] = get_args(State)
 AGAIN = "whydx ontology review --layer on"
+_OFF = "whydx ontology review --layer off"
 _CURATED = "curated graph"
 
 
@@ -53,7 +54,9 @@ def state(home: Path) -> State:
     except FileNotFoundError:
         return "off"
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ArtifactError("the state of the layer is damaged", value=path, run="whydx ontology review --layer off") from error
+        raise ArtifactError(
+            "the state of the layer is damaged", value=path, run="whydx ontology review --layer off"
+        ) from error
     if said not in STATES:
         raise ArtifactError("no state of the layer", value=said, expected=", ".join(STATES), run=AGAIN)
     found: State = said
