@@ -133,7 +133,7 @@ def is_said(pair: Pair, vocabulary: Vocabulary, kind: Kind, other: str) -> bool:
     if kind == "finding-disease" and vocabulary.is_disease(_node(vocabulary, other)):
         return asserted(pair) > 0
     beside = pair.sentences - pair.said["apart"] - pair.said["excluded"]
-    return beside > 0 or pair.texts >= _LEAST_TEXTS
+    return beside > 0 or (not pair.sentences and pair.texts >= _LEAST_TEXTS)
 
 
 def _node(vocabulary: Vocabulary, curie: str) -> int:

@@ -141,12 +141,13 @@ class _Roles:
 
     def __init__(self, reading: Reading, vocabulary: Vocabulary, kind: Kind) -> None:
         self._vocabulary, self._kind = vocabulary, kind
+        self._paper = reading.kind == "paper"
         # An abbreviation that a paper does not explain may be anything ("RA transcript").
         text = " ".join(s.text for s in reading.sentences)
         shorts = {
             s.text[m.start : m.end] for s in reading.sentences for m in s.mentions if _short(s.text[m.start : m.end])
         }
-        self._unexplained = {short for short in shorts if reading.kind == "paper" and f"({short}" not in text}
+        self._unexplained = {short for short in shorts if self._paper and f"({short}" not in text}
         self._doubtful = {
             id(m) for s in reading.sentences for m in s.mentions if s.text[m.start : m.end] in self._unexplained
         }
@@ -166,7 +167,9 @@ class _Roles:
         if self._kind == "location":
             return mention.places
         node = self._vocabulary.node(mention.concept)
-        return (mention.concept,) if node is not None and self._vocabulary.is_finding(node) else ()
+        if node is None or not self._vocabulary.is_finding(node):
+            return ()
+        return () if self._paper and self._vocabulary.is_personal(node) else (mention.concept,)
 
 
 def _short(written: str) -> bool:
@@ -196,7 +199,7 @@ def _apart(vocabulary: Vocabulary, disease: str, other: str, kind: Kind) -> bool
     if kind != "finding-disease":
         return True
     one, two = vocabulary.node(disease), vocabulary.node(other)
-    return one is not None and two is not None and not vocabulary.related(one, two)
+    return one is not None and two is not None and not (vocabulary.related(one, two) or vocabulary.restates(one, two))
 
 
 def _pairs(

@@ -3,7 +3,8 @@
 Two steps, both logistic regressions with a ridge, both taught from a distance (Mintz et al., ACL 2009): a pair that the
 curated layers have (HPO's annotations, the chest layer) is an example, any other pair that texts name together is a
 counter-example, although some of them are true. So the probabilities are those of being curated, and too low as
-probabilities of being true; they order the pairs. CONTROLS keep what is curated apart from what is said.
+probabilities of being true; they order the pairs. CONTROLS keep what is curated apart from what is said. A score is that
+probability times the probability that the two do not come together by chance.
 
 A sentence is read with its two ends masked ("the disease", "the finding"), as the packaged encoder's vector, so that
 the model learns how relations are written and not which diseases are curated. Every score is of a model that saw no
@@ -25,31 +26,34 @@ from extraction.statistics import chance, log_likelihood_ratio, positive_informa
 if TYPE_CHECKING:
     from retrieval.encoder import Encoder
 
-FEATURES = (
-    "llr_sentence",
-    "llr_text",
-    "ppmi_sentence",
-    "ppmi_text",
-    "sentences",
-    "texts",
-    "shows",
-    "before",
-    "apart",
-    "nothing",
-    "hedged",
-    "denied",
-    "near",
-    "asserted",
-    "meaning",
-    "information",
-    "disease_texts",
-    "annotated",
-)
+# Each with the sign of its weight: more of it speaks for a pair (1), against it (-1), or either way (0). Without signs
+# the model uses the many true pairs among its counter-examples to turn good evidence round.
+SIGNS = {
+    "llr_sentence": 1,
+    "llr_text": 1,
+    "ppmi_sentence": 1,
+    "ppmi_text": 1,
+    "sentences": 1,
+    "texts": 1,
+    "shows": 1,
+    "before": 1,
+    "apart": -1,
+    "hedged": -1,
+    "denied": -1,
+    "near": -1,
+    "support": 1,
+    "meaning": 1,
+    "information": 0,
+    "disease_texts": 0,
+    "annotated": 0,
+}
+FEATURES = tuple(SIGNS)
 # What makes a pair likelier to be curated without making it truer: how general the finding is, how much is written
 # about the disease, how much of it is curated. The model sees them, and all pairs are scored as if they were average.
 CONTROLS = ("information", "disease_texts", "annotated")
 FOLDS = 5
 LEAST_KNOWN = 60  # curated pairs below which nothing is learnt
+_WEIGHT = {"shows": 1.0, "treats": 1.0, "before": 0.6, "nothing": 0.3, "apart": 0.05, "excluded": -1.0}
 _READ = 3  # sentences of a pair whose meaning is looked at
 _RIDGE = {"sentence": 3.0, "pair": 1.0}
 _LONGEST = 64  # tokens
@@ -84,7 +88,7 @@ def score(
     """Scores of the pairs in ``known``, which says whether each is curated. ``information`` (nats) is of the other end,
     ``annotated`` how many findings of a disease are curated. ``encoder`` None leaves meaning out."""
     keys = tuple(sorted(known))
-    features, llr, ppmi = _features(counts, keys, information, annotated)
+    features, llr, llr_text, ppmi = _features(counts, keys, information, annotated)
     label = np.array([known[key] for key in keys], bool)
     fold = np.array([int(hashlib.sha256(d.encode()).hexdigest()[:8], 16) % FOLDS for d, _ in keys])
     if label.sum() < LEAST_KNOWN or (~label).sum() < LEAST_KNOWN:
@@ -99,12 +103,13 @@ def score(
         )
     if encoder is not None:
         features[:, FEATURES.index("meaning")] = _meaning(counts, keys, label, fold, encoder, progress)
-    p, weights = _folded(features, label, fold, _RIDGE["pair"])
+    signs = tuple(SIGNS.values())
+    p, weights = _folded(features, label, fold, _RIDGE["pair"], signs=signs)
     controlled = features.copy()
     for name in CONTROLS:
         column = FEATURES.index(name)
         controlled[:, column] = features[:, column].mean()
-    adjusted, _ = _folded(features, label, fold, _RIDGE["pair"], controlled)
+    adjusted, _ = _folded(features, label, fold, _RIDGE["pair"], controlled, signs)
     card = {
         "pairs": len(keys),
         "curated": int(label.sum()),
@@ -115,14 +120,16 @@ def score(
         "calibration error": round(_calibration_error(p, label), 4),
         "weights": dict(zip((*FEATURES, "constant"), np.round(weights, 3).tolist(), strict=True)),
     }
+    adjusted *= 1 - chance(np.maximum(llr, llr_text))
     digest = hashlib.sha256(repr((FEATURES, card)).encode()).hexdigest()[:12]
     return Scored(keys=keys, score=adjusted, llr=llr, ppmi=ppmi, method="learnt", card=card, version=f"learnt {digest}")
 
 
 def _features(
     counts: Counts, keys: Sequence[Key], information: Mapping[str, float], annotated: Mapping[str, int]
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """float64 (P, F) without what sentences mean, and the ratio and the information by sentence, float64 (P,)."""
+) -> tuple[np.ndarray, ...]:
+    """float64 (P, F) without what sentences mean; the ratios by sentence and by text, and the information by sentence,
+    float64 (P,)."""
     pairs = [counts.pairs[key] for key in keys]
     said = np.array([counts.diseases[d] for d, _ in keys], float)
     about = np.array([counts.topics[d] for d, _ in keys], float)
@@ -144,22 +151,27 @@ def _features(
         ppmi_text,
         np.log1p(sentences),
         np.log1p(texts),
-        *(np.array([p.said[how] for p in pairs]) / share for how in ("shows", "before", "apart", "nothing")),
+        *(np.array([p.said[how] for p in pairs]) / share for how in ("shows", "before", "apart")),
         np.array([p.hedged for p in pairs]) / share,
         np.array([p.denied / max(p.denied + p.texts, 1) for p in pairs]),
         np.log1p(np.array(near, float)),
-        np.log1p(np.array([asserted(p) for p in pairs], float)),
+        np.log1p(np.array([support(p) for p in pairs])),
         np.zeros(len(keys)),
         np.array([information.get(o, 0.0) for _, o in keys]),
         np.log1p(said),
         np.log1p(np.array([annotated.get(d, 0) for d, _ in keys], float)),
     ]
-    return np.stack(columns, axis=1), llr, ppmi
+    return np.stack(columns, axis=1), llr, llr_text, ppmi
 
 
 def asserted(pair: Pair) -> int:
     """In how many texts a sentence says, not only names, the two together."""
     return pair.said["shows"] + pair.said["before"] + pair.said["treats"]
+
+
+def support(pair: Pair) -> float:
+    """How much its clearest sentences speak for a pair: the sum of the weights of what they say, half with a doubt."""
+    return sum(_WEIGHT[e.said] * (0.5 if e.hedged else 1.0) for e in pair.evidence)
 
 
 def masked(evidence: Evidence) -> str:
@@ -200,19 +212,27 @@ def _meaning(
 
 
 def _folded(
-    x: np.ndarray, label: np.ndarray, fold: np.ndarray, ridge: float, applied: np.ndarray | None = None
+    x: np.ndarray,
+    label: np.ndarray,
+    fold: np.ndarray,
+    ridge: float,
+    applied: np.ndarray | None = None,
+    signs: Sequence[int] = (),
 ) -> tuple[np.ndarray, np.ndarray]:
     """(P,) probabilities of the rows of ``applied`` (None: of ``x``), each by a model of the other folds of ``x``, and
     the weights of all folds together, constant last."""
     rows = x if applied is None else applied
     out = np.zeros(len(x))
     for held in range(FOLDS):
-        out[fold == held] = _apply(rows[fold == held], *_fit(x[fold != held], label[fold != held], ridge))
-    return out, _fit(x, label, ridge)[0]
+        out[fold == held] = _apply(rows[fold == held], *_fit(x[fold != held], label[fold != held], ridge, signs))
+    return out, _fit(x, label, ridge, signs)[0]
 
 
-def _fit(x: np.ndarray, label: np.ndarray, ridge: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Weights (constant last), mean and deviation of a logistic regression over standardised features."""
+def _fit(
+    x: np.ndarray, label: np.ndarray, ridge: float, signs: Sequence[int]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Weights (constant last), mean and deviation of a logistic regression over standardised features; ``signs`` as in
+    SIGNS, none: any."""
     from scipy.optimize import minimize
 
     mean, deviation = x.mean(axis=0), np.maximum(x.std(axis=0), 1e-9)
@@ -225,7 +245,10 @@ def _fit(x: np.ndarray, label: np.ndarray, ridge: float) -> tuple[np.ndarray, np
         pull = -y / (1 + np.exp(np.clip(margin, -500, 500)))
         return total, z.T @ pull + 2 * ridge * np.append(w[:-1], 0.0)
 
-    found = minimize(loss, np.zeros(z.shape[1]), jac=True, method="L-BFGS-B", options={"maxiter": 200})
+    ranges = {1: (0.0, None), -1: (None, 0.0), 0: (None, None)}
+    bounds = [*(ranges[sign] for sign in signs or (0,) * x.shape[1]), (None, None)]
+    start = np.zeros(z.shape[1])
+    found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": 200})
     return found.x, mean, deviation
 
 

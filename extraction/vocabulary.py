@@ -18,6 +18,8 @@ PHENOTYPE = "HP:0000118"  # what lies below it in HPO is a finding; beside it st
 Standing = Literal["new", "narrower", "known", "contradicts"]
 LEAST_INFORMATION = 3.0  # nats; a finding that more than a twentieth of diseases show says little ("skin abnormality")
 # What was done to a patient is a treatment; the chest layer has some among what a patient may have had.
+_WORD = re.compile(r"[^\W_]+")
+_HAD = ("context", "normal")  # kinds of findings of the chest layer
 _DONE = re.compile(
     r"\b(?:treatment|therapy|use|device|surgery|radiotherapy|chemotherapy|transplant\w*|drugs?|ventilation|transfusion|"
     r"vaccin\w+|catheter|intubation|resection|operation|prosthe\w+|pacemaker|line|tube|injection|anticoagulant)\b",
@@ -42,13 +44,15 @@ class Vocabulary:
         self._findings = frozenset((np.searchsorted(indptr, below, side="right") - 1).tolist()) | frozenset(
             shown.tolist()
         )
-        done = [f.id for f in layer.findings if f.kind in ("context", "normal") and _DONE.search(f.name)]
+        done = [f.id for f in layer.findings if f.kind in _HAD and _DONE.search(f.name)] + ["CHEST:support-device"]
         self._findings -= {graph.node(curie) for curie in done if curie in graph}
+        self._personal = {graph.node(f.id) for f in layer.findings if f.kind == "context" and f.id in graph}
         subject, excluded, _ = graph.all_edges("excludes_phenotype")
         self._excluded: dict[int, set[int]] = {}
         for s, o in zip(subject.tolist(), excluded.tolist(), strict=True):
             self._excluded.setdefault(s, set()).add(o)
         self.node = lru_cache(maxsize=1 << 16)(self._node)
+        self._words = lru_cache(maxsize=1 << 16)(lambda node: frozenset(_WORD.findall(graph.name(node).lower())))
         self._above = lru_cache(maxsize=1 << 16)(lambda node: frozenset(graph.ancestor_nodes(node).tolist()))
 
     def _node(self, curie: str) -> int | None:
@@ -57,12 +61,22 @@ class Vocabulary:
     def is_disease(self, node: int) -> bool:
         return node in self._row and node not in self._groups
 
+    def is_personal(self, node: int) -> bool:
+        """Whether it is what the chest layer asks of a person (exposures, origins, a history): its words are those of
+        notes, and in a paper they mean something else."""
+        return node in self._personal
+
     def is_finding(self, node: int) -> bool:
         return node in self._findings and float(self.graph.information[node]) >= LEAST_INFORMATION
 
     def related(self, one: int, other: int) -> bool:
         """Whether one of two nodes is the other or above it."""
         return one in self._above(other) or other in self._above(one)
+
+    def restates(self, one: int, other: int) -> bool:
+        """Whether the name of one of two nodes holds all words of the other's ("history of lung cancer")."""
+        first, second = self._words(one), self._words(other)
+        return first <= second or second <= first
 
     def annotated(self, disease: int) -> int:
         """How many findings are curated for a disease."""
