@@ -70,15 +70,7 @@ def ontology_extract(
 
         encoder = Encoder.load()
     with progress() as advance:
-        made = extract(
-            folder,
-            graph,
-            linker,
-            chosen,
-            kinds=[kind.value for kind in kinds] if kinds else KINDS,
-            encoder=encoder,
-            progress=advance,
-        )
+        made = extract(folder, graph, linker, chosen, kinds=wanted, encoder=encoder, progress=advance)
     if (state := overlay.state(folder)) != "off":
         apply(folder, graph, state)
     for name in made.withdrawn:

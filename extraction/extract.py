@@ -30,7 +30,7 @@ _PREDICATES: dict[Kind, Predicate] = {
     "treatment": "treated_with",
     "location": "located_in",
 }
-_LEAST_TEXTS = 3  # about the disease that name the other, where no sentence names both
+_LEAST_TEXTS = 3  # about the disease that name a treatment
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,11 +115,11 @@ def frequencies(readings: Sequence[Reading], vocabulary: Vocabulary) -> Iterator
 def scored_pairs(
     counts: Counts, vocabulary: Vocabulary, kind: Kind, encoder: Encoder | None, progress: Progress | None = None
 ) -> Scored:
-    """The pairs that a sentence asserts, or several texts about the disease, with their scores."""
+    """The pairs that are said to go together, with their scores."""
     known: dict[Key, bool] = {}
     information: dict[str, float] = {}
     for key, pair in counts.pairs.items():
-        if is_said(pair, vocabulary, kind, key[1]):
+        if is_said(pair, kind):
             known[key] = _curated(vocabulary, kind, *key)
             if kind == "finding-disease":
                 information[key[1]] = float(vocabulary.graph.information[_node(vocabulary, key[1])])
@@ -127,13 +127,10 @@ def scored_pairs(
     return score(counts, known, information, annotated, encoder, progress=progress)
 
 
-def is_said(pair: Pair, vocabulary: Vocabulary, kind: Kind, other: str) -> bool:
-    """Whether a sentence says more of a pair than that the two stand side by side, or several texts about the disease
-    name the other. Of two diseases a sentence must say how they go together."""
-    if kind == "finding-disease" and vocabulary.is_disease(_node(vocabulary, other)):
-        return asserted(pair) > 0
-    beside = pair.sentences - pair.said["apart"] - pair.said["excluded"]
-    return beside > 0 or (not pair.sentences and pair.texts >= _LEAST_TEXTS)
+def is_said(pair: Pair, kind: Kind) -> bool:
+    """Whether a sentence says how the two go together. That they stand in one sentence, or that texts about the disease
+    name the other, is company; of a treatment also several texts about the disease will do."""
+    return asserted(pair) > 0 or (kind == "treatment" and pair.texts >= _LEAST_TEXTS)
 
 
 def _node(vocabulary: Vocabulary, curie: str) -> int:

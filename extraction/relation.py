@@ -131,9 +131,10 @@ def _count(reading: Reading, vocabulary: Vocabulary, kind: Kind, counts: Counts)
                 counts.pairs[key].denied += 1
 
 
-def _clarity(evidence: Evidence) -> tuple[bool, bool, int, str]:
-    """Clear sentences first: those with a cue, without a doubt, in which the two stand near each other."""
-    return (evidence.said in ("nothing", "apart"), evidence.hedged, evidence.distance, evidence.doc_id)
+def _clarity(evidence: Evidence) -> tuple[bool, bool, bool, int, str]:
+    """Clear sentences first: those that deny; then those with a cue, without a doubt, in which the two stand near."""
+    said = evidence.said
+    return (said != "excluded", said in ("nothing", "apart"), evidence.hedged, evidence.distance, evidence.doc_id)
 
 
 class _Roles:

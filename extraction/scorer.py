@@ -3,8 +3,8 @@
 Two steps, both logistic regressions with a ridge, both taught from a distance (Mintz et al., ACL 2009): a pair that the
 curated layers have (HPO's annotations, the chest layer) is an example, any other pair that texts name together is a
 counter-example, although some of them are true. So the probabilities are those of being curated, and too low as
-probabilities of being true; they order the pairs. CONTROLS keep what is curated apart from what is said. A score is that
-probability times the probability that the two do not come together by chance.
+probabilities of being true; they order the pairs. CONTROLS keep what is curated apart from what is said. A score is
+that probability times the probability that the two do not come together by chance.
 
 A sentence is read with its two ends masked ("the disease", "the finding"), as the packaged encoder's vector, so that
 the model learns how relations are written and not which diseases are curated. Every score is of a model that saw no

@@ -43,7 +43,7 @@ def wilson(shown: int, examined: int) -> tuple[float, float]:
     """The 95 % interval of a share (Wilson 1927); (0, 1) when nobody was examined."""
     if not examined:
         return 0.0, 1.0
-    z, p = 1.959964, shown / examined
+    z, p = 1.959963984540054, shown / examined
     middle = (p + z * z / (2 * examined)) / (1 + z * z / examined)
     half = z * np.sqrt(p * (1 - p) / examined + z * z / (4 * examined**2)) / (1 + z * z / examined)
     return max(0.0, float(middle - half)), min(1.0, float(middle + half))

@@ -16,13 +16,17 @@ PHENOTYPE = "HP:0000118"  # what lies below it in HPO is a finding; beside it st
 # "new": the graph does not say it; "narrower": it says a wider finding of the disease; "known": it says the finding or
 # something below it; "contradicts": it says the opposite.
 Standing = Literal["new", "narrower", "known", "contradicts"]
-LEAST_INFORMATION = 3.0  # nats; a finding that more than a twentieth of diseases show says little ("skin abnormality")
+LEAST_INFORMATION = 2.0  # nats; what more than an eighth of the diseases show says little
+# HPO's groups ("Abnormality of the skin") gather findings and are seldom one; only narrow ones are.
+_GROUP, _LEAST_OF_GROUP = re.compile(r"(?:Functional )?abnormal(?:ity|ities)?\b", re.IGNORECASE), 5.0
 # What was done to a patient is a treatment; the chest layer has some among what a patient may have had.
+_BY_TREATMENT = ("CHEST:support-device", "HP:0020174")  # HP:0020174: refractory drug response
 _WORD = re.compile(r"[^\W_]+")
 _HAD = ("context", "normal")  # kinds of findings of the chest layer
 _DONE = re.compile(
     r"\b(?:treatment|therapy|use|device|surgery|radiotherapy|chemotherapy|transplant\w*|drugs?|ventilation|transfusion|"
-    r"vaccin\w+|catheter|intubation|resection|operation|prosthe\w+|pacemaker|line|tube|injection|anticoagulant)\b",
+    r"vaccin\w+|catheter|intubation|resection|operation|prosthe\w+|pacemaker|line|tube|injection|anticoagulant|"
+    r"immunosuppression|\w+(?:ectomy|otomy|plasty))\b",
     re.IGNORECASE,
 )
 
@@ -44,13 +48,15 @@ class Vocabulary:
         self._findings = frozenset((np.searchsorted(indptr, below, side="right") - 1).tolist()) | frozenset(
             shown.tolist()
         )
-        done = [f.id for f in layer.findings if f.kind in _HAD and _DONE.search(f.name)] + ["CHEST:support-device"]
+        done = [f.id for f in layer.findings if f.kind in _HAD and _DONE.search(f.name)] + list(_BY_TREATMENT)
         self._findings -= {graph.node(curie) for curie in done if curie in graph}
+        self._layer = {graph.node(f.id) for f in layer.findings if f.id in graph}
         self._personal = {graph.node(f.id) for f in layer.findings if f.kind == "context" and f.id in graph}
         subject, excluded, _ = graph.all_edges("excludes_phenotype")
         self._excluded: dict[int, set[int]] = {}
         for s, o in zip(subject.tolist(), excluded.tolist(), strict=True):
             self._excluded.setdefault(s, set()).add(o)
+        self.is_finding = lru_cache(maxsize=1 << 16)(self._finds)
         self.node = lru_cache(maxsize=1 << 16)(self._node)
         self._words = lru_cache(maxsize=1 << 16)(lambda node: frozenset(_WORD.findall(graph.name(node).lower())))
         self._above = lru_cache(maxsize=1 << 16)(lambda node: frozenset(graph.ancestor_nodes(node).tolist()))
@@ -66,8 +72,12 @@ class Vocabulary:
         notes, and in a paper they mean something else."""
         return node in self._personal
 
-    def is_finding(self, node: int) -> bool:
-        return node in self._findings and float(self.graph.information[node]) >= LEAST_INFORMATION
+    def _finds(self, node: int) -> bool:
+        """Whether a node may be the finding of a relation."""
+        if node not in self._findings:
+            return False
+        group = node not in self._layer and _GROUP.match(self.graph.name(node))
+        return float(self.graph.information[node]) >= (_LEAST_OF_GROUP if group else LEAST_INFORMATION)
 
     def related(self, one: int, other: int) -> bool:
         """Whether one of two nodes is the other or above it."""

@@ -10,8 +10,8 @@ Recall: the share of curated pairs (HPO's annotations and the chest layer; the m
 the first K of a ranking, of those whose two ends are both named somewhere, and the share of the first K that is
 curated. Precision: of the first 200 pairs of a ranking that are not curated (nor is anything below or above the
 finding), the share that is right by ``judged.tsv``: a row a pair, with a verdict and a reason. The rule: right is what
-a textbook or review says of patients with the disease more often than of others: a symptom, sign, finding, complication,
-or what comes before it and raises its risk. Wrong are mere company in a sentence, what the disease is told apart from,
+a textbook or review says of patients with the disease more often than of others: a symptom, sign, finding or
+complication, or what comes before it and raises its risk. Wrong are mere company in a sentence, what the disease is told apart from,
 effects of a treatment, the other direction where the finding is an effect of nothing the disease does, what restates
 the disease, and mentions that were read wrong. The verdicts are one reader's, who saw name and sentence but not the
 ranking that a pair came from. ``--write`` writes the pairs that have no verdict yet, shuffled.
@@ -85,15 +85,13 @@ def recall(ranking: Sequence[Key], vocabulary: Vocabulary, reachable: set[Key]) 
 
 def curated_pairs(counts: Counts, vocabulary: Vocabulary) -> set[Key]:
     """The curated pairs, wider findings included, whose disease and finding are both named in some text."""
-    graph, own = vocabulary.graph, set()
-    findings = [(curie, graph.node(curie)) for curie in counts.others]
-    for disease in counts.diseases:
-        node = graph.node(disease)
-        own |= {
-            (disease, curie)
-            for curie, finding in findings
-            if vocabulary.frequency(node, finding) is not None and not vocabulary.related(node, finding)
-        }
+    graph, matrix, own = vocabulary.graph, vocabulary.annotations, set()
+    rows = {int(np.searchsorted(matrix.disease, graph.node(curie))): curie for curie in counts.diseases}
+    for finding in counts.others:
+        node = graph.node(finding)
+        for row in matrix.column(node)[0].tolist():
+            if row in rows and not vocabulary.related(int(matrix.disease[row]), node):
+                own.add((rows[row], finding))
     return own
 
 

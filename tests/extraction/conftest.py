@@ -36,6 +36,8 @@ PAPERS: tuple[Paper, ...] = (
     (107, "Hiccup in silicosis", "Silicosis presents with hiccups.", ("Retracted Publication",), ()),
     (108, "Vertigo in silicosis", "Silicosis presents with vertigo.", (), ()),
 )
+# What else is written, so that counts mean something.
+OTHERS: tuple[Paper, ...] = tuple((200 + n, "Gout", "Gout is painful.", (), ()) for n in range(30))
 NOTICE: Paper = (
     109,
     "Retraction of a paper",
@@ -70,7 +72,7 @@ def medline(path: Path, papers: Iterable[Paper]) -> Path:
 
 @pytest.fixture
 def papers(tmp_path: Path) -> Path:
-    return medline(tmp_path / "papers.xml", PAPERS)
+    return medline(tmp_path / "papers.xml", (*PAPERS, *OTHERS))
 
 
 @pytest.fixture
