@@ -27,6 +27,13 @@ _DIAGNOSIS = re.compile(
     r"[^.;]{0,80}$",
     re.IGNORECASE,
 )
+# Names that stand in the names of other things: of genes, of events, of what is done with a needle.
+_NAME_GOES_ON = re.compile(
+    r"[ -](?:\w+ )?(?:genes?|kinases?|proteins?|receptors?|oncogenes?|antigens?|vaccin\w+|cell lines?|pandemics?|"
+    r"outbreaks?|lockdowns?|epidemics?|waves?|crisis|era|registry|restrictions|cytology|biops\w+|punctures?|smears?)\b",
+    re.IGNORECASE,
+)
+_NEEDLE = re.compile(r"\b(?:needle|marrow) $", re.IGNORECASE)
 _STATED = ("present", "uncertain")
 
 
@@ -150,7 +157,12 @@ class _Roles:
         }
         self._unexplained = {short for short in shorts if self._paper and f"({short}" not in text}
         self._doubtful = {
-            id(m) for s in reading.sentences for m in s.mentions if s.text[m.start : m.end] in self._unexplained
+            id(m)
+            for s in reading.sentences
+            for m in s.mentions
+            if s.text[m.start : m.end] in self._unexplained
+            or _NAME_GOES_ON.match(s.text, m.end)
+            or _NEEDLE.search(s.text, max(0, m.start - 10), m.start)
         }
 
     def disease(self, mention: Mention) -> bool:

@@ -4,7 +4,8 @@ Two steps, both logistic regressions with a ridge, both taught from a distance (
 curated layers have (HPO's annotations, the chest layer) is an example, any other pair that texts name together is a
 counter-example, although some of them are true. So the probabilities are those of being curated, and too low as
 probabilities of being true; they order the pairs. CONTROLS keep what is curated apart from what is said. A score is
-that probability times the probability that the two do not come together by chance.
+that probability times two others: that the two do not come together by chance, and that what says so is more than the
+coincidence of one patient or paper (`independent`).
 
 A sentence is read with its two ends masked ("the disease", "the finding"), as the packaged encoder's vector, so that
 the model learns how relations are written and not which diseases are curated. Every score is of a model that saw no
@@ -54,6 +55,7 @@ CONTROLS = ("information", "disease_texts", "annotated")
 FOLDS = 5
 LEAST_KNOWN = 60  # curated pairs below which nothing is learnt
 _WEIGHT = {"shows": 1.0, "treats": 1.0, "before": 0.6, "nothing": 0.3, "apart": 0.05, "excluded": -1.0}
+_COINCIDENCE = 0.5
 _READ = 3  # sentences of a pair whose meaning is looked at
 _RIDGE = {"sentence": 3.0, "pair": 1.0}
 _LONGEST = 64  # tokens
@@ -120,7 +122,7 @@ def score(
         "calibration error": round(_calibration_error(p, label), 4),
         "weights": dict(zip((*FEATURES, "constant"), np.round(weights, 3).tolist(), strict=True)),
     }
-    adjusted *= 1 - chance(np.maximum(llr, llr_text))
+    adjusted *= (1 - chance(np.maximum(llr, llr_text))) * independent(counts, keys)
     digest = hashlib.sha256(repr((FEATURES, card)).encode()).hexdigest()[:12]
     return Scored(keys=keys, score=adjusted, llr=llr, ppmi=ppmi, method="learnt", card=card, version=f"learnt {digest}")
 
@@ -167,6 +169,11 @@ def _features(
 def asserted(pair: Pair) -> int:
     """In how many texts a sentence says, not only names, the two together."""
     return pair.said["shows"] + pair.said["before"] + pair.said["treats"]
+
+
+def independent(counts: Counts, keys: Sequence[Key]) -> np.ndarray:
+    """float64 (P,): the probability that not all texts that say a pair are a coincidence, each with even odds."""
+    return np.array([1 - _COINCIDENCE ** max(asserted(counts.pairs[key]), 1) for key in keys])
 
 
 def support(pair: Pair) -> float:

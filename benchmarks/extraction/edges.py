@@ -7,14 +7,14 @@ Two rankings of the pairs of a disease and a finding that a sentence of the home
 - co-occurrence: by the log-likelihood ratio of the sentences alone, without cues, rules and what sentences mean.
 
 Recall: the share of curated pairs (HPO's annotations and the chest layer; the model saw none of the disease's) among
-the first K of a ranking, of those whose two ends are both named somewhere, and the share of the first K that is
-curated. Precision: of the first 200 pairs of a ranking that are not curated (nor is anything below or above the
-finding), the share that is right by ``judged.tsv``: a row a pair, with a verdict and a reason. The rule: right is what
-a textbook or review says of patients with the disease more often than of others: a symptom, sign, finding or
-complication, or what comes before it and raises its risk. Wrong are mere company in a sentence, what the disease is told apart from,
-effects of a treatment, the other direction where the finding is an effect of nothing the disease does, what restates
-the disease, and mentions that were read wrong. The verdicts are one reader's, who saw name and sentence but not the
-ranking that a pair came from. ``--write`` writes the pairs that have no verdict yet, shuffled.
+the first K of a ranking, of those whose two ends are both named somewhere and of those that a sentence names together,
+and the share of the first K that is curated. Precision: of the first 200 pairs of a ranking that are not curated (nor
+is anything below or above the finding), the share that is right by ``judged.tsv``: a row a pair, with a verdict and a
+reason. The rule: right is what a textbook or review says of patients with the disease more often than of others: a
+symptom, sign, finding or complication, or what comes before it and raises its risk. Wrong are mere company in a sentence, what the disease is
+told apart from, a single patient's coincidence, effects of a treatment, what restates the disease, and mentions that
+were read wrong. The verdicts are one reader's, who saw names and sentences but not the ranking that a pair came
+from. ``--write`` writes the pairs that have no verdict yet, shuffled.
 """
 
 from __future__ import annotations
@@ -71,13 +71,15 @@ def new(ranking: Sequence[Key], vocabulary: Vocabulary) -> Iterator[Key]:
             yield disease, finding
 
 
-def recall(ranking: Sequence[Key], vocabulary: Vocabulary, reachable: set[Key]) -> dict[str, dict[str, float]]:
-    """At each depth: the share of the curated pairs that is found, and the share of what is found that is curated."""
+def recall(ranking: Sequence[Key], reachable: set[Key], together: set[Key]) -> dict[str, dict[str, float]]:
+    """At each depth: the share of the curated pairs that is found, of those that a sentence names together, and the
+    share of what is found that is curated."""
     found, hits = {}, [key in reachable for key in ranking]
     for depth in (*[d for d in DEPTHS if d < len(ranking)], len(ranking)):
         right = sum(hits[:depth])
         found[str(depth)] = {
             "recall": round(right / max(len(reachable), 1), 4),
+            "of those in a sentence": round(right / max(len(together), 1), 4),
             "curated": round(right / max(min(depth, len(ranking)), 1), 4),
         }
     return found
@@ -141,11 +143,12 @@ def main() -> None:
     if arguments.write:
         arguments.write.write_text(unjudged(list(fresh.values()), judged, counts, graph), encoding="utf-8")
     found: dict[str, Any] = {"texts": counts.texts, "papers": counts.papers, "cases": counts.cases}
-    found |= {"curated and named": len(reachable), "model": dict(scored.card)}
+    together = reachable & set(rankings["co-occurrence"])
+    found |= {"curated and named": len(reachable), "in a sentence": len(together), "model": dict(scored.card)}
     for name, ranking in rankings.items():
         found[name] = {
             "pairs": len(ranking),
-            "recall": recall(ranking, vocabulary, reachable),
+            "recall": recall(ranking, reachable, together),
             f"first {FIRST} new": precision(fresh[name], judged),
             "first 50 new": precision(fresh[name][:50], judged),
         }
