@@ -63,7 +63,7 @@ def ontology_extract(
     folder, started = home_folder(home), monotonic()
     chosen = found(folder, sources)
     graph, linker = KnowledgeGraph.open(folder / "graph"), open_linker(folder)
-    wanted = KINDS if kinds is None else [kind.value for kind in kinds]
+    wanted = [kind for kind in KINDS if not kinds or KindName(kind) in kinds]
     encoder = None
     if meaning:
         from retrieval.encoder import Encoder

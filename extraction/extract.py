@@ -7,13 +7,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from errors import InputError
+from errors import ArtifactError, InputError
 from extraction import frequency, layer
 from extraction.layer import Edge, Predicate
-from extraction.reading import Reading, read
+from extraction.reading import read
 from extraction.relation import KINDS, Counts, Key, Kind, Pair, counted
 from extraction.scorer import Scored, asserted, score
-from extraction.source import Source, Withdrawn
+from extraction.source import Source
 from extraction.statistics import wilson
 from extraction.vocabulary import Standing, Vocabulary
 from kg.graph import KnowledgeGraph
@@ -84,7 +84,7 @@ def extract(
     layer.write(
         home,
         edges,
-        (asdict(row) for row in frequencies(readings, vocabulary)),
+        (asdict(row) for row in frequency.counted(readings, vocabulary)),
         inputs={source.name: source.fingerprint for source in chosen}
         | {"linker": linker.fingerprint, "graph": graph.manifest.sha256},
         settings={
@@ -105,11 +105,6 @@ def extract(
         edges=tally(edges),
         withdrawn=tuple(gone),
     )
-
-
-def frequencies(readings: Sequence[Reading], vocabulary: Vocabulary) -> Iterator[frequency.Counted]:
-    """The work list, and what agrees with what is curated."""
-    return frequency.counted(readings, vocabulary)
 
 
 def scored_pairs(
@@ -223,12 +218,7 @@ def tally(edges: Sequence[Edge]) -> dict[str, dict[str, int]]:
 
 def _documents(home: Path) -> set[str]:
     """The papers and cases that the layer before rests on; none when there was none."""
-    from errors import ArtifactError
-
     try:
         return {name for edge in layer.Layer.open(home).edges for name in edge.references}
     except ArtifactError:
         return set()
-
-
-__all__ = ["Extracted", "Withdrawn", "extract"]

@@ -47,6 +47,8 @@ def is_long(line: str) -> bool:
         "whydx data fetch",
         "whydx index build",
         "whydx eval",
+        "whydx ontology extract",
+        "whydx ontology review",
     )
     return line.startswith(long)
 

@@ -2,8 +2,8 @@
 [--least X…] [--seeds N] [--out FILE]``.
 
 PATH is a source of patients in words whose diagnosis is known (`fusion.training.text_cases`), none of whose texts was
-read by ``whydx ontology extract``. Every condition ranks the same patients with the shipped settings, each over a graph
-of its own:
+read by ``whydx ontology extract``. Every condition ranks the same patients, read once, with the shipped settings, each over a
+graph of its own:
 
 - off: the curated graph;
 - on X: with the edges of the home's layer of at least the score X;
@@ -54,16 +54,13 @@ def dealt(edges: Sequence[Edge], graph: KnowledgeGraph, seed: int) -> list[Edge]
     ]
 
 
-def ranks(home: Path, paths: Sequence[Path], graph: Path) -> dict[str, int]:
-    """Case → rank of its best right answer among all annotated diseases, over the graph in the folder ``graph``."""
-    with tempfile.TemporaryDirectory() as scratch:
-        for name, target in (("graph", graph), ("linker", home / "linker")):
-            (Path(scratch) / name).symlink_to(target.absolute())
-        bench = Bench(Path(scratch), paths)
-        every = np.arange(len(bench.disease))
-        cases = [c for c in bench.cases if c.right.any()]
-        told = words_fit.told(cases, bench.weigh(Settings()), bench.persons, every)
-        found = words_fit.ranks(told, Settings().weights)
+def ranks(bench: Bench, graph: Path) -> dict[str, int]:
+    """Case → rank of its best right answer among all annotated diseases, over the graph in the folder ``graph``, whose
+    nodes and diseases are those that the cases were read with."""
+    bench.graph = KnowledgeGraph.open(graph)
+    cases = [c for c in bench.cases if c.right.any()]
+    told = words_fit.told(cases, bench.weigh(Settings()), bench.persons, np.arange(len(bench.disease)))
+    found = words_fit.ranks(told, Settings().weights)
     return {f"{case.source} {case.case_id}": rank for case, rank in zip(cases, found, strict=True)}
 
 
@@ -126,7 +123,7 @@ def main() -> None:
         conditions += [(f"on {least}", least, None)]
         conditions += [(f"shuffled {least} {seed}", least, seed) for seed in range(arguments.seeds)]
     result: dict[str, Any] = {"repeated": sorted(repeated)}
-    review = Review(home)
+    review, bench = Review(home), None
     for name, least, seed in conditions:
         if name not in kept:
             with tempfile.TemporaryDirectory() as scratch:
@@ -137,7 +134,8 @@ def main() -> None:
                     folder = Path(scratch) / "graph"
                     count = len(rows := list(joined(graph, edges, layer.record.sha256[:12])))
                     overlay.join(graph, rows, folder)
-                kept[name] = {"edges": count, "ranks": ranks(home, arguments.paths, folder)}
+                bench = bench or Bench(home, arguments.paths)
+                kept[name] = {"edges": count, "ranks": ranks(bench, folder)}
             if arguments.out:
                 arguments.out.write_text(json.dumps(kept))
         own, off = kept[name]["ranks"], kept["off"]["ranks"]

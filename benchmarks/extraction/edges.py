@@ -11,10 +11,10 @@ the first K of a ranking, of those whose two ends are both named somewhere and o
 and the share of the first K that is curated. Precision: of the first 200 pairs of a ranking that are not curated (nor
 is anything below or above the finding), the share that is right by ``judged.tsv``: a row a pair, with a verdict and a
 reason. The rule: right is what a textbook or review says of patients with the disease more often than of others: a
-symptom, sign, finding or complication, or what comes before it and raises its risk. Wrong are mere company in a sentence, what the disease is
-told apart from, a single patient's coincidence, effects of a treatment, what restates the disease, and mentions that
-were read wrong. The verdicts are one reader's, who saw names and sentences but not the ranking that a pair came
-from. ``--write`` writes the pairs that have no verdict yet, shuffled.
+symptom, sign, finding or complication, or what comes before it and raises its risk. Wrong are mere company in a
+sentence, what the disease is told apart from, a single patient's coincidence, effects of a treatment, what restates the
+disease, and mentions that were read wrong. The verdicts are one reader's, who saw names and sentences but not the
+ranking that a pair came from. ``--write`` writes the pairs that have no verdict yet, shuffled.
 """
 
 from __future__ import annotations
