@@ -2,8 +2,8 @@
 [--least X…] [--seeds N] [--out FILE]``.
 
 PATH is a source of patients in words whose diagnosis is known (`fusion.training.text_cases`), none of whose texts was
-read by ``whydx ontology extract``. Every condition ranks the same patients, read once, with the shipped settings, each over a
-graph of its own:
+read by ``whydx ontology extract``. Every condition ranks the same patients, read once, with the shipped settings, each
+over a graph of its own:
 
 - off: the curated graph;
 - on X: with the edges of the home's layer of at least the score X;
