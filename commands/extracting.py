@@ -121,7 +121,12 @@ def ontology_review(
         Literal["off", "review", "on"] | None,
         typer.Option("--layer", help="Diagnose without it, with what was accepted, or with all that is likely."),
     ] = None,
-    least: Annotated[float, typer.Option("--least", min=0.0, max=1.0, help="--layer on: the least score.")] = 0.5,
+    least: Annotated[
+        float | None,
+        typer.Option(
+            "--least", min=0.0, max=1.0, help="--layer on: the least score.", show_default="as before, or 0.5"
+        ),
+    ] = None,
     frequencies: Annotated[
         bool, typer.Option("--frequencies", help="List findings that cases report more or less often than is curated.")
     ] = False,

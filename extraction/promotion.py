@@ -85,19 +85,19 @@ def _papers(edge: Edge) -> list[str]:
     return sorted(name for name in edge.references if name.startswith("PMID:"))
 
 
-def apply(home: Path, graph: KnowledgeGraph, state: State, *, least: float = LEAST_SCORE) -> int:
+def apply(home: Path, graph: KnowledgeGraph, state: State, *, least: float | None = None) -> int:
     """Put the layer in a state, and return how many edges then take part: "off" none; "review" those that were
-    accepted; "on" also those of at least the score ``least`` that nobody has looked at. What contradicts the curated
+    accepted; "on" also those of at least the score ``least`` (None: as it was said last) that nobody has looked at. What contradicts the curated
     layer takes no part in any. ``graph`` is the curated one and stays as it is. Raises ArtifactError when nothing was
     extracted."""
     if state == "off":
         overlay.switch(home, "off")
         return 0
-    layer = Layer.open(home)
-    edges = list(joined(graph, chosen(layer, Review(home), state, least), layer.record.sha256[:12]))
+    layer, lowest = Layer.open(home), overlay.least(home, LEAST_SCORE) if least is None else least
+    edges = list(joined(graph, chosen(layer, Review(home), state, lowest), layer.record.sha256[:12]))
     overlay.switch(home, "off")  # a kill between the two leaves the curated graph in use
     overlay.join(graph, edges, overlay.folder(home) / "graph")
-    overlay.switch(home, state)
+    overlay.switch(home, state, lowest)
     return len(edges)
 
 

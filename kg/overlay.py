@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 
@@ -48,27 +48,37 @@ def folder(home: Path) -> Path:
 def state(home: Path) -> State:
     """Whether the layer takes part in diagnoses; "off" where nothing was said. Raises ArtifactError for a damaged
     record."""
-    path = folder(home) / "state.json"
-    try:
-        said = json.loads(path.read_text(encoding="utf-8"))["state"]
-    except FileNotFoundError:
-        return "off"
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ArtifactError(
-            "the state of the layer is damaged", value=path, run="whydx ontology review --layer off"
-        ) from error
+    said: State = _recorded(home).get("state", "off")
     if said not in STATES:
         raise ArtifactError("no state of the layer", value=said, expected=", ".join(STATES), run=AGAIN)
-    found: State = said
+    return said
+
+
+def least(home: Path, default: float) -> float:
+    """The least score of edges that take part though nobody looked at them, as it was said last."""
+    return float(_recorded(home).get("least", default))
+
+
+def _recorded(home: Path) -> dict[str, Any]:
+    path = folder(home) / "state.json"
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(found, dict) or not isinstance(found.get("least", 0.0), int | float):
+            raise ValueError(path)
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        raise ArtifactError("the state of the layer is damaged", value=path, run=_OFF) from error
     return found
 
 
-def switch(home: Path, said: State) -> None:
-    """Record the state."""
+def switch(home: Path, said: State, lowest: float | None = None) -> None:
+    """Record the state, and the least score where one is given."""
     folder(home).mkdir(parents=True, exist_ok=True)
     path = folder(home) / "state.json"
+    record: dict[str, Any] = {"state": said} if lowest is None else {"state": said, "least": lowest}
     part = path.with_name("state.json.part")
-    part.write_text(json.dumps({"state": said}) + "\n", encoding="utf-8")
+    part.write_text(json.dumps(record) + "\n", encoding="utf-8")
     part.replace(path)
 
 
