@@ -87,9 +87,9 @@ def _papers(edge: Edge) -> list[str]:
 
 def apply(home: Path, graph: KnowledgeGraph, state: State, *, least: float | None = None) -> int:
     """Put the layer in a state, and return how many edges then take part: "off" none; "review" those that were
-    accepted; "on" also those of at least the score ``least`` (None: as it was said last) that nobody has looked at. What contradicts the curated
-    layer takes no part in any. ``graph`` is the curated one and stays as it is. Raises ArtifactError when nothing was
-    extracted."""
+    accepted; "on" also those of at least the score ``least`` (None: as it was said last) that nobody has looked at.
+    What contradicts the curated layer takes no part in any. ``graph`` is the curated one and stays as it is. Raises
+    ArtifactError when nothing was extracted."""
     if state == "off":
         overlay.switch(home, "off")
         return 0
