@@ -124,7 +124,7 @@ def ontology_review(
     least: Annotated[
         float | None,
         typer.Option(
-            "--least", min=0.0, max=1.0, help="--layer on: the least score.", show_default="as before, or 0.5"
+            "--least", min=0.0, max=1.0, help="--layer on: the least score.", show_default="as before, or 0.2"
         ),
     ] = None,
     frequencies: Annotated[

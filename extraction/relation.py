@@ -30,7 +30,7 @@ _DIAGNOSIS = re.compile(
 # Names that stand in the names of other things: of genes, of events, of what is done with a needle.
 _NAME_GOES_ON = re.compile(
     r"[ -](?:\w+ )?(?:genes?|kinases?|proteins?|receptors?|oncogenes?|antigens?|vaccin\w+|cell lines?|pandemics?|"
-    r"outbreaks?|lockdowns?|epidemics?|waves?|crisis|era|registry|restrictions|cytology|biops\w+|punctures?|smears?)\b",
+    r"outbreaks?|lockdowns?|epidemics?|waves?|crisis|era|registry|restrictions|coronavirus\w*|virus\w*|cytology|biops\w+|punctures?|smears?)\b",
     re.IGNORECASE,
 )
 _NEEDLE = re.compile(r"\b(?:needle|marrow) $", re.IGNORECASE)
