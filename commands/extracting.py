@@ -38,8 +38,8 @@ def ontology_extract(
         list[KindName] | None, typer.Option("--kind", help="May be repeated.", show_default="all kinds")
     ] = None,
     meaning: Annotated[
-        bool, typer.Option("--meaning/--no-meaning", help="Look at what sentences mean, not at counts and cues alone.")
-    ] = True,
+        bool, typer.Option("--meaning/--no-meaning", help="Look at what sentences mean too; takes some minutes more.")
+    ] = False,
     layout: FormatOption = "table",
     output: OutputOption = None,
     home: HomeOption = None,

@@ -146,7 +146,7 @@ def main() -> None:
             mine, base = [own[c] for c in cases], [off[c] for c in cases]
             result[name][family] = {"n": len(cases)} | figures(mine)
             if name != "off":
-                result[name][family] |= difference(mine, base)
+                result[name][family]["against off"] = difference(mine, base)
         print(name, json.dumps(result[name]), flush=True)
     print(json.dumps({"repeated": result["repeated"], "machine": stamp()}))
 

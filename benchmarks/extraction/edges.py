@@ -1,5 +1,5 @@
 """Extracted edges beside what is curated and what a clinician says: ``python -m benchmarks.extraction.edges --home DIR
-[--cases FILE…] [--no-meaning] [--write FILE] [--json]``.
+[--cases FILE…] [--meaning] [--write FILE] [--json]``.
 
 Two rankings of the pairs of a disease and a finding that a sentence of the home's MEDLINE files, or of FILE, names:
 
@@ -126,7 +126,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--home", type=Path, required=True)
     parser.add_argument("--cases", nargs="*", default=[])
-    parser.add_argument("--no-meaning", action="store_true")
+    parser.add_argument("--meaning", action="store_true")
     parser.add_argument("--write", type=Path)
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
@@ -135,7 +135,7 @@ def main() -> None:
     vocabulary = Vocabulary(graph)
     readings, _ = read(arguments.home, sources(arguments.home, ["medline", *arguments.cases]), linker)
     counts = counted(readings, vocabulary, "finding-disease")
-    encoder = None if arguments.no_meaning else Encoder.load()
+    encoder = Encoder.load() if arguments.meaning else None
     scored = scored_pairs(counts, vocabulary, "finding-disease", encoder)
     rankings = {"extraction": by_score(scored), "co-occurrence": by_ratio(counts)}
     fresh = {name: list(new(ranking, vocabulary))[:FIRST] for name, ranking in rankings.items()}

@@ -47,7 +47,7 @@ NOTICE: Paper = (
 )
 CASES = [
     {"id": f"case{n}", "text": f"A man presented with cough. He was diagnosed with silicosis. {more}"}
-    for n, more in enumerate(["Uveitis was found."] * 6 + ["There was no dyspnea."] * 6)
+    for n, more in enumerate(["Uveitis due to silicosis was found."] * 6 + ["There was no dyspnea."] * 6)
 ]
 
 
