@@ -137,10 +137,10 @@ class Whydx(Explaining):
 
     @cached_property
     def graph(self) -> KnowledgeGraph:
-        """The knowledge graph."""
-        from home import open_graph
+        """The knowledge graph in use."""
+        from kg.overlay import open_in_use
 
-        return open_graph(self.home)
+        return open_in_use(self.home)
 
     @cached_property
     def linker(self) -> Linker:

@@ -29,7 +29,7 @@ STAGES: tuple[tuple[str, ...], ...] = (
     ("commands",),
     ("whydx",),
     ("reports", "home"),
-    ("learning",),
+    ("learning", "extraction"),
     ("records",),
     ("fusion",),
     ("vision", "retrieval", "kg"),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from commands import extracting
 from commands.terminal import (
     CountOption,
     FormatOption,
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
     from ontologies.problem import Problem
 
 app = typer.Typer(no_args_is_help=True, help="The ontologies: add your own, list them, show, compare and export them.")
+
+app.command("extract")(extracting.ontology_extract)
+app.command("review")(extracting.ontology_review)
 
 ConceptsArgument = Annotated[
     list[str] | None,
@@ -115,9 +119,10 @@ def ontology_show(
     home: HomeOption = None,
 ) -> None:
     """Show a concept: its codes in every system, its definition, its edges with their sources."""
+    from kg.overlay import open_in_use
     from reports import listing
 
-    graph = _graph(home)
+    graph = open_in_use(home_folder(home))
     known = graph.find(concept)
     edges = (*graph.triples(known), *graph.triples(known, inverse=True))[:k]
     value = {"concept": graph.concept(known), "information_content": graph.information_content(known), "triples": edges}

@@ -21,6 +21,7 @@ from fusion.scorer import Scorer, questions
 from fusion.weighing import Scales
 from fusion.workup import Case, Workup, WorkupRoom
 from kg.graph import KnowledgeGraph
+from kg.overlay import open_in_use
 from ontologies.linking import local_words
 from ontologies.linking.linker import Linker
 from retrieval.cases import Cases
@@ -84,7 +85,7 @@ class Pipeline:
         Raises ArtifactError when one is missing, damaged, or was made for another version of the others, and
         InputError for a device that is not there.
         """
-        graph = KnowledgeGraph.open(home / "graph")
+        graph = open_in_use(home)
         detector = Detector.open(device=device, local=home / "local")
         checkpoint = checkpoints.load(detector=detector.manifest["sha256"])
         search = EvidenceSearch(graph, Literature.open(home), Cases.open(home, detector=detector.fingerprint))

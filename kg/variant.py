@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from indexes import manifest
 from kg.graph import KnowledgeGraph
 from kg.graph_writer import KIND, VERSION, write_hierarchy
 
-_EDGE_FILES = ("out_object", "out_predicate", "out_source", "out_reference", "out_frequency")
+EDGE_FILES = ("out_object", "out_predicate", "out_source", "out_reference", "out_frequency")
 
 
 def without_change(graph: KnowledgeGraph, edge: dict[str, Any], folder: Path) -> KnowledgeGraph:
@@ -23,7 +24,7 @@ def without_change(graph: KnowledgeGraph, edge: dict[str, Any], folder: Path) ->
     hierarchy, information and annotations are worked out again. Files that do not change are linked.
     """
     folder.mkdir(parents=True)
-    rows = {name: np.load(graph.path / f"{name}.npy") for name in _EDGE_FILES}
+    rows = {name: np.load(graph.path / f"{name}.npy") for name in EDGE_FILES}
     subject = graph.subject_of(np.arange(len(rows["out_object"])))
     ends = graph.node(edge["subject"]), graph.predicates.index(edge["predicate"]), graph.node(edge["object"])
     found = (subject == ends[0]) & (rows["out_predicate"] == ends[1]) & (rows["out_object"] == ends[2])
@@ -39,18 +40,21 @@ def without_change(graph: KnowledgeGraph, edge: dict[str, Any], folder: Path) ->
         subject = np.insert(subject, at, ends[0])
         added = {"out_object": ends[2], "out_predicate": ends[1], "out_frequency": frequency}
         rows = {name: np.insert(column, at, added.get(name, 0)) for name, column in rows.items()}
-    for path in graph.path.iterdir():
-        if path.suffix == ".npy" and path.stem not in _EDGE_FILES:
-            _link(path, folder / path.name)
+    link_unchanged(graph.path, folder)
     for name, column in rows.items():
         np.save(folder / f"{name}.npy", column)
-    # What is worked out again must not be written into the linked originals.
-    for path in folder.glob("*.npy"):
-        if path.stem.startswith(("annotation_", "ancestor", "in_", "out_indptr", "information")):
-            path.unlink()
     write_hierarchy(folder, len(graph), subject)
     manifest.write(folder, kind=KIND, version=VERSION)
     return KnowledgeGraph.open(folder)
+
+
+def link_unchanged(path: Path, folder: Path, tables: Collection[str] = ()) -> None:
+    """Link a graph's files into ``folder``, but those that other edges change: columns of edges, what is worked out
+    from them, which must not be written into the linked originals, and these string ``tables``."""
+    for file in path.glob("*.npy"):
+        derived = file.stem.startswith(("annotation_", "ancestor", "in_", "out_indptr", "information"))
+        if not derived and file.stem not in EDGE_FILES and file.name.partition(".")[0] not in tables:
+            _link(file, folder / file.name)
 
 
 def _link(path: Path, target: Path) -> None:

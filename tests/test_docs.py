@@ -54,6 +54,8 @@ def is_long(line: str) -> bool:
         "whydx worklist",
         "whydx monitor",
         "whydx runs",
+        "whydx ontology extract",
+        "whydx ontology review",
     )
     # tests of their own work these out
     options = ("--with-image", "--with-answers", "--format pdf", "--backend", "--ray")

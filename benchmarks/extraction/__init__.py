@@ -1,0 +1,1 @@
+"""What extraction finds, and whether it helps."""
