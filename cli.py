@@ -14,7 +14,6 @@ from typing import Annotated
 import typer
 
 from commands import (
-    adapting,
     asking,
     daily,
     detecting,
@@ -22,10 +21,9 @@ from commands import (
     keeping,
     measuring,
     recording,
-    running,
     serving,
-    watching,
 )
+from commands.learning import adapting, running, watching
 from errors import WhydxError
 
 app = typer.Typer(

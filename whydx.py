@@ -319,7 +319,7 @@ class Whydx(Explaining):
         """The cases most like an image, a text, a case (its id) or all of them, one of each patient; each says what it
         shares and lacks. ``but_not``: a finding they must not state; ``where`` keeps only some ("age>60"). Raises
         InputError when nothing is given, the image is refused, or the condition cannot be read."""
-        from fusion.similar import similar
+        from fusion.collecting.similar import similar
 
         if image is None and text is None and where is None and like is None:
             raise InputError("nothing to find cases by", expected="an image, a text, a case or a condition")

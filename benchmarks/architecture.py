@@ -38,7 +38,7 @@ STAGES: tuple[tuple[str, ...], ...] = (
 )
 # Inside a stage, the same; the stage's own name stands for the files that are in no room of it.
 ROOMS: dict[str, tuple[tuple[str, ...], ...]] = {
-    "commands": (("commands",), ("commands.serve",)),
+    "commands": (("commands.learning",), ("commands",), ("commands.serve",)),
     "kg": (("kg.export",), ("kg",)),
     "reports": (("reports.dicom", "reports.learning"), ("reports",), ("reports.page",)),
     "fusion": (

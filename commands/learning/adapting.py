@@ -9,8 +9,8 @@ import typer
 
 from commands.detecting import image_files
 from commands.keeping import TrackOption, command_line
+from commands.learning.watching import looks_of
 from commands.terminal import DeviceOption, FormatOption, HomeOption, OutputOption, progress, say, show, write
-from commands.watching import looks_of
 from errors import InputError
 from home import home_folder
 

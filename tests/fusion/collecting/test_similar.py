@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from errors import InputError
+from fusion.collecting.similar import similar
 from fusion.prior import NORMAL
-from fusion.similar import similar
 from ontologies.concept import Concept
 from retrieval.document import Document
 

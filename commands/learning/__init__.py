@@ -1,0 +1,1 @@
+"""The verbs by which a home learns: adapt, worklist, monitor, runs."""
