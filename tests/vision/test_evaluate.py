@@ -64,7 +64,7 @@ def test_rows_have_the_agreed_format(miniature: Path, detector: Detector) -> Non
     assert len(rows) == found["images"] == len(read(miniature, split="val"))
     assert seen[-1] == ("detecting", len(rows), len(rows))
     for row in rows:
-        assert set(row) == {"image", "refused", "scores", "boxes", "peak"}
+        assert set(row) == {"image", "refused", "scores", "not_assessed", "boxes", "peak"}
         if not row["refused"]:
             assert set(row["scores"]) == {*LABELS, NO_FINDING}
     json.dumps(rows)

@@ -83,7 +83,8 @@ def test_the_detector_measures_and_lays_outlines_as_the_film_is_stored(detector:
         image, pixels=np.ascontiguousarray(image.pixels[:, ::-1]), orientation=Orientation(mirrored=True)
     )
     plain, turned = detector.detect_batch([image, mirrored])
-    assert [m.name for m in plain.measurements] == ["cardiothoracic ratio", "left lung share"]
+    assert [m.name for m in plain.measurements[:2]] == ["cardiothoracic ratio", "left lung share"]
+    assert {m.unit for m in plain.measurements if "angle" in m.name} == {"°"}
     assert plain.measurements == turned.measurements
     assert set(plain.outlines) == {"right_lung", "left_lung", "heart"}
     for name, share in plain.outlines.items():
