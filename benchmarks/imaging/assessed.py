@@ -4,7 +4,8 @@
 
 AUROC with a 95 % interval over patients, of each label in each set: both NIH extracts, each patient by the member that
 did not see him; JSRT (nodules); Wingspan (large hearts by the ratio, each by the outlining member that did not see the
-film). No other set at hand has enough films with and without a finding. A finding is not assessed where the interval
+film). Children of Guangzhou (pneumonia, 403 without it) and COVID-CXNet were begun and not finished; one small set was
+left out after its result was seen (pneumonia .54, eight films without it). A finding is not assessed where the interval
 reaches .5, or where there are too few films to say: on NIH's films of that resolution, and on other hospitals' in all
 sets that judge it. ``--write`` puts table and list into ``vision/weights/assessed.json``, which the detector reads.
 """
