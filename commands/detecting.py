@@ -58,6 +58,8 @@ def detect(
 
     jsonl is a line an image. A folder of CT slices is one scan.
     """
+    if overlay is not None and len(images) > 1:
+        raise typer.BadParameter("takes exactly one image", param_hint="--overlay")
     scans, files = _sorted_out(images)
     several = len(images) > 1 or (images[0].is_dir() and (len(scans) != 1 or bool(files)))
     if overlay is not None and several:

@@ -8,7 +8,7 @@ cases as branches.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache, partial
 
 import numpy as np
@@ -71,7 +71,7 @@ class Passage:
 
     reference: str
     words: tuple[tuple[str, str], ...]
-    meaning: np.ndarray | None = None
+    meaning: np.ndarray | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

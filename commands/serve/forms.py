@@ -18,7 +18,7 @@ from starlette.requests import Request
 
 from ontologies.chest.people import Setting
 
-Layout = Literal["html", "json", "fhir", "plain", "dicom-sr"]
+Layout = Literal["html", "json", "fhir", "plain", "csv", "dicom-sr"]
 LAYOUTS: tuple[str, ...] = get_args(Layout)
 IMAGE = "image"
 _MOST_FIELDS = 120

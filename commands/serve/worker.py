@@ -40,6 +40,7 @@ TYPES = {
     "json": "application/json",
     "fhir": "application/fhir+json",
     "plain": "text/plain; charset=utf-8",
+    "csv": "text/csv; charset=utf-8",
     "dicom-sr": "application/dicom",
     "cds": "application/json",
 }

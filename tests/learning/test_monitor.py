@@ -17,6 +17,12 @@ from records.feedback import Feedback, Named, keep
 Whydx = Callable[..., Any]
 
 
+@pytest.fixture(autouse=True)
+def wide(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No sentence is broken across lines."""
+    monkeypatch.setenv("COLUMNS", "200")
+
+
 def diagnoses(home: Path, count: int, seed: int, *, unread: int = 0, brightness: int = 0) -> None:
     rng = np.random.default_rng(seed)
     for i in range(count):

@@ -211,6 +211,6 @@ def test_what_a_report_holds_is_text_in_every_format(payload: str, dicom_image: 
 
 def test_how_much_of_the_note_was_understood_is_said_without_its_words(report: DiagnosticReport) -> None:
     partly = replace(report, understood=0.75, unread=(Span(start=3, end=9), Span(start=12, end=20)))
-    for name in FORMATS:
+    for name in set(FORMATS) - {"csv"}:  # a table of findings and diagnoses
         assert "75 % were understood; 2 phrases were not" in reporter(name).render(partly)
         assert "understood" not in reporter(name).render(report).replace("What we did not understand", "")

@@ -34,7 +34,7 @@ def picture(*nodules: SeenNodule) -> np.ndarray:
 
 
 def test_a_tile_a_nodule_with_its_box_where_it_is() -> None:
-    seen = picture(nodule(0.9, 48), nodule(0.2, 16))
+    seen = picture(nodule(0.9, 48), nodule(0.05, 16))
     assert seen.shape == (448, 2 * 448, 3)
     red = (seen[..., 0] > 200) & (seen[..., 1] < 100)
     yellow = (seen[..., 0] > 200) & (seen[..., 1] > 150) & (seen[..., 2] < 50)
