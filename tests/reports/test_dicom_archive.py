@@ -317,4 +317,6 @@ def test_pixelmed_finds_no_error_in_ten(report: DiagnosticReport, dicom_image: I
         if sum(f.box is not None for f in case.findings) == 1:
             # Where there is exactly one box it tries TID 1410 on every group (docs/dicom.md).
             errors = [line for line in errors if "1410" not in line and "Measurement Group" not in line]
+        # CID 244 has no code for what lies in the middle; SNOMED's is written all the same (docs/dicom.md).
+        errors = [line for line in errors if "Midline" not in line]
         assert errors == [], (number, errors[:3])

@@ -229,6 +229,11 @@ def test_a_report_to_an_archive_names_the_patient_when_asked_to(started: Start, 
     modality = AE(ae_title="MODALITY")
     modality.add_requested_context(film.SOPClassUID, film.file_meta.TransferSyntaxUID)
     association = modality.associate("127.0.0.1", own, ae_title="WHYDX")
+    for _ in range(60):  # HTTP answers before the listener does
+        if association.is_established:
+            break
+        time.sleep(1)
+        association = modality.associate("127.0.0.1", own, ae_title="WHYDX")
     assert association.send_c_store(film).Status == 0
     association.release()
     assert service.end() == 0  # what was taken is answered first
