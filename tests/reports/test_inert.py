@@ -220,8 +220,8 @@ def elements(dataset: Any) -> Iterator[Any]:
 
 
 def counted(found: list[Any]) -> Counter[tuple[str, int]]:
-    """How often each element stands with so many values; a code over 16 letters, or like a URL, is an element of another
-    name."""
+    """How often each element stands with so many values; a code over 16 letters, or like a URL, is an element of
+    another name."""
     return Counter((e.keyword.removeprefix("Long").removeprefix("URN"), e.VM) for e in found)
 
 
