@@ -25,11 +25,12 @@ IMAGING: Named = ("363679005", "SCT", "Imaging procedure")  # CID 100 has no che
 
 
 def coded(name: Named) -> CodedConcept:
-    """A code as highdicom wants it, a new object each time."""
+    """A code as highdicom wants it, a new object each time. Code values are of ASCII, as those that look like a URL
+    must be (PS3.5, the VR UR)."""
     from highdicom.sr import CodedConcept
 
     value, scheme, meaning = name
-    return CodedConcept(value, scheme, meaning)
+    return CodedConcept(value.encode("ascii", "replace").decode(), scheme, meaning)
 
 
 def own_scheme() -> CodingSchemeIdentificationItem:

@@ -239,7 +239,8 @@ def test_dicom_values_stay_one_value_and_valid(
     assert set(made) == set(expected)
     for name, data in made.items():
         own, other = (list(elements(pydicom.dcmread(io.BytesIO(d)))) for d in (data, expected[name]))
-        assert counted(own) == counted(other), name  # as many elements, each with as many values: nothing was split
+        # No more elements, each with as many values: nothing was split. What is left of escapes alone may be nothing.
+        assert not counted(own) - counted(other), name
         for element in own:
             if element.VR in ("LO", "SH", "UT", "ST", "LT", "PN", "CS"):
                 assert not STEERS.search(str(element.value)), element
