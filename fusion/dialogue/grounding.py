@@ -17,6 +17,7 @@ from Stemmer import Stemmer
 
 from fusion.dialogue.answer import Answer
 from fusion.dialogue.topic import Topic
+from fusion.why.answer import Comparison
 from fusion.why.figures import percent, weight
 from ontologies.linking.linker import ConceptMatch
 
@@ -39,10 +40,13 @@ _GONE = re.compile(r"\b(?:no|not|none|nor|neither|never|without|absent|missing|l
 _SUPPOSED = re.compile(r"\b(?:if|would|could|typical\w*|usual\w*|ask|test for|examine|look for|expected)\b", re.I)
 _PLACES = "first second third fourth fifth sixth seventh eighth ninth tenth".split()
 _PLACE = re.compile(
-    rf"\b(?:({'|'.join(_PLACES)})|rank(?:ed|s)? (\d+)|(leads|leading|leader|most likely|most probable|likeliest))\b", re.I
+    rf"\b(?:({'|'.join(_PLACES)})|rank(?:ed|s)? (\d+)|(leads|leading|leader|most likely|most probable|likeliest))\b",
+    re.I,
 )
 _AMONG = re.compile(r"\btop (\w+)", re.I)
-_MORE = re.compile(r"\b(?:(?:more|less) (?:likely|probable)\w* than|ahead of|(?:ranked )?(?:above|below|under|over)|behind)\b", re.I)
+_MORE = re.compile(
+    r"\b(?:(?:more|less) (?:likely|probable)\w* than|ahead of|(?:ranked )?(?:above|below|under|over)|behind)\b", re.I
+)
 _LOWER = re.compile(r"less|below|under|behind", re.I)
 _FOR = re.compile(
     r"\b(?:speaks?|argues?|points?|counts?|weighs?) (?:\w+ )?(?:for|to|towards?)\b|\bsupport\w*|\bfavou?r\w*"
@@ -108,15 +112,27 @@ class Grounding:
         report = topic.report
         self._papers = {
             found[1]: _stems(s.text)
-            for a in answered if a.intent == "papers" for s in a.sentences if (found := _PAPER.search(s.text))
+            for a in answered
+            if a.intent == "papers"
+            for s in a.sentences
+            if (found := _PAPER.search(s.text))
         }
         for hit in report.literature:
             if found := _PAPER.search(hit.document.source_curie):
                 self._papers[found[1]] = _stems(f"{hit.document.title} {' '.join(hit.document.metadata.values())}")
         said = [s.text for a in answered if a.intent not in ("papers", "cases") for s in a.sentences]
         said += [f"{d.concept.name}: rank {d.rank}, {percent(d.probability)}" for d in report.diagnoses]
-        said += [f"{d.concept.name}: {percent(d.with_kinds)} with kinds" for d in report.diagnoses if d.with_kinds is not None]
-        said += [f"{e.text} ({weight(e.weight)})" for d in report.diagnoses for e in d.evidence if e.kind in ("finding", "person")]
+        said += [
+            f"{d.concept.name}: {percent(d.with_kinds)} with kinds"
+            for d in report.diagnoses
+            if d.with_kinds is not None
+        ]
+        said += [
+            f"{e.text} ({weight(e.weight)})"
+            for d in report.diagnoses
+            for e in d.evidence
+            if e.kind in ("finding", "person")
+        ]
         said += [f"none of these {percent(report.none_of_these)}"]
         said += [f"{f.label} {f.laterality or ''}" for f in report.findings]
         said += [self._graph.concept(c).name for c in self._case]
@@ -127,6 +143,7 @@ class Grounding:
         said += [s.text for s in report.next_steps] + [s.objection for s in report.left_out]
         if topic.note:
             said += [part for part in sentences(topic.note)]
+        self._rows: dict[str, Sequence[Comparison]] = {}
         self._facts = list(self._pieces(said))
         self._known = frozenset().union(*(f.stems for f in self._facts))
         self._named = frozenset().union(*(f.concepts for f in self._facts))
@@ -143,10 +160,18 @@ class Grounding:
                 own = frozenset(self._graph.resolve(m.concept.curie) for m in self._links(piece))
                 before = own or before
                 yield _Fact(_stems(piece), frozenset(f for _, f in _figures(piece)), before)
-            yield _Fact(_stems(text), frozenset(), frozenset(self._graph.resolve(m.concept.curie) for m in self._links(text)))
+            yield _Fact(
+                _stems(text), frozenset(), frozenset(self._graph.resolve(m.concept.curie) for m in self._links(text))
+            )
 
     def _links(self, text: str) -> Sequence[ConceptMatch]:
-        return self._topic.names.linked(text)
+        """What a text names, without names made of plain words ("fall") and those around another name."""
+        found = [m for m in self._topic.names.linked(text) if not _stems(m.mention) <= _plain()]
+        return [
+            m
+            for m in found
+            if not any(o is not m and m.start <= o.start and o.end <= m.end and o.start > m.start for o in found)
+        ]
 
     def wrong(self, sentence: str) -> str:
         """What in the sentence is not supported, in words; "" when all of it is."""
@@ -157,7 +182,7 @@ class Grounding:
         named = {c for _, c in diseases}
         findings = [(at, c, m) for at, c, m in links if c not in named]
         checks = (
-            self._wrong_words(sentence),
+            self._wrong_words(sentence, [m for _, c, m in links if c in self._case]),
             self._wrong_person(sentence),
             self._wrong_names(sentence, diseases, {c for _, c, m in links if m.presence == "absent"}),
             self._wrong_findings(sentence, [(c, m) for _, c, m in findings], bool(diseases)),
@@ -176,13 +201,17 @@ class Grounding:
         unknown = [w for w in _LETTERS.findall(sentence) if not _stems(w) <= known]
         return f"the paper's entry does not say “{unknown[0]}”" if unknown else ""
 
-    def _wrong_words(self, sentence: str) -> str:
+    def _wrong_words(self, sentence: str, findings: Sequence[ConceptMatch]) -> str:
+        for match in reversed(findings):  # a finding of the case, in whatever words
+            sentence = f"{sentence[: match.start]} {sentence[match.end :]}"
         unknown = [w for w in _LETTERS.findall(sentence) if not _stems(w) <= _plain() | self._known]
         return f"no fact says “{unknown[0]}”" if unknown else ""
 
     def _wrong_person(self, sentence: str) -> str:
         report = self._topic.report
-        for m in _AGE.finditer(_SPELT.sub(lambda s: str(_VALUES.get((s[1] or "").lower(), 0) + _VALUES[s[2].lower()]), sentence)):
+        for m in _AGE.finditer(
+            _SPELT.sub(lambda s: str(_VALUES.get((s[1] or "").lower(), 0) + _VALUES[s[2].lower()]), sentence)
+        ):
             if report.age is None or float(m[1] or m[2]) != report.age:
                 return f"the age is not {m[1] or m[2]}"
         said = {"F"} if _WOMAN.search(sentence) else set()
@@ -192,7 +221,9 @@ class Grounding:
     def _is_disease(self, curie: str) -> bool:
         """Of what may be a disease or a finding of one: a finding, unless it is a candidate."""
         names = self._topic.names
-        return curie not in self._case and (curie in self._ranked or (names.is_disease(curie) and curie not in names.shown))
+        if curie in self._case or curie in self._ranked:
+            return curie not in self._case
+        return names.is_disease(curie) and (names.explainer.annotated(curie) or curie not in names.shown)
 
     def _wrong_names(self, sentence: str, diseases: Sequence[tuple[int, str]], denied: Set[str]) -> str:
         own = {d.concept.curie for d in self._topic.report.diagnoses}
@@ -231,7 +262,15 @@ class Grounding:
                 if not stated_absent:
                     return f"{name} is not a finding of the case"
                 denied = True
-        return "what is denied cannot be told" if gone and not denied and (findings or not about) and not _LEFT.search(sentence) and "ruled out" not in sentence else ""
+        return (
+            "what is denied cannot be told"
+            if gone
+            and not denied
+            and (findings or not about)
+            and not _LEFT.search(sentence)
+            and "ruled out" not in sentence
+            else ""
+        )
 
     def _wrong_side(self, sentence: str, findings: Sequence[tuple[str, ConceptMatch]]) -> str:
         said = {"bilateral" if m[1].lower().startswith("b") else m[1].lower() for m in _SIDE.finditer(sentence)}
@@ -239,7 +278,8 @@ class Grounding:
             return ""
         held = {
             f.laterality or ""
-            for f in self._topic.report.findings if f.concept is not None
+            for f in self._topic.report.findings
+            if f.concept is not None
             for curie, _ in findings
             if (own := self._graph.resolve(f.concept.curie)) == curie or curie in self._graph.ancestors(own)
         } - {""}
@@ -249,7 +289,8 @@ class Grounding:
         for m in _PLACE.finditer(sentence):
             claimed = _PLACES.index(m[1].lower()) + 1 if m[1] else int(m[2]) if m[2] else 1
             curie = _nearest(m.start(), diseases)
-            if curie is None or self._ranked.get(curie) != claimed:
+            told = any(curie in f.concepts and str(claimed) in f.figures and "rank" in f.stems for f in self._facts)
+            if curie is None or (self._ranked[curie] != claimed if curie in self._ranked else not (m[2] and told)):
                 return f"rank {claimed} is another's"
         for m in _AMONG.finditer(sentence):
             most = _VALUES.get(m[1].lower()) or (int(m[1]) if m[1].isdigit() else 1)
@@ -275,8 +316,9 @@ class Grounding:
         first = self._topic.report.diagnoses[0].concept.curie if self._topic.report.diagnoses else disease
         if finding in self._case and self._topic.explainer.annotated(disease):
             name = self._graph.concept(finding).name
-            rows = self._topic.explainer.compared(disease, first)
-            found |= {weight(r.weight) for r in rows if r.finding == name}
+            if disease not in self._rows:
+                self._rows[disease] = self._topic.explainer.compared(disease, first)
+            found |= {weight(r.weight) for r in self._rows[disease] if r.finding == name}
         return found
 
     def _reads(self, reference: str) -> str:
