@@ -17,9 +17,10 @@ from fusion.dialogue.grounding import sentences
 
 Unsupported = Literal["drop", "mark"]
 _INSTRUCTIONS = (
-    "You answer a clinician's question about one diagnostic report. Call the tools; say only what they or the report below "
-    "say, with the same figures and names, in short plain sentences of one claim each. Name the disease and the finding "
-    "in every sentence. Cite papers as [PMID:…]. Add nothing of your own knowledge: what is not in the facts is taken out."
+    "You answer a clinician's question about one diagnostic report. Call the tools; say only what they or the report "
+    "say, with the same figures and names, in short plain sentences of one claim each. Name the disease and the "
+    "finding in every sentence. Cite papers as [PMID:…]. Add nothing of your own knowledge: what is not in the facts "
+    "is taken out."
 )
 _ALWAYS = ("read", "list", "sure")  # the facts of the report itself
 _MOST_STEPS = 25  # of the agent: a model that calls tools for ever is stopped

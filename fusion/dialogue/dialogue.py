@@ -82,8 +82,8 @@ class Dialogue:
         return Answer(question=question, intent="unknown", answered=False, sentences=(nothing,), can_ask=examples())
 
     def call(self, intent: str, **slots: str) -> Answer:
-        """The answer of one kind of ANSWERS, without a question: ``call("why", disease="pneumonia")``. It is said in the
-        answer when there is none (``answered`` is False then)."""
+        """The answer of one kind of ANSWERS, without a question: ``call("why", disease="pneumonia")``. Where there is
+        none, ``answered`` is False and the sentence says why."""
         question = " ".join((intent, *slots.values()))
         try:
             _, sentences = self._answered(Asked(intent, "", slots), question)

@@ -25,8 +25,8 @@ WORDS = Path(__file__).parent / "data" / "plain_words.txt"
 _ENDS = re.compile(r"(?<=[.!?])[\"”)]*\s+(?=[\"“(]?[A-Z0-9])|\n+")
 _PAPER = re.compile(r"\[?\bPMID\W{0,2}(\d+)\]?", re.I)
 _LETTERS = re.compile(r"[^\W\d_]+")
-_SMALL = "zero one two three four five six seven eight nine ten eleven twelve".split()
-_TENS = "twenty thirty forty fifty sixty seventy eighty ninety".split()
+_SMALL = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"]
+_TENS = ["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"]
 _VALUES = {w: n for n, w in enumerate(_SMALL)} | {w: 10 * n for n, w in enumerate(_TENS, 2)}
 _SPELT = re.compile(rf"\b(?:({'|'.join(_TENS)})[\s-])?({'|'.join(_VALUES)})\b(?!\s+(?:of|or)\b)", re.I)
 _NUMBER = re.compile(r"([<>+−-]?)\s?(?<![\w.])(\d+(?:[.,]\d+)?)(?:\s?(%|percent\b))?", re.I)
@@ -38,7 +38,7 @@ _MAN = re.compile(r"\b(?:he|his|him|man|male|gentleman)\b", re.I)
 _SIDE = re.compile(r"\b(left|right|bilateral|both sides)\b(?! out)", re.I)
 _GONE = re.compile(r"\b(?:no|not|none|nor|neither|never|without|absent|missing|lack\w*|den(?:y|ies|ied))\b", re.I)
 _SUPPOSED = re.compile(r"\b(?:if|would|could|typical\w*|usual\w*|ask|test for|examine|look for|expected)\b", re.I)
-_PLACES = "first second third fourth fifth sixth seventh eighth ninth tenth".split()
+_PLACES = ["first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth"]
 _PLACE = re.compile(
     rf"\b(?:({'|'.join(_PLACES)})|rank(?:ed|s)? (\d+)|(leads|leading|leader|most likely|most probable|likeliest))\b",
     re.I,
@@ -58,6 +58,7 @@ _PERSON = re.compile(r"\b(age|sex)\b", re.I)
 _DO = re.compile(
     r"\b(?:suggest\w*|recommend\w*|treat\w*|start|give|should|next step|investigations?|left out|indicated)\b", re.I
 )
+_HELD = re.compile(r"%|\brank|\b(?:candidate|possib|likel|probab|diagnos|list)", re.I)
 _LEFT = re.compile(r"\bleft out|\bnot (?:suggested|recommended|given)|\bagainst\b", re.I)
 
 
@@ -111,7 +112,7 @@ class Grounding:
         self._case = {self._graph.resolve(o.curie): o.presence for o in topic.explainer.case.observed}
         report = topic.report
         self._papers = {
-            found[1]: _stems(s.text)
+            found[1]: s.text
             for a in answered
             if a.intent == "papers"
             for s in a.sentences
@@ -119,7 +120,7 @@ class Grounding:
         }
         for hit in report.literature:
             if found := _PAPER.search(hit.document.source_curie):
-                self._papers[found[1]] = _stems(f"{hit.document.title} {' '.join(hit.document.metadata.values())}")
+                self._papers[found[1]] = f"{hit.document.title} {' '.join(hit.document.metadata.values())}"
         said = [s.text for a in answered if a.intent not in ("papers", "cases") for s in a.sentences]
         said += [f"{d.concept.name}: rank {d.rank}, {percent(d.probability)}" for d in report.diagnoses]
         said += [
@@ -142,11 +143,15 @@ class Grounding:
         self._left = [_stems(f"{s.disease} {s.objection}") for s in report.left_out]
         said += [s.text for s in report.next_steps] + [s.objection for s in report.left_out]
         if topic.note:
-            said += [part for part in sentences(topic.note)]
+            said += sentences(topic.note)
         self._rows: dict[str, Sequence[Comparison]] = {}
         self._facts = list(self._pieces(said))
         self._known = frozenset().union(*(f.stems for f in self._facts))
         self._named = frozenset().union(*(f.concepts for f in self._facts))
+        self._chances = {c: {percent(p)} for c, (_, p) in topic.explainer.standings.items()}
+        for d in report.diagnoses:
+            kinds = set() if d.with_kinds is None else {percent(d.with_kinds)}
+            self._chances[d.concept.curie] = {percent(d.probability)} | kinds
         self._ranked = {c: r for c, (r, _) in topic.explainer.standings.items() if r is not None}
 
     def _pieces(self, said: Sequence[str]) -> Iterator[_Fact]:
@@ -195,10 +200,16 @@ class Grounding:
         return next(filter(None, checks), "")
 
     def _wrong_paper(self, sentence: str, number: str) -> str:
-        if any(n not in self._papers for n in _PAPER.findall(sentence)):
+        """A sentence with papers says what their entries say, and nothing of the patient."""
+        cited = _PAPER.findall(sentence)
+        if any(n not in self._papers for n in cited):
             return f"no such paper was found: PMID {number}"
-        known = _plain().union(_stems("PMID"), *(self._papers[n] for n in _PAPER.findall(sentence)))
-        unknown = [w for w in _LETTERS.findall(sentence) if not _stems(w) <= known]
+        entries, said = " ".join(self._papers[n] for n in cited), _PAPER.sub(" ", sentence)
+        if any(cue.search(said) for cue in (_PLACE, _MORE, _FOR, _AGAINST, _DO, _GONE, _SIDE, _WOMAN, _MAN)):
+            return "a sentence with a paper says something of the patient"
+        known = _plain() | _stems(entries)
+        unknown = [w for w in _LETTERS.findall(said) if not _stems(w) <= known]
+        unknown += [f for _, f in _figures(said) if f not in {held for _, held in _figures(entries)}]
         return f"the paper's entry does not say “{unknown[0]}”" if unknown else ""
 
     def _wrong_words(self, sentence: str, findings: Sequence[ConceptMatch]) -> str:
@@ -233,9 +244,9 @@ class Grounding:
                 return f"no fact names {name}"
             if curie in denied and not any(cue.search(sentence) for cue in (_FOR, _AGAINST, _SUPPOSED)):
                 return f"nothing rules {name} out"
-            looked_at = (_PLACE, _MORE, _FOR, _AGAINST, _SUPPOSED, _GONE, re.compile(r"%|\brank", re.I))
-            if curie not in own and not any(cue.search(sentence) for cue in looked_at):
-                return f"{name} is not among the diagnoses"
+            looked_at = (_PLACE, _AMONG, _MORE, _FOR, _AGAINST, _SUPPOSED, _DO, _HELD)
+            if not any(cue.search(sentence) for cue in looked_at):
+                return f"{name} is a candidate at most"
         return ""
 
     def _wrong_findings(self, sentence: str, findings: Sequence[tuple[str, ConceptMatch]], about: bool) -> str:
@@ -330,7 +341,7 @@ class Grounding:
         stances = {"+"} if _FOR.search(sentence) else set()
         stances |= {"−"} if _AGAINST.search(sentence) else set()
         pieces = [c for _, c in findings if c in self._case] + [m[1].lower() for m in _PERSON.finditer(sentence)]
-        if not stances or _SUPPOSED.search(sentence) or _LEFT.search(sentence) and _DO.search(sentence):
+        if not stances or _SUPPOSED.search(sentence) or (_LEFT.search(sentence) and _DO.search(sentence)):
             return ""
         if len(stances) > 1 or not pieces or not diseases:
             return "what speaks for or against what cannot be told"
@@ -339,7 +350,8 @@ class Grounding:
             for _, disease in diseases:
                 held = self._weights(piece, disease)
                 if not held or {h[0] for h in held} != stances:
-                    return f"it does not speak {'for' if '+' in stances else 'against'} {self._graph.concept(disease).name}"
+                    name = self._graph.concept(disease).name
+                    return f"it does not speak {'for' if '+' in stances else 'against'} {name}"
                 if len(pieces) == len(diseases) == 1 and not signed <= held:
                     return "the weight is another"
         return ""
@@ -348,11 +360,16 @@ class Grounding:
         age = self._topic.report.age
         ages = {m.start(1) if m[1] else m.start(2) for m in _AGE.finditer(sentence)}
         stems = _stems(sentence)
+        alone = not _SUPPOSED.search(sentence) and all(self._is_disease(c) for _, c in names)
         for at, figure in _figures(sentence):
             if at in ages or (age is not None and figure == f"{age:g}"):
                 continue
             about = _nearest(at, names)
             holding = [f for f in self._facts if figure in f.figures]
+            if alone and about in self._chances and figure.endswith("%"):
+                if figure not in self._chances[about]:
+                    return f"{self._graph.concept(about).name} is not at {figure}"
+                continue
             if about is not None and not any(about in f.concepts for f in holding):
                 holding = [f for f in holding if not f.concepts and len(f.stems & stems) > 1]
             if not holding or (about is None and not any(len(f.stems & stems) > 1 for f in holding)):
