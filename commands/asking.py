@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal, Protocol
 
 import typer
 
@@ -16,11 +16,18 @@ from errors import WhydxError
 from home import home_folder
 
 if TYPE_CHECKING:
-    from fusion.dialogue.dialogue import Dialogue
+    from fusion.dialogue.answer import Answer
 
+Unsupported = Literal["drop", "mark"]
 app = typer.Typer()
 _HISTORY = "ask-history"
 _LEAVE = ("quit", "exit", "bye", "q")
+
+
+class Asked(Protocol):
+    """What answers questions: the dialogue, or a chat model with it."""
+
+    def ask(self, question: str) -> Answer: ...
 
 
 @app.command(rich_help_panel="Every day")
@@ -33,6 +40,19 @@ def ask(
         ),
     ] = None,
     once: Annotated[bool, typer.Option("--once", help="Answer one question, from stdin if none is given.")] = False,
+    model: Annotated[
+        str | None,
+        typer.Option(
+            "--model",
+            metavar="PROVIDER:NAME",
+            help="A chat model to write the answer, e.g. ollama:llama3.1; each sentence is held against the facts. "
+            "The report and what the note says go to its provider.",
+            show_default=False,
+        ),
+    ] = None,
+    unsupported: Annotated[
+        Unsupported, typer.Option("--unsupported", help="What becomes of a model's sentence that no fact supports.")
+    ] = "drop",
     history: Annotated[
         bool, typer.Option("--history/--no-history", help="Keep the questions of conversations in the home.")
     ] = True,
@@ -42,14 +62,21 @@ def ask(
     output: OutputOption = None,
     home: HomeOption = None,
 ) -> None:
-    """Ask about a report in plain words; answered from the report and the graph, without a language model."""
+    """Ask about a report in plain words; answered from the report and the graph, without a language model unless one is
+    named."""
     if case == "-" and question is None:
         raise typer.BadParameter("stdin is the report, so that a QUESTION must be given", param_hint="[QUESTION]")
     text = read_text("-" if case == "-" else f"@{case}", "report")
     from reports.json import loads
 
-    told = None if note is None else read_text(note, "note")
-    dialogue = whydx.open(home).dialogue(loads(text), images=image or (), note=told)
+    told, report = None if note is None else read_text(note, "note"), loads(text)
+    if model is None:
+        dialogue: Asked = whydx.open(home).dialogue(report, images=image or (), note=told)
+    else:
+        from fusion.dialogue.chat import Chat, open_model
+
+        opened = open_model(model)  # what cannot be opened is said before the home is
+        dialogue = Chat(whydx.open(home).dialogue(report, images=image or (), note=told), opened, unsupported)
     if question is None and once:
         question = read_text("-", "question")
     if question is not None:
@@ -62,7 +89,7 @@ def ask(
     _converse(dialogue, layout, home_folder(home) / _HISTORY if history else None)
 
 
-def _converse(dialogue: Dialogue, layout: Layout, history: Path | None) -> None:
+def _converse(dialogue: Asked, layout: Layout, history: Path | None) -> None:
     """Answer question after question until the end of input; one that goes wrong does not end the conversation."""
     from reports.conversation import answer, answers
 

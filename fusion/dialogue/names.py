@@ -111,7 +111,7 @@ class Names:
             if self.graph.name(self.graph.node(curie)).casefold() == said.casefold():
                 return curie
         found = list(self._concepts(said))
-        named = next((c for c in found if self._is_disease(c)), None)
+        named = next((c for c in found if self.is_disease(c)), None)
         return named or next((c for c in found if c not in self._case and self._likeliest_kind(c)), None)
 
     def known(self, words: str) -> bool:
@@ -122,15 +122,16 @@ class Names:
         """The diseases and the findings that a question names, in its words and order; a finding of the case is one."""
         diseases: list[str] = []
         findings: list[str] = []
-        for match in self._linked(question):
+        for match in self.linked(question):
             curie = self.graph.resolve(match.concept.curie)
-            (findings if curie in self._case or not self._is_disease(curie) else diseases).append(match.mention)
+            (findings if curie in self._case or not self.is_disease(curie) else diseases).append(match.mention)
         return diseases, findings
 
     def _place(self, rank: int) -> str | None:
         return self.listed[rank - 1] if 0 < rank <= len(self.listed) else None
 
-    def _is_disease(self, curie: str) -> bool:
+    def is_disease(self, curie: str) -> bool:
+        """Whether a concept is a disease: annotated, above a candidate, or of that type."""
         below = any(curie in self.graph.ancestors(c) for c in self.explainer.standings)
         return (
             self.explainer.annotated(curie)
@@ -142,12 +143,13 @@ class Names:
         """What the words may mean as a whole: by name, then as the linker reads them."""
         with contextlib.suppress(InputError):
             yield self.graph.find(said)
-        found = self._linked(said)
+        found = self.linked(said)
         if found and (understanding(said, found).share or 0.0) > 0.5:
             for match in sorted(found, key=lambda m: (m.start - m.end, m.start)):
                 yield self.graph.resolve(match.concept.curie)
 
-    def _linked(self, text: str) -> list[ConceptMatch]:
+    def linked(self, text: str) -> list[ConceptMatch]:
+        """The concepts of the graph that a text names, by start; empty when it names none."""
         if not text.strip():
             return []
         return [m for m in self.linker.link(text, note=True) if m.concept.curie in self.graph]
@@ -161,7 +163,7 @@ class Names:
                 return curie
             if below := [c for c in sorted(self._case) if curie in self.graph.ancestors(c)]:
                 return below[0]
-        return self._alike(said, self._case) or next(iter(found), None) or self._alike(said, self._shown)
+        return self._alike(said, self._case) or next(iter(found), None) or self._alike(said, self.shown)
 
     def _alike(self, said: str, pool: Iterable[str]) -> str | None:
         """The one finding of a pool (CURIEs) that shares most word stems with ``said``, at least half of these, of
@@ -180,7 +182,7 @@ class Names:
         return {o.curie: o.presence for o in self.explainer.case.observed}
 
     @cached_property
-    def _shown(self) -> tuple[str, ...]:
+    def shown(self) -> tuple[str, ...]:
         """What the diseases of the shortlist are annotated with."""
         graph = self.graph
         return tuple(sorted({t.object for d in self.explainer.standings for t in graph.triples(d, "has_phenotype")}))
@@ -199,7 +201,7 @@ class Names:
         if gone is None and age and int(age[1]) <= 130:
             years = int(age[1]) / (12 if (age[2] or "").startswith("month") else 1)
             return Supposed(age=years, sex=("F" if sex[1] else "M") if sex else None)
-        found = self._linked(clause)
+        found = self.linked(clause)
         if gone is None and sex and not [m for m in found if not _SEX.fullmatch(m.mention)]:
             return Supposed(sex="F" if sex[1] else "M")
         presence: Presence | None = gone or ("not assessed" if _UNKNOWN.search(clause) else None)
@@ -211,7 +213,7 @@ class Names:
             stated[self.graph.resolve(match.concept.curie)] = presence or own
         if _GONE.search(clause) and not stated.keys() & self._case.keys():
             # "The heart were not enlarged" is a normal heart; of a case with a large one it takes that away.
-            denied = {self.graph.resolve(m.concept.curie) for m in self._linked(_GONE.sub(" ", clause))}
+            denied = {self.graph.resolve(m.concept.curie) for m in self.linked(_GONE.sub(" ", clause))}
             if taken := denied & self._case.keys():
                 stated = dict.fromkeys(sorted(taken), presence or "absent")
         if not stated:  # "he were exposed to silica", "we did not know about the tachycardia"
