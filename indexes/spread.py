@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import logging
 import os
 import pickle
 import socket
@@ -43,7 +44,7 @@ class OnRay:
         if address == LOCAL:
             place = {"num_cpus": len(os.sched_getaffinity(0)), "include_dashboard": False, "address": "local"}
         try:
-            ray.init(**place, runtime_env=found, log_to_driver=False, logging_level="ERROR")
+            ray.init(**place, runtime_env=found, log_to_driver=False, logging_level=logging.ERROR)
         except Exception as error:  # Ray raises whatever went wrong, bare exceptions among it
             what = "Ray does not start" if address == LOCAL else "no Ray cluster answers"
             raise SourceError(what, value=address, expected="HOST:PORT of one that runs, or local") from error
