@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,7 @@ def test_tensorboard_holds_the_numbers_and_purges_what_is_done_again(tmp_path: P
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     log("tensorboard", tmp_path)
+    time.sleep(1.1)  # event files are read in the order of their names, which begin with the second
     log("tensorboard", tmp_path, first=2)
     events = EventAccumulator(str(tmp_path / "tensorboard"))
     events.Reload()
