@@ -79,8 +79,8 @@ def _plain() -> frozenset[str]:
 
 def sentences(text: str) -> list[str]:
     """The sentences of a text, in order, without list marks and emphasis; empty of a blank text."""
-    plain = re.sub(r"[*`]{1,2}(?=\S)|(?<=\S)[*`]{1,2}", "", text)
-    parts = (re.sub(r"^\s*(?:[-*•#]+\s+|\d+[.)]\s+)", "", part).strip() for part in _ENDS.split(plain))
+    plain = re.sub(r"^\s*(?:[-*•#]+\s+|\d+[.)]\s+)", "", text, flags=re.MULTILINE)
+    parts = (part.strip() for part in _ENDS.split(re.sub(r"[*`]{1,2}", "", plain)))
     return [part for part in parts if re.search(r"\w", part)]
 
 
