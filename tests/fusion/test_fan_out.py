@@ -7,8 +7,26 @@ from pathlib import Path
 
 import pytest
 
+from fusion.collecting.seen import Eyes
 from home import collect
+from kg.graph import KnowledgeGraph
 from vision.phantom.radiograph import write_phantom
+
+
+def test_what_is_seen_does_not_depend_on_the_number_of_threads(home: Path, tmp_path: Path) -> None:
+    import torch
+
+    film = tmp_path / "film.dcm"
+    write_phantom(film, seed=0)
+    eyes, own, seen = Eyes(KnowledgeGraph.open(home / "graph"), "cpu"), torch.get_num_threads(), []
+    for threads in (1, 2):
+        torch.set_num_threads(threads)
+        found = eyes.look(film).embedding
+        assert found is not None
+        seen.append(found.tobytes())
+        assert torch.get_num_threads() == threads
+    torch.set_num_threads(own)
+    assert seen[0] == seen[1]
 
 
 @pytest.mark.slow
