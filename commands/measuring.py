@@ -32,6 +32,10 @@ app.add_typer(evaluate, name="eval", rich_help_panel="Measuring")
 def eval_link(
     gold: Annotated[Path, typer.Argument(metavar="GOLD.pubtator", help="PubTator with Phenotype mentions.")],
     vocab: Annotated[str, typer.Option("--vocab", help="The vocabulary of the ids.")] = "HP",
+    nested: Annotated[
+        bool | None,
+        typer.Option("--nested/--flat", help="Names inside names too, or not.", show_default="as the gold does"),
+    ] = None,
     predictions: PredictionsOption = None,
     as_json: JsonOption = False,
     home: HomeOption = None,
@@ -43,7 +47,7 @@ def eval_link(
 
     linker = Linker.open(home_folder(home) / "linker")
     with progress() as advance:
-        text, metrics = evaluate_link(gold, linker, vocab=vocab, progress=advance)
+        text, metrics = evaluate_link(gold, linker, vocab=vocab, nested=nested, progress=advance)
     _report(metrics, text, predictions, as_json)
 
 

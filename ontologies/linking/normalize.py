@@ -10,12 +10,13 @@ from __future__ import annotations
 import hashlib
 import re
 import unicodedata
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 
 import Stemmer
 
-VERSION = 2
+VERSION = 3
 
 _FORMS = Path(__file__).parent / "data" / "word_forms.tsv"
 
@@ -273,6 +274,12 @@ def split(text: str) -> list[str]:
             if 0 < i < len(pieces) - 1 and pieces[i - 1].lower() in _PREFIXES and pieces[i + 1][0].isalpha():
                 pieces[i - 1 : i + 2] = ["".join(pieces[i - 1 : i + 2])]
     return pieces
+
+
+def is_letter(pieces: Sequence[str], i: int) -> bool:
+    """Whether piece ``i`` is the letter of a kind and no article: "brachydactyly type A", "vitamin A deficiency"; a
+    text in capitals cannot say which."""
+    return pieces[i] == "A" and i > 1 and pieces[i - 1] in " -" and any(c.islower() for c in pieces[i - 2])
 
 
 def _has_prefix(text: str) -> bool:

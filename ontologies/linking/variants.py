@@ -14,7 +14,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 
-from ontologies.linking.normalize import COORDINATORS, STOP_WORDS, WORD_TABLES, family, light, split
+from ontologies.linking.normalize import COORDINATORS, STOP_WORDS, WORD_TABLES, family, is_letter, light, split
 
 LONGEST_NAME = 12
 _ALIKE = frozenset(["preferred", "exact", "layperson"])
@@ -57,6 +57,9 @@ _SHORT = tuple(
     (short, re.compile(rf"\b{re.escape(phrase)}(?:s\b|\b)", re.IGNORECASE))
     for short, phrase in WORD_TABLES["short"].items()
 )
+_KIND = r"(?P<kind>[A-Z]\d?[a-z]?|\d{1,2}[A-Za-z]?|[IVX]{1,4})"
+_TYPE_FIRST = re.compile(rf"^[Tt]ype {_KIND} (?P<rest>.+)$")
+_TYPE_LAST = re.compile(rf"^(?P<rest>.+?),? [Tt]ype {_KIND}$")
 _HEAD_COST = (3, 5, 6, 4, 5)
 
 
@@ -79,9 +82,12 @@ def content_words(text: str) -> tuple[list[str], bool, bool]:
     was."""
     words: list[str] = []
     gap = coordinated = False
-    for piece in split(text):
+    pieces = split(text)
+    for i, piece in enumerate(pieces):
         lower = piece.lower()
-        if not piece[0].isalnum():
+        if is_letter(pieces, i):
+            words.append(piece)
+        elif not piece[0].isalnum():
             coordinated |= "/" in piece or "&" in piece
             gap |= "," in piece
         elif lower in COORDINATORS:
@@ -150,6 +156,11 @@ def _rewordings(text: str, own: Name, every: bool) -> dict[str, int]:
         forms[form] = 4
     for form in _shortened(text):
         forms.setdefault(form, 2)
+        if own.gap:
+            for turned in _turned(form):
+                forms.setdefault(turned, 3)
+    for form, cost in _typed(text):
+        forms.setdefault(form, cost)
     for pattern, cost in zip(_ABNORMALITY, _HEAD_COST, strict=True):
         match = pattern.match(text)
         if match:
@@ -194,6 +205,17 @@ def _shortened(text: str) -> Iterator[str]:
         form, count = pattern.subn(short, text)
         if count:
             yield form
+
+
+def _typed(text: str) -> Iterator[tuple[str, int]]:
+    """ "Type C brachydactyly" → "brachydactyly type C" and the other way round; a letter needs no "type"."""
+    match = _TYPE_FIRST.match(text) or _TYPE_LAST.match(text)
+    if match:
+        kind, rest = match["kind"], match["rest"]
+        yield f"{rest} type {kind}", 1
+        yield f"type {kind} {rest}", 1
+        if not kind.isdigit():
+            yield f"{rest} {kind}", 3
 
 
 def _slashes(text: str) -> Iterator[str]:

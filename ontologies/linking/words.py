@@ -8,12 +8,13 @@ import numpy as np
 
 from ontologies.linking import spelling
 from ontologies.linking.dictionary import LinkerIndex, word_hash
-from ontologies.linking.normalize import COORDINATORS, STOP_WORDS, family, light, split
+from ontologies.linking.normalize import COORDINATORS, STOP_WORDS, family, is_letter, light, split
 
 # What stands between two content words; the larger wins.
 PLAIN, FUNCTION, WITH, COORDINATOR, COMMA, BREAK = 0, 1, 2, 3, 4, 5
 KNOWN, UNKNOWN, MISSPELT = 10, 11, 12
 _NEWLINE = 6
+_LETTER = "A\0"  # the letter and not the article, as no text has it
 _LARGEST_TABLE = 1 << 20
 _LARGEST_SET = 1 << 18
 _DEGREES = frozenset(["borderline", "mild", "moderate", "severe", "profound", "partial", "complete"])
@@ -50,7 +51,9 @@ class PieceTable(dict[str, int]):
             return COORDINATOR, 0, 0
         if lower == "with":
             return WITH, 0, 0
-        if lower in STOP_WORDS:
+        if piece == _LETTER:
+            piece = piece[0]
+        elif lower in STOP_WORDS:
             return FUNCTION, 0, 0
         hashed = word_hash(family(piece))
         if hashed in self._set if self._set is not None else _holds(self._index.words, hashed):
@@ -104,6 +107,9 @@ def words_of(text: str, table: PieceTable) -> Words:
         table.clear()
     pieces = split(text)
     codes = np.fromiter(map(table.__getitem__, pieces), dtype=np.int64, count=len(pieces))
+    for i in np.flatnonzero(codes == table["A"]).tolist():
+        if is_letter(pieces, i):
+            codes[i] = table[_LETTER]
     ends = np.cumsum(np.fromiter(map(len, pieces), dtype=np.int64, count=len(pieces)))
     hyphens = np.flatnonzero(codes == table["-"])
     kinds = table.kind[codes]

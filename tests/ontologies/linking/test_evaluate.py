@@ -67,6 +67,25 @@ def test_predictions_are_pubtator(gold: Path, linker: Linker, tmp_path: Path) ->
     assert score(read_pubtator(gold)[1], mentions)["document"] == metrics["document"]
 
 
+def test_names_inside_names_count_when_the_gold_marks_them(linker: Linker, tmp_path: Path) -> None:
+    nested = tmp_path / "nested.pubtator"
+    lines = ["1|t|Pleural effusion with fever.", "1\t0\t16\tx\tPhenotype\tHP:0002202"]
+    nested.write_text("\n".join([*lines, "1\t8\t16\tx\tPhenotype\tHP:0000001"]), encoding="utf-8")
+    flat = tmp_path / "flat.pubtator"
+    flat.write_text("\n".join(lines), encoding="utf-8")
+    assert evaluate_link(nested, linker)[1]["nested"] and not evaluate_link(flat, linker)[1]["nested"]
+    assert not evaluate_link(nested, linker, nested=False)[1]["nested"]
+
+
+def test_text_over_several_lines_and_identifiers_without_a_prefix(linker: Linker, tmp_path: Path) -> None:
+    gold = tmp_path / "gold.pubtator"
+    text = "Seen for pain.\n\nA pleural effusion was found."
+    mention = "1\t18\t34\tpleural effusion\tClinEntity"
+    gold.write_text(f"1|t|{text}\n{mention}\t0002202\n{mention}\tCUI-LESS\n", encoding="utf-8")
+    assert read_pubtator(gold)[0] == {"1": text}
+    assert evaluate_link(gold, linker)[1]["mention"] == {"precision": 1.0, "recall": 1.0, "f1": 1.0}
+
+
 @pytest.mark.parametrize("content", ["", "1\t0\t5\tFever\tPhenotype\tHP:1\n", "1|t|x\n1\ta\tb\n"])
 def test_refuses_what_is_not_pubtator(tmp_path: Path, linker: Linker, content: str) -> None:
     path = tmp_path / "bad.pubtator"

@@ -124,6 +124,44 @@ def test_finds_nothing(linker: Linker, text: str) -> None:
     assert linker.link(text) == ()
 
 
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("brachydactyly type C", "Type C brachydactyly"),
+        ("with brachydactyly C in two sibs", "Type C brachydactyly"),
+        ("type A brachydactyly", "Type A brachydactyly"),
+        ("a family with brachydactyly type A", "Type A brachydactyly"),
+        ("Brachydactyly, type D", None),
+        ("brachydactyly type I", None),
+        ("vitamin A deficiency", "Vitamin A deficiency"),
+        ("vitamin deficiency", None),
+        ("vitamin D deficiency", "Vitamin D deficiency"),
+        ("type 2 polydactyly", "Polydactyly type 2"),
+        ("a polydactyly type 2", "Polydactyly type 2"),
+        ("CNS tumors", "Neoplasm of the central nervous system"),
+    ],
+)
+def test_the_letter_of_a_kind_is_no_article(typed: Linker, text: str, name: str | None) -> None:
+    assert [m.concept.name for m in typed.link(text)] == ([name] if name else [])
+
+
+@pytest.fixture(scope="module")
+def typed(tmp_path_factory: pytest.TempPathFactory) -> Linker:
+    names = [
+        "Type A brachydactyly",
+        "Type C brachydactyly",
+        "Polydactyly type 2",
+        "Vitamin A deficiency",
+        "Vitamin D deficiency",
+        "Neoplasm of the central nervous system",
+    ]
+    ids = [f"HP:{i:07d}" for i in range(1, len(names) + 1)]
+    concepts = [Concept(curie=i, name=n, semantic_types=(FINDING,)) for i, n in zip(ids, names, strict=True)]
+    terms = [Term(curie=i, text=n, kind="preferred") for i, n in zip(ids, names, strict=True)]
+    terms.append(Term(curie=ids[-1], text="Tumor of the central nervous system", kind="exact"))
+    return Linker.build(concepts, terms, tmp_path_factory.mktemp("typed") / "linker")
+
+
 def test_shares_a_word_across_a_coordination(linker: Linker) -> None:
     found = {(m.concept.curie, m.mention, m.method) for m in linker.link("hypoplastic or absent nails")}
     assert found == {
