@@ -109,10 +109,9 @@ def evaluate_link(
 
     ``nested``: predict names inside names too; None does as the gold does (`is_nested`).
 
-    Metrics: "documents"; "nested"; "document", "mention" and "overlap", each {"precision", "recall", "f1"} rounded to four
-    places; "documents_per_s" on one core. Identifiers of the gold
-    standard that have no prefix are taken to be of ``vocab``; retired ones are not brought up to date. Raises
-    InputError.
+    Metrics: "documents"; "nested"; "document", "mention" and "overlap", each {"precision", "recall", "f1"} rounded to
+    four places; "documents_per_s" on one core. Identifiers of the gold standard that have no prefix are taken to be of
+    ``vocab``; retired ones are not brought up to date. Raises InputError.
     """
     texts, marked = read_pubtator(gold)
     mentions = {document: set(_in_vocabulary(found, vocab)) for document, found in marked.items()}

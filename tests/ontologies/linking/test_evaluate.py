@@ -73,7 +73,8 @@ def test_names_inside_names_count_when_the_gold_marks_them(linker: Linker, tmp_p
     nested.write_text("\n".join([*lines, "1\t8\t16\tx\tPhenotype\tHP:0000001"]), encoding="utf-8")
     flat = tmp_path / "flat.pubtator"
     flat.write_text("\n".join(lines), encoding="utf-8")
-    assert evaluate_link(nested, linker)[1]["nested"] and not evaluate_link(flat, linker)[1]["nested"]
+    assert evaluate_link(nested, linker)[1]["nested"]
+    assert not evaluate_link(flat, linker)[1]["nested"]
     assert not evaluate_link(nested, linker, nested=False)[1]["nested"]
 
 
