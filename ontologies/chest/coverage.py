@@ -27,7 +27,7 @@ def counts(folder: Path | None = None) -> dict[str, int]:
         "annotations": len(layer.annotations),
         "excluded": sum(row.excluded for row in layer.annotations),
         "citing a paper": sum(row.reference.startswith("PMID:") for row in layer.annotations),
-        "made-up patients": sum({c.disease: c.of for c in counted.values()}.values()),
+        "made-up patients": sum({c.disease: c.of for c in counted}.values()),
         "counted in made-up patients": len(counted),
         "next steps": len(layer.steps),
         "portraits": len(layer.portraits),

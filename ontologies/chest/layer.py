@@ -144,9 +144,9 @@ class ChestLayer:
 def read(folder: Path | None = None) -> Iterator[Statement]:
     """The chest layer as statements: for each row a Concept in the CHEST system, an "xref" to its id and to each of its
     codes, its Terms ("preferred", "exact", "abbreviation", "narrow") and its "is_a"; then "has_phenotype" with a
-    frequency or "excludes_phenotype" for each annotation (`patients.relations`). Terms and relations stand on the row's
-    id, which merging makes one with the CHEST CURIE. History and exposures (smoking, trauma) are "has_phenotype" too,
-    since they bear on a diagnosis as findings do.
+    frequency or "excludes_phenotype" for each annotation, and for what only made-up patients show. Terms and relations
+    stand on the row's id, which merging makes one with the CHEST CURIE. History and exposures (smoking, trauma) are
+    "has_phenotype" too, since they bear on a diagnosis as findings do.
 
     ``folder`` defaults to the packaged tables. Raises InputError naming file, line and column.
     """
@@ -156,7 +156,17 @@ def read(folder: Path | None = None) -> Iterator[Statement]:
         rows.setdefault(row.id, []).append(row)
     for same in rows.values():
         yield from _statements(same)
-    yield from patients.relations(layer.annotations, DATA if folder is None else Path(folder), SOURCE)
+    for annotation in layer.annotations:
+        yield Relation(
+            subject=annotation.disease,
+            predicate="excludes_phenotype" if annotation.excluded else "has_phenotype",
+            object=annotation.finding,
+            source=SOURCE,
+            frequency=annotation.frequency,
+            count=annotation.count,
+            reference=annotation.reference,
+        )
+    yield from patients.relations(DATA if folder is None else Path(folder), SOURCE)
 
 
 def load(folder: Path | None = None) -> ChestLayer:
