@@ -223,23 +223,25 @@ def audit_replay(
         what = f"what the {record['event']} was made from ({given})"
         raise InputError(f"these are not the inputs of record {sequence}", expected=what, run="whydx audit show")
     dx = whydx.open(folder)
-    if before is not None:
-        report = dx.review(before, confirm=yes, deny=no, images=inputs.images, note=text, audited=False)
-    else:
-        report = dx.diagnose(
-            patient.images,
-            note=text,
-            present=patient.present,
-            absent=patient.absent,
-            age=age,
-            sex=sex,
-            setting=setting,
-            k=k,
-            audited=False,
-        )
+    with trail.threads_of(record):
+        if before is not None:
+            report = dx.review(before, confirm=yes, deny=no, images=inputs.images, note=text, audited=False)
+        else:
+            report = dx.diagnose(
+                patient.images,
+                note=text,
+                present=patient.present,
+                absent=patient.absent,
+                age=age,
+                sex=sex,
+                setting=setting,
+                k=k,
+                audited=False,
+            )
+        now = trail.versions(report.provenance)
     if trail.answer_digest(report.to_json()) == record["answer"]:
         say(f"record {sequence}: the same answer, byte for byte")
         return
-    moved = trail.differing(record, trail.versions(report.provenance))
+    moved = trail.differing(record, now)
     said = "; ".join(f"{name} {then[:16]} → {now[:16]}" for name, (then, now) in moved.items())
     raise ArtifactError(f"record {sequence}: another answer", value=said or "no version differs")

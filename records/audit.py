@@ -9,12 +9,13 @@ that they are those. The steps are too wide to tell a film from others by, but t
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import logging
 import math
 import secrets
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
@@ -102,11 +103,15 @@ def answer_digest(text: str) -> str:
 
 
 def versions(provenance: Mapping[str, str]) -> dict[str, str]:
-    """What an answer depends on: the fingerprints of its report, and the software."""
+    """What an answer depends on: the fingerprints of its report, the software, and what decides the last bits of its
+    sums: the number of ``threads`` and the processor's kind (``cpu``)."""
     from importlib.metadata import version
 
     found = {name: value for name, value in provenance.items() if name not in _NOT_VERSIONS}
     software = {name: str(sys.modules[name].__version__) for name in _SOFTWARE if name in sys.modules}
+    if "torch" in sys.modules:
+        torch = sys.modules["torch"]
+        software |= {"threads": str(torch.get_num_threads()), "cpu": torch.backends.cpu.get_cpu_capability()}
     return found | software | {"whydx": version("whydx"), "python": sys.version.split()[0]}
 
 
@@ -168,6 +173,19 @@ def find(home: Path, sequence: int) -> dict[str, Any]:
     if found is None:
         raise InputError("no such audit record", value=sequence, run="whydx audit show")
     return found
+
+
+@contextlib.contextmanager
+def threads_of(record: Mapping[str, Any]) -> Iterator[None]:
+    """On as many threads as the record was made; as many as now where it does not say."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(int(record["versions"].get("threads", before)))
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def differing(record: Mapping[str, Any], now: Mapping[str, str]) -> dict[str, tuple[str, str]]:
