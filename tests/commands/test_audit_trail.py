@@ -84,6 +84,7 @@ def process(home: Path, cwd: Path, asked: Sequence[Sequence[str]], seed: str, th
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)
 def test_twenty_runs_are_replayed_byte_for_byte_in_a_new_process(whydx: Whydx, home: Path, tmp_path: Path) -> None:
     own = tmp_path / "home"
     own.mkdir()
