@@ -31,8 +31,8 @@ from vision.finding import Finding
 from vision.local_head import LocalHead
 
 LEAST_HITS = 3
-# Of those that take part. On real notes a set that covers 90 % holds 59 to 100 of 525 diseases on average, and the first
-# diagnosis is right in a fifth to a quarter of the patients whose set holds 60 to 250 (python -m benchmarks.chest.text).
+# Of those that take part. On real notes a set that covers 90 % holds 59 to 100 of 525 diseases on average, and the
+# first diagnosis is right in a fifth to a third of the patients whose set holds 60 to 250 (docs/reasoning.md).
 LARGEST_SET = 0.5
 # Of the shortlist alone, where the rest of the diseases takes no part.
 LARGEST_SET_LISTED = 0.75
