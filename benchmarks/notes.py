@@ -1,10 +1,13 @@
 """How notes are read: ``python -m benchmarks.notes [--home HOME] [--data FOLDER] [--json] [--list KIND]``.
 
-Three measures, each on what rules were made on ("mended") and on what nobody looked at while making them ("unseen"):
+Four measures, each on what rules were made on ("mended") and on what nobody looked at while making them ("unseen"):
 
 - sentences of notes, invented by annotators who did not know the program (tests/ontologies/linking/notes): the share of
   the marked mentions that are read right, by kind; one that is not linked counts as wrong unless it is none;
 - in which language short notes are (languages.jsonl): the share of other languages told, and of English left alone;
+- phrases: how notes say each of the chest layer's findings, and near misses, by writers who did not see the linker
+  (phrases.tsv; nothing was made from it): the share in which the finding or a kind of it is read, that in which
+  anything above it is, and how often a near miss is read as the finding;
 - 30 case reports and vignettes of the development data, marked whole (marked.jsonl has the places and no text): recall
   of all that a clinician would mark, with the right presence, and precision of what is read.
 
@@ -14,6 +17,7 @@ Whoever mends by a sentence of "unseen" moves it to "mended".
 from __future__ import annotations
 
 import argparse
+import csv
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -22,6 +26,7 @@ from typing import Any
 
 from benchmarks.machine import stamp
 from home import home_folder, open_linker
+from kg.graph import KnowledgeGraph
 from ontologies.linking.context.language import language
 from ontologies.linking.linker import ConceptMatch, Linker
 
@@ -105,6 +110,29 @@ def marked_figures(linker: Linker, part: str, data: Path) -> dict[str, Any]:
     }
 
 
+def phrase_figures(linker: Linker, graph: KnowledgeGraph) -> dict[str, Any]:
+    with (NOTES / "phrases.tsv").open(encoding="utf-8", newline="") as file:
+        told = list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
+    read = wider = wrong = stated = 0
+    for row, matches in zip(told, linker.link_all([row["phrase"] for row in told], note=True), strict=True):
+        meant = graph.resolve(row["finding_id"])
+        present = {m.concept.curie for m in matches if m.presence == "present" and m.concept.curie in graph}
+        own = any(curie == meant or meant in graph.ancestors(curie) for curie in present)
+        if row["stated"] == "no":
+            wrong += own
+            continue
+        stated += 1
+        read += own
+        wider += own or any(curie in graph.ancestors(meant) for curie in present)
+    return {
+        "phrases": stated,
+        "read": round(read / stated, 3),
+        "read, or something wider": round(wider / stated, 3),
+        "near misses": len(told) - stated,
+        "near misses read as it": round(wrong / (len(told) - stated), 3),
+    }
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--home", type=Path)
@@ -123,6 +151,7 @@ def main() -> None:
         result[part] = {"sentences": sentence_figures(linker, part), "language told": language_figures(part)}
         if arguments.data is not None:
             result[part]["marked notes"] = marked_figures(linker, part, arguments.data)
+    result["phrases"] = phrase_figures(linker, KnowledgeGraph.open(home_folder(arguments.home) / "graph"))
     print(json.dumps(result, indent=None if arguments.json else 2, ensure_ascii=False))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -24,12 +24,14 @@ def softmax(scores: np.ndarray, temperature: float = 1.0) -> np.ndarray:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Known:
-    """How much is known of a patient: how many findings are ``present``, how many ``words`` of the note count, and the
-    best score that a disease ``elsewhere`` than in the chest reaches when it is thought as common as any."""
+    """How much is known of a patient: how many findings are ``present``, how many ``words`` of the note count, the best
+    score that a disease ``elsewhere`` than in the chest reaches when it is thought as common as any, and the scores of
+    the ``rest`` of the diseases of the chest (float64 (R,), falling), which are not listed but may be right."""
 
     present: int = 0
     words: int = 0
     elsewhere: float = 0.0
+    rest: np.ndarray = field(default_factory=lambda: np.zeros(0), compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,12 +64,20 @@ class Calibration:
             )
 
     def probabilities(self, scores: np.ndarray, known: Known = Known()) -> np.ndarray:
-        """float64 (C,), of scores (C,) that the gate has passed, "none of these" last."""
+        """float64 (C,), of scores (C,) that the gate has passed, "none of these" last. What is missing to 1 is for the
+        rest, where there is one (`with_rest`)."""
+        listed = self.with_rest(scores, known)
+        return np.append(listed[: len(scores) - 1], listed[-1])
+
+    def with_rest(self, scores: np.ndarray, known: Known = Known()) -> np.ndarray:
+        """float64 (C + R,): as `probabilities`, with those of the rest before "none of these"; sums to 1."""
         length = 1 + known.words / self.length if self.length else 1.0
         if not self.none or len(scores) < 2:
-            return softmax(scores, self.temperature * length)
+            everyone = np.concatenate([scores[:-1], known.rest, scores[-1:]])
+            return softmax(everyone, self.temperature * length)
         none = _sigmoid(none_evidence(scores[:-1], known, length) @ np.array(self.none))
-        return np.append(softmax(scores[:-1], self.temperature * length) * (1 - none), none)
+        everyone = np.concatenate([scores[:-1], known.rest])
+        return np.append(softmax(everyone, self.temperature * length) * (1 - none), none)
 
 
 def none_evidence(scores: np.ndarray, known: Known, length: float = 1.0) -> np.ndarray:

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from fusion.branch import Branch
-from fusion.workup import MAX_CASES, MAX_PAPERS, Case, case_branch, paper_branch
+from fusion.branch import DISEASE_ANCHOR, Branch
+from fusion.workup import MAX_CASES, MAX_PAPERS, Case
 from kg.graph import KnowledgeGraph
 from retrieval.document import SearchHit
 
@@ -93,3 +93,28 @@ class EvidenceSearch:
             known = (c for c in document.concepts if c in self.graph)
             self._known_kinds[document.doc_id] = frozenset().union(*map(self._ancestors, known))
         return self._known_kinds[document.doc_id]
+
+
+def paper_branch(hit: SearchHit, sentence: str) -> Branch:
+    """A sentence of a paper, hung on the candidate."""
+    document = hit.document
+    return Branch(
+        kind="literature",
+        anchor=DISEASE_ANCHOR,
+        reference=document.source_curie,
+        shown=f"{document.title} — {sentence}",
+        text=sentence,
+    )
+
+
+def case_branch(hit: SearchHit) -> Branch:
+    """A similar case in one line, hung on the candidate."""
+    document = hit.document
+    line = " ".join(document.metadata.get("impression", "").split()) or " ".join(document.text.split())
+    return Branch(
+        kind="case",
+        anchor=DISEASE_ANCHOR,
+        reference=document.doc_id,
+        shown=f"{document.title}: {line[:160]}",
+        text=f"similar case: {line}",
+    )

@@ -14,7 +14,6 @@ from functools import lru_cache, partial
 import numpy as np
 
 from fusion.branch import (
-    DISEASE_ANCHOR,
     NONE_OF_THESE,
     Branch,
     Candidate,
@@ -34,7 +33,6 @@ from kg.weight_of_evidence import FEATURES as PATIENT_FEATURES
 from kg.weight_of_evidence import Said, Settings, WeightOfEvidence
 from ontologies.chest.people import Setting
 from ontologies.concept import Presence
-from retrieval.document import SearchHit
 
 # What is known of a candidate before anything is read: what the findings and the person weigh, or in a room with a
 # ranker its score alone; and for "no acute disease", once an image was looked at as a whole, ln of how that changed its
@@ -46,6 +44,8 @@ PRIOR, WORDS, RANKER, UNREMARKABLE, LOOKED = map(FEATURES.index, ("prior", "word
 PRIOR_OF_IMAGES = 1 / Settings().weights[PRIOR]
 # The odds of a stated "normal radiograph", and of the surest detector.
 _SUREST = 1000.0
+SHORTLIST = 20  # candidates that are laid out
+LEAST_PRIOR = -15.0  # ln; below it are rows that only gather others, and diseases elsewhere
 MAX_PRESENT_PATHS, MAX_ABSENT_PATHS, MAX_REGIONS, MAX_PAPERS, MAX_CASES = 6, 2, 3, 2, 2
 
 
@@ -168,6 +168,7 @@ class WorkupRoom:
         self.disease = judge.annotations.disease
         self._best_path = lru_cache(maxsize=1 << 14)(partial(self.paths.explain, k=1))  # a case is laid out many times
         self._elsewhere = np.array([], np.int64) if self.evidence is None else self.evidence.unlisted
+        self._chest = np.zeros(len(self.disease), bool) if self.evidence is None else self.evidence.prior > LEAST_PRIOR
 
     def patient(self, case: Case) -> Patient:
         graph = self.graph
@@ -235,13 +236,25 @@ class WorkupRoom:
 
     def known(self, case: Case) -> Known:
         """How much is known; of images alone nothing is said of diseases elsewhere."""
-        elsewhere = 0.0
-        if self.evidence is not None and case.worded and len(self._elsewhere):
-            features = self._weigh(case, self._elsewhere)
-            features[:, PRIOR] = 0.0
-            elsewhere = float(self.evidence.scores(features).max())
+        elsewhere, rest = 0.0, np.zeros(0)
+        if self.evidence is not None and case.worded:
+            if len(self._elsewhere):
+                features = self._weigh(case, self._elsewhere)
+                features[:, PRIOR] = 0.0
+                elsewhere = float(self.evidence.scores(features).max())
+            rest = self.rest(case)[1]
         present = sum(o.odds_ratio > 1 for o in observations(case))
-        return Known(present=present, words=len(case.stems), elsewhere=elsewhere)
+        return Known(present=present, words=len(case.stems), elsewhere=elsewhere, rest=rest)
+
+    def rest(self, case: Case) -> tuple[np.ndarray, np.ndarray]:
+        """Rows of ``disease`` and scores (float64), best first, of the diseases of the chest that a shortlist of
+        SHORTLIST leaves out."""
+        rows, scores = self.order(case, self._chest)
+        return rows[SHORTLIST:], scores[SHORTLIST:]
+
+    def named(self, rows: np.ndarray) -> tuple[str, ...]:
+        """The CURIEs of some rows of ``disease``, in their order."""
+        return tuple(self.graph.curie(int(self.disease[row])) for row in rows)
 
     def features(self, case: Case, diseases: Sequence[str]) -> np.ndarray:
         """float32 (len(diseases), F): FEATURES of some diseases (canonical CURIEs)."""
@@ -318,7 +331,7 @@ class WorkupRoom:
         """The graph's ``k`` best diseases with their features (float32 (F,)), best first; ``within`` as for `order`.
         Where an image was looked at as a whole, "no acute disease" is always one of them."""
         rows = self.order(case, within)[0][:k]
-        listed = [self.graph.curie(int(self.disease[row])) for row in rows]
+        listed = list(self.named(rows))
         if self.ranker is None and unremarkable(case) is not None and NORMAL not in listed:
             listed[-1:] = [NORMAL]
         return list(zip(listed, self.features(case, listed), strict=True))
@@ -366,28 +379,3 @@ class WorkupRoom:
             information=self.information(case),
             ranked=self.ranker is not None,
         )
-
-
-def paper_branch(hit: SearchHit, sentence: str) -> Branch:
-    """A sentence of a paper, hung on the candidate."""
-    document = hit.document
-    return Branch(
-        kind="literature",
-        anchor=DISEASE_ANCHOR,
-        reference=document.source_curie,
-        shown=f"{document.title} — {sentence}",
-        text=sentence,
-    )
-
-
-def case_branch(hit: SearchHit) -> Branch:
-    """A similar case in one line, hung on the candidate."""
-    document = hit.document
-    line = " ".join(document.metadata.get("impression", "").split()) or " ".join(document.text.split())
-    return Branch(
-        kind="case",
-        anchor=DISEASE_ANCHOR,
-        reference=document.doc_id,
-        shown=f"{document.title}: {line[:160]}",
-        text=f"similar case: {line}",
-    )

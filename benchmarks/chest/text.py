@@ -1,10 +1,11 @@
-"""Chest patients in words: ``python -m benchmarks.chest.text PATH… --home DIR [--fit] [--json]``.
+"""Chest patients in words: ``python -m benchmarks.chest.text PATH… --home DIR [--fit | --calibrate] [--json]``.
 
 PATH is a family of sources, a JSON lines file or a folder of them (`fusion.training.text_cases`). Without --fit:
 what the shipped settings and probabilities do on each source, and what takes part in that: each row of "without" leaves
 one part out. With --fit: the settings fitted on all sources, and how each source fares when they are fitted on the
-others alone; the difference of the two is what was fitted to the cases and not to the matter. The numbers go into
-`kg.weight_of_evidence.Settings` and the reasoner's card by hand.
+others alone; the difference of the two is what was fitted to the cases and not to the matter. With --calibrate: the
+probabilities alone, under the shipped settings, and how they fare on each source when they are fitted on the others.
+The numbers go into `kg.weight_of_evidence.Settings` and the reasoner's card by hand.
 """
 
 from __future__ import annotations
@@ -77,6 +78,14 @@ class Bench:
             }
         return {"settings": asdict(chosen), "calibration": asdict(calibration), "sources": rows}
 
+    def calibrated(self) -> dict[str, Any]:
+        """The probabilities by all sources under the shipped settings, and each source by those of the others."""
+        listed = list(words_fit.listed(self.cases, self.room(Settings())))
+        return {
+            "calibration": asdict(words_fit.fit_calibration(listed, NAMED)),
+            "left out": words_fit.crossed(listed),
+        }
+
     def _listed(self, source: str, settings: Settings) -> list[words_fit.Listed]:
         return list(words_fit.listed(self.of(source), self.room(settings)))
 
@@ -107,11 +116,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("paths", type=Path, nargs="+")
     parser.add_argument("--home", type=Path, required=True)
-    parser.add_argument("--fit", action="store_true")
+    how = parser.add_mutually_exclusive_group()
+    how.add_argument("--fit", action="store_true")
+    how.add_argument("--calibrate", action="store_true")
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
     bench = Bench(arguments.home, arguments.paths)
-    found = bench.fitted() if arguments.fit else bench.shipped()
+    found = bench.calibrated() if arguments.calibrate else bench.fitted() if arguments.fit else bench.shipped()
     if arguments.json:
         print(json.dumps(found | {"machine": stamp()}, indent=1))
         return

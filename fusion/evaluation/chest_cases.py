@@ -114,7 +114,8 @@ def prediction(pipeline: Pipeline, case: ChestCase) -> dict[str, Any]:
         "id": case.case_id,
         "ranking": ranking,
         "none_of_these": float(now.probabilities[-1]),
-        "set": [names[i] for i in now.ranked if now.members[i]],
+        "set": [names[i] for i in now.ranked if now.members[i]]
+        + [pipeline.graph.name(pipeline.graph.node(curie)) for curie in now.others],
         "abstained": now.abstention is not None,
         "seconds": round(time.perf_counter() - started, 3),
     }

@@ -201,7 +201,7 @@ class Curriculum:
 
     def _image_case(self, image: ImagedCase) -> Case:
         observed = []
-        for node in sorted(self.simulator.imaging):
+        for node in sorted(self.simulator.imaging.keys() & image.detected.keys()):  # the others are not assessed
             seen, own = image.detected[node], image.positive.get(node)
             observed.append(replace(seen, region=own) if seen.presence == "present" and own is not None else seen)
         return Case(observed=tuple(observed), age=image.age, sex=image.sex, worded=False)

@@ -23,11 +23,11 @@ from fusion.calibration import (
     none_evidence,
     softmax,
 )
-from fusion.pipeline import SHORTLIST, abstention
+from fusion.pipeline import abstention
 from fusion.prior import Persons
 from fusion.scorer import Parts
 from fusion.training.text_cases import TextCase
-from fusion.workup import Workup, WorkupRoom, observations
+from fusion.workup import SHORTLIST, Workup, WorkupRoom, observations
 from kg.weight_of_evidence import FEATURES, Settings, WeightOfEvidence
 
 GRID: Mapping[str, Sequence[float]] = {
@@ -145,9 +145,10 @@ def top(ranks: Sequence[int]) -> dict[str, float]:
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """A shortlist: ``base`` and ``correction`` float64 (K,), the graph's scores and the network's; ``right`` bool (K,);
-    ``kinds`` bool (K, K), row i the candidates that are the i-th or a kind of it; how much is known; and whether the
-    patient's disease is none of the chest."""
+    """A shortlist: ``base`` and ``correction`` float64 (K,), the graph's scores and the network's; ``right`` bool
+    (K + R,), of the candidates and of the rest of the diseases of the chest; ``kinds`` bool (K, K), row i the
+    candidates that are the i-th or a kind of it; how much is known; and whether the patient's disease is none of the
+    chest."""
 
     family: str
     source: str
@@ -160,6 +161,10 @@ class Listed:
 
     def scores(self, gate: float) -> np.ndarray:
         return self.base + gate * self.correction
+
+    def everyone(self, gate: float) -> np.ndarray:
+        """float64 (K + R,): the candidates' scores, and those of the rest."""
+        return np.concatenate([self.scores(gate), self.known.rest])
 
 
 def listed(
@@ -181,12 +186,13 @@ def listed(
             base, correction = parts.base[:-1], parts.correction[:-1]
         names = [c.curie for c in workup.candidates[:-1]]
         above = [room.graph.ancestors(n) for n in names]
+        listed_rows = np.searchsorted(room.disease, [room.graph.node(n) for n in names])
         yield Listed(
             text.family,
             text.source,
             base,
             correction,
-            text.right[np.searchsorted(room.disease, [room.graph.node(n) for n in names])],
+            text.right[np.concatenate([listed_rows, room.rest(text.case)[0]])],
             np.array([[one in other for other in above] for one in names]),
             room.known(text.case),
             text.outside,
@@ -197,8 +203,8 @@ def fit_calibration(cases: Sequence[Listed], named: str) -> Calibration:
     """Gate, temperature, "none of these" and the conformal threshold, by maximum likelihood over families that
     count alike; the gate is 0 where the network gains less than LEAST_GAIN.
 
-    The gate and the temperature are fitted on the patients whose disease is listed; "none of these" tells those whose
-    disease is none of the chest from the others, listed or not; the threshold covers the diseases that are listed.
+    The gate and the temperature are fitted on the patients whose disease is one of the chest that the graph has, and
+    the threshold covers them, listed or not; "none of these" tells those whose disease is none of the chest from them.
     """
     from scipy.optimize import minimize
 
@@ -206,7 +212,7 @@ def fit_calibration(cases: Sequence[Listed], named: str) -> Calibration:
     share = _shares(found)
 
     def loss(x: np.ndarray) -> float:
-        kept = [float(softmax(c.scores(x[1]), np.exp(x[0]) * _length(c))[c.right].sum()) for c in found]
+        kept = [float(softmax(c.everyone(x[1]), np.exp(x[0]) * _length(c))[c.right].sum()) for c in found]
         return float(-share @ np.log(np.maximum(kept, 1e-12)))
 
     asked = any(c.correction.any() for c in found)
@@ -234,7 +240,7 @@ def fit_calibration(cases: Sequence[Listed], named: str) -> Calibration:
         n=len(cases),
     )
     told = np.array([_probabilities(c, fitted)[:-1][c.right].max() for c in found])
-    return replace(fitted, conformal_threshold=round(conformal_threshold(told, weight=share), 6))
+    return replace(fitted, conformal_threshold=round(conformal_threshold(told, weight=_by_source(found)), 6))
 
 
 def crossed(cases: Sequence[Listed]) -> dict[str, dict[str, float]]:
@@ -252,8 +258,8 @@ def _length(case: Listed) -> float:
 
 
 def _probabilities(case: Listed, calibration: Calibration) -> np.ndarray:
-    scores = np.append(case.scores(calibration.gate), 0.0)
-    return calibration.probabilities(scores, case.known)
+    """float64 (K + R + 1,), "none of these" last."""
+    return calibration.with_rest(np.append(case.scores(calibration.gate), 0.0), case.known)
 
 
 def believed(cases: Sequence[Listed], calibration: Calibration) -> dict[str, float]:
@@ -261,14 +267,14 @@ def believed(cases: Sequence[Listed], calibration: Calibration) -> dict[str, flo
     or "none of these" is first."""
     right, abstained, none, first, correct, covered, size = [], [], [], [], [], [], []
     for case in cases:
-        p = _probabilities(case, calibration)
-        shown = np.maximum(p[:-1], case.kinds @ p[:-1])
+        p, k = _probabilities(case, calibration), len(case.base)
+        shown = np.maximum(p[:k], case.kinds @ p[:k])
         members = p >= calibration.conformal_threshold
         best = int(np.argmax(case.scores(calibration.gate)))
         silent = abstention(float(p[-1]), float(shown[best]), int(members.sum()), len(p)) is not None
         abstained.append(silent)
         none.append(silent or p[-1] > p[:-1].max())
-        right.append(float(shown[case.right].max()) if case.right.any() else 0.0)
+        right.append(float(shown[case.right[:k]].max()) if case.right[:k].any() else 0.0)
         first.append(float(shown[best]))
         correct.append(bool(case.right[best]))
         covered.append(bool(members[:-1][case.right].any()))
@@ -282,6 +288,13 @@ def believed(cases: Sequence[Listed], calibration: Calibration) -> dict[str, flo
         "coverage": round(float(np.mean(covered)), 3),
         "set_size": round(float(np.mean(size)), 1),
     }
+
+
+def _by_source(cases: Sequence[Listed]) -> np.ndarray:
+    """float64, sums to 1: sources alike, and the patients of a source. By families the made-up patients would be half
+    of all, and the real ones covered too seldom."""
+    sizes = Counter(c.source for c in cases)
+    return np.array([1 / (len(sizes) * sizes[c.source]) for c in cases])
 
 
 def _shares(cases: Sequence[Told] | Sequence[Listed]) -> np.ndarray:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ontologies.chest.layer import load
+from ontologies.chest import patients
+from ontologies.chest.layer import DATA, load
 
 
 def counts(folder: Path | None = None) -> dict[str, int]:
     """How much the layer holds, for docs/knowledge-card.md: diseases (without groups), groups, findings, annotations,
-    those that cite a paper, steps, references, different PMIDs, and rows with a code of each system."""
-    layer = load(folder)
+    those that cite a paper, what was counted in made-up patients, steps, references, different PMIDs, and rows with a
+    code of each system."""
+    layer, counted = load(folder), patients.read(DATA if folder is None else folder)
     rows = {row.id: row for row in (*layer.findings, *layer.diseases)}
     codes = {row.id: {row.id, *row.codes} for row in layer.findings}
     for row in layer.diseases:
@@ -25,6 +27,8 @@ def counts(folder: Path | None = None) -> dict[str, int]:
         "annotations": len(layer.annotations),
         "excluded": sum(row.excluded for row in layer.annotations),
         "citing a paper": sum(row.reference.startswith("PMID:") for row in layer.annotations),
+        "made-up patients": sum({c.disease: c.of for c in counted.values()}.values()),
+        "counted in made-up patients": len(counted),
         "next steps": len(layer.steps),
         "portraits": len(layer.portraits),
         "references": len(layer.references),

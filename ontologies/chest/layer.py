@@ -1,11 +1,12 @@
 """The curated chest layer: common chest diseases, what they look like, and what to do next.
 
-Six tables (TSV, UTF-8, one header line) in ``ontologies/chest/data``; docs/knowledge-card.md says how they were made.
+Seven tables (TSV, UTF-8, one header line) in ``ontologies/chest/data``; docs/knowledge-card.md says how they were made.
 
 - findings.tsv: id, name, synonyms, narrower, kind, parent, codes, chestxray14_label, other_labels, reference
 - diseases.tsv: id, name, synonyms, narrower, parent, codes, commonness, course, other_labels, reference
 - disease_findings.tsv: the twelve columns of HPOA, and ``finding_name`` for the human reader
 - next_steps.tsv: disease_id, disease_name, kind, text, reference
+- patient_findings.tsv: see `ontologies.chest.patients`
 - portraits.tsv: disease_id, disease_name, text, biocuration
 - references.tsv: reference, title, body, year, kind
 
@@ -23,6 +24,7 @@ from functools import cache
 from pathlib import Path
 from typing import get_args
 
+from ontologies.chest import patients
 from ontologies.chest.table import Commonness, Course, FindingKind, Row, StepKind, read_table
 from ontologies.concept import DISEASE, FINDING, Concept, Relation, Statement, Term, TermKind
 from ontologies.readers.hpoa import COLUMNS, FREQUENCY_TERMS, parse_frequency
@@ -31,7 +33,7 @@ VERSION = "2026.11"
 SOURCE = f"chest:{VERSION}"
 DATA = Path(__file__).parent / "data"
 # What the graph is made from; the other tables are read where they are used.
-TABLES = ("disease_findings.tsv", "diseases.tsv", "findings.tsv", "references.tsv")
+TABLES = ("disease_findings.tsv", "diseases.tsv", "findings.tsv", patients.TABLE, "references.tsv")
 
 _FINDING_COLUMNS = [
     "id",
@@ -142,9 +144,9 @@ class ChestLayer:
 def read(folder: Path | None = None) -> Iterator[Statement]:
     """The chest layer as statements: for each row a Concept in the CHEST system, an "xref" to its id and to each of its
     codes, its Terms ("preferred", "exact", "abbreviation", "narrow") and its "is_a"; then "has_phenotype" with a
-    frequency or "excludes_phenotype" for each annotation. Terms and relations stand on the row's id, which merging
-    makes one with the CHEST CURIE. History and exposures (smoking, trauma) are "has_phenotype" too, since they bear on
-    a diagnosis as findings do.
+    frequency or "excludes_phenotype" for each annotation (`patients.relations`). Terms and relations stand on the row's
+    id, which merging makes one with the CHEST CURIE. History and exposures (smoking, trauma) are "has_phenotype" too,
+    since they bear on a diagnosis as findings do.
 
     ``folder`` defaults to the packaged tables. Raises InputError naming file, line and column.
     """
@@ -154,16 +156,7 @@ def read(folder: Path | None = None) -> Iterator[Statement]:
         rows.setdefault(row.id, []).append(row)
     for same in rows.values():
         yield from _statements(same)
-    for annotation in layer.annotations:
-        yield Relation(
-            subject=annotation.disease,
-            predicate="excludes_phenotype" if annotation.excluded else "has_phenotype",
-            object=annotation.finding,
-            source=SOURCE,
-            frequency=annotation.frequency,
-            count=annotation.count,
-            reference=annotation.reference,
-        )
+    yield from patients.relations(layer.annotations, DATA if folder is None else Path(folder), SOURCE)
 
 
 def load(folder: Path | None = None) -> ChestLayer:

@@ -57,6 +57,12 @@ class Row:
             raise self.error(column, "a number from 0 to 100")
         return share
 
+    def whole(self, column: str) -> int:
+        """A whole number from 0 on."""
+        if not self.cells[column].isdecimal():
+            raise self.error(column, "a whole number")
+        return int(self.cells[column])
+
     def curie(self, column: str) -> str:
         try:
             parse_curie(self.cells[column])

@@ -160,3 +160,17 @@ def test_none_of_these_has_a_probability_of_its_own() -> None:
 def test_weights_of_another_version_are_refused() -> None:
     with pytest.raises(ArtifactError, match="whydx train reasoner"):
         Calibration(none=(1.0, 2.0))
+
+
+@pytest.mark.parametrize("none", [(), (-20.0, 0.0, 0.0, 0.0, 0.0)])
+def test_the_rest_takes_its_share_and_the_candidates_keep_their_odds(none: tuple[float, ...]) -> None:
+    calibration = Calibration(temperature=2.0, none=none)
+    scores, rest = np.array([3.0, 1.0, -2.0]), np.array([0.5, -4.0])
+    alone, known = calibration.probabilities(scores), Known(rest=rest)
+    beside = calibration.probabilities(scores, known)
+    every = calibration.with_rest(scores, known)
+    assert every.sum() == pytest.approx(1)
+    np.testing.assert_allclose(beside, every[[0, 1, -1]])
+    assert beside[0] / beside[1] == pytest.approx(alone[0] / alone[1])
+    assert every[2] / beside[1] == pytest.approx(np.exp((0.5 - 1.0) / 2.0))
+    assert beside.sum() < 1
