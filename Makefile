@@ -51,7 +51,7 @@ test: install
 slow: install
 	@OMP_NUM_THREADS=2 $(BIN)/python -m pytest -m "slow or peer" --durations=10 $(ARGS)
 
-# Needs Debian's package chromium.
+# In any Chromium on PATH; without one the tests are skipped and say so.
 browser: install
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt -e '.[browser]'
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m browser $(ARGS)

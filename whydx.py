@@ -341,14 +341,23 @@ class Whydx(Explaining):
         deny: Sequence[str] = (),
         images: Images | None = None,
         note: str | None = None,
+        audited: bool = True,
     ) -> Report:
         """``report`` anew, with findings of it (by CURIE, name or part of a name) confirmed or denied, which outweighs
-        note and image; ``images`` and ``note`` as for ``why``. InputError when a finding is not one of the report."""
+        note and image; ``images`` and ``note`` as for ``why``, ``audited`` as for ``diagnose``. InputError when a
+        finding is not one of the report."""
         from fusion.why.review import review
+        from records import audit
+        from reports.json import dumps
         from reports.report import Report
 
         known, told = given(report, images, note)
-        return Report.of(review(self.pipeline, report, confirm, deny, images=known, note=told), images=known, note=told)
+        new = review(self.pipeline, report, confirm, deny, images=known, note=told)
+        anew = Report.of(new, images=known, note=told)
+        if audited:
+            asked = audit.Inputs.of_review(dumps(report), confirm, deny, known, told)
+            audit.leave(self.home, asked, anew.to_json(), anew)
+        return anew
 
     def dialogue(self, report: DiagnosticReport, *, images: Images | None = None, note: str | None = None) -> Dialogue:
         """A conversation about ``report``, whose ``ask`` answers questions in plain words without any language model;

@@ -35,6 +35,14 @@ ImageOption = Annotated[
 NoteOption = Annotated[
     str | None, typer.Option("--note", metavar="TEXT|@FILE", help="The report's note, which it does not hold.")
 ]
+ConfirmOption = Annotated[
+    list[str] | None,
+    typer.Option("--confirm", metavar="FINDING", help="A finding of the report is there; ranks anew. Repeatable."),
+]
+DenyOption = Annotated[
+    list[str] | None,
+    typer.Option("--deny", metavar="FINDING", help="A finding of the report is not there; ranks anew. Repeatable."),
+]
 # Asks of a report, with what it was made from, and says which function of reports.explanation draws the answer.
 Ask = Callable[..., tuple[Any, str]]
 
@@ -44,14 +52,8 @@ def report(
     case: CaseArgument,
     image: ImageOption = None,
     note: NoteOption = None,
-    confirm: Annotated[
-        list[str] | None,
-        typer.Option("--confirm", metavar="FINDING", help="A finding of the report is there; ranks anew. Repeatable."),
-    ] = None,
-    deny: Annotated[
-        list[str] | None,
-        typer.Option("--deny", metavar="FINDING", help="A finding of the report is not there; ranks anew. Repeatable."),
-    ] = None,
+    confirm: ConfirmOption = None,
+    deny: DenyOption = None,
     layout: ReportFormatOption = "table",
     with_image: WithImageOption = False,
     with_note: WithNoteOption = False,

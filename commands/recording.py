@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 import whydx
-from commands.explaining import CaseArgument
+from commands.explaining import CaseArgument, ConfirmOption, DenyOption
 from commands.patient import (
     AbsentOption,
     AgeOption,
@@ -131,7 +131,7 @@ def _finding(graph: KnowledgeGraph, stated: str) -> tuple[Concept, Presence]:
 def audit_show(
     k: CountOption = 20, layout: FormatOption = "table", output: OutputOption = None, home: HomeOption = None
 ) -> None:
-    """List the last records: when, how much was given, digests, versions; nothing of the patient."""
+    """List the last records: when, what was done, how much was given, digests, versions; nothing of the patient."""
     from records import audit as trail
     from records import chain
     from reports import agreement as drawn
@@ -174,23 +174,39 @@ def audit_replay(
     setting: SettingOption = "neutral",
     study: StudyOption = None,
     k: CountOption = 5,
+    case: Annotated[
+        str | None,
+        typer.Option("--report", metavar="FILE|-", help="Of a review: the report as JSON, as it was before."),
+    ] = None,
+    confirm: ConfirmOption = None,
+    deny: DenyOption = None,
     home: HomeOption = None,
 ) -> None:
-    """Diagnose anew with the inputs of a record, which it does not hold, and compare the bytes of the answer.
+    """Diagnose, or rank a report, anew with the inputs of a record, which it does not hold, and compare the bytes of
+    the answer.
 
     Exit 1 when the inputs are others, or the answer is: then with the version that differs.
     """
     for image in images or ():
         readable(image, folder=True)
+    if case is None and (confirm or deny):
+        raise typer.BadParameter(
+            "give the report that was reviewed, too, with --report", param_hint="--confirm, --deny"
+        )
+    if case is not None and (finding or absent or age is not None or sex):
+        raise typer.BadParameter("a review is asked with --confirm, --deny, images and --note", param_hint="--report")
     text = None if note is None else read_text(note, "note")
     from fusion.intake import Patient
     from records import audit as trail
-    from vision.intake.study import one_study
+    from reports.json import dumps, loads
+    from vision.intake.study import of_images, one_study
 
     folder = home_folder(home)
     record = trail.find(folder, sequence)
+    yes, no = tuple(confirm or ()), tuple(deny or ())
+    before = None if case is None else loads(read_text("-" if case == "-" else f"@{case}", "report"))
     patient = Patient(
-        images=one_study(images or (), study),
+        images=one_study(images or (), study) if before is None else (),
         note=text,
         present=tuple(finding or ()),
         absent=tuple(absent or ()),
@@ -198,23 +214,34 @@ def audit_replay(
         sex=sex,
         setting=setting,
     )
-    if trail.Inputs.of(patient, k).digest(record["salt"]) != record["inputs"]:
+    inputs = trail.Inputs.of(patient, k)
+    if before is not None:
+        films = of_images(images or (), {f.sop_instance_uid for f in before.findings})
+        inputs = trail.Inputs.of_review(dumps(before), yes, no, films, text)
+    if inputs.digest(record["salt"]) != record["inputs"]:
         given = ", ".join(f"{n} {kind}" for kind, n in record["given"].items())
-        raise InputError(f"these are not the inputs of record {sequence}", expected=f"what it was made from ({given})")
-    report = whydx.open(folder).diagnose(
-        patient.images,
-        note=text,
-        present=patient.present,
-        absent=patient.absent,
-        age=age,
-        sex=sex,
-        setting=setting,
-        k=k,
-        audited=False,
-    )
+        what = f"what the {record['event']} was made from ({given})"
+        raise InputError(f"these are not the inputs of record {sequence}", expected=what, run="whydx audit show")
+    dx = whydx.open(folder)
+    with trail.threads_of(record):
+        if before is not None:
+            report = dx.review(before, confirm=yes, deny=no, images=inputs.images, note=text, audited=False)
+        else:
+            report = dx.diagnose(
+                patient.images,
+                note=text,
+                present=patient.present,
+                absent=patient.absent,
+                age=age,
+                sex=sex,
+                setting=setting,
+                k=k,
+                audited=False,
+            )
+        now = trail.versions(report.provenance)
     if trail.answer_digest(report.to_json()) == record["answer"]:
         say(f"record {sequence}: the same answer, byte for byte")
         return
-    moved = trail.differing(record, trail.versions(report.provenance))
+    moved = trail.differing(record, now)
     said = "; ".join(f"{name} {then[:16]} → {now[:16]}" for name, (then, now) in moved.items())
     raise ArtifactError(f"record {sequence}: another answer", value=said or "no version differs")

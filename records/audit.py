@@ -1,4 +1,5 @@
-"""The audit trail: a hash-chained record of every diagnosis, without anything that identifies a patient.
+"""The audit trail: a hash-chained record of every diagnosis, and of every report that was ranked anew with facts
+confirmed or denied, without anything that identifies a patient.
 
 A record holds when, a digest of what was given, the SHA-256 of the report's JSON, what the answer depends on, and in
 coarse steps what is watched for drift (`watched`). The digest is salted anew each time, so that nobody can tell from
@@ -8,12 +9,13 @@ that they are those. The steps are too wide to tell a film from others by, but t
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import logging
 import math
 import secrets
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
@@ -33,7 +35,8 @@ _NOT_VERSIONS = ("setting",)  # of the report's provenance: an input, not a vers
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inputs:
-    """What a diagnosis was asked with, as `whydx.Whydx.diagnose` takes it."""
+    """What a diagnosis was asked with, as `whydx.Whydx.diagnose` takes it; or what a review was (`whydx.Whydx.review`):
+    with ``reviewed``, the JSON of a report, ``confirmed`` and ``denied`` findings of it, images and note."""
 
     images: Sequence[Path] = ()
     note: str | None = None
@@ -43,11 +46,21 @@ class Inputs:
     sex: str | None = None
     setting: str = "neutral"
     k: int = 5
+    reviewed: str | None = None
+    confirmed: Sequence[str] = ()
+    denied: Sequence[str] = ()
 
     @classmethod
     def of(cls, patient: Patient, k: int) -> Inputs:
         given = {field.name: getattr(patient, field.name) for field in fields(patient)}
         return cls(**given, k=k)
+
+    @classmethod
+    def of_review(
+        cls, report: str, confirmed: Sequence[str], denied: Sequence[str], images: Sequence[Path], note: str | None
+    ) -> Inputs:
+        """``report``: its JSON, as `reports.json.dumps` writes it."""
+        return cls(images=images, note=note, reviewed=report, confirmed=tuple(confirmed), denied=tuple(denied))
 
     def digest(self, salt: str) -> str:
         """SHA-256 of the salt and all of it, images by the SHA-256 of their bytes. Raises OSError when one cannot be
@@ -66,16 +79,22 @@ class Inputs:
             "setting": self.setting,
             "k": self.k,
         }
+        if self.reviewed is not None:
+            report = answer_digest(self.reviewed)
+            given |= {"reviewed": report, "confirmed": list(self.confirmed), "denied": list(self.denied)}
         return hashlib.sha256(f"{salt}\n{canonical(given)}".encode()).hexdigest()
+
+    @property
+    def event(self) -> str:
+        """What was done: "diagnose" or "review"."""
+        return "diagnose" if self.reviewed is None else "review"
 
     @property
     def shape(self) -> dict[str, int]:
         """How much of each kind was given."""
-        return {
-            "images": len(self.images),
-            "notes": int(self.note is not None),
-            "findings": len(self.present) + len(self.absent),
-        }
+        findings = len(self.present) + len(self.absent) + len(self.confirmed) + len(self.denied)
+        counted = {"images": len(self.images), "notes": int(self.note is not None), "findings": findings}
+        return counted if self.reviewed is None else {"reports": 1, **counted}
 
 
 def answer_digest(text: str) -> str:
@@ -84,11 +103,15 @@ def answer_digest(text: str) -> str:
 
 
 def versions(provenance: Mapping[str, str]) -> dict[str, str]:
-    """What an answer depends on: the fingerprints of its report, and the software."""
+    """What an answer depends on: the fingerprints of its report, the software, and what decides the last bits of its
+    sums: the number of ``threads`` and the processor's kind (``cpu``)."""
     from importlib.metadata import version
 
     found = {name: value for name, value in provenance.items() if name not in _NOT_VERSIONS}
     software = {name: str(sys.modules[name].__version__) for name in _SOFTWARE if name in sys.modules}
+    if "torch" in sys.modules:
+        torch = sys.modules["torch"]
+        software |= {"threads": str(torch.get_num_threads()), "cpu": torch.backends.cpu.get_cpu_capability()}
     return found | software | {"whydx": version("whydx"), "python": sys.version.split()[0]}
 
 
@@ -122,23 +145,23 @@ def leave(
     report: DiagnosticReport,
     looks: Sequence[Mapping[str, int]] = (),
 ) -> None:
-    """Leave a record of a diagnosis in the home. A home that cannot be written to gets none: it is logged, and the
-    diagnosis stands. ``looks``: of each image what is watched of it."""
+    """Leave a record of a diagnosis or a review in the home. A home that cannot be written to gets none: it is logged,
+    and the answer stands. ``looks``: of each image what is watched of it; a review is not watched, since its patient
+    was seen before."""
     try:
         salt = secrets.token_hex(16)
-        chain.add(
-            home / NAME,
-            {
-                "time": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-                "event": "diagnose",
-                "given": inputs.shape,
-                "salt": salt,
-                "inputs": inputs.digest(salt),
-                "answer": answer_digest(report_json),
-                "versions": versions(report.provenance),
-                "watched": watched(report, looks),
-            },
-        )
+        record = {
+            "time": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "event": inputs.event,
+            "given": inputs.shape,
+            "salt": salt,
+            "inputs": inputs.digest(salt),
+            "answer": answer_digest(report_json),
+            "versions": versions(report.provenance),
+        }
+        if inputs.reviewed is None:
+            record["watched"] = watched(report, looks)
+        chain.add(home / NAME, record)
     except (OSError, WhydxError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         logging.getLogger("whydx").warning("no audit record is left: %s", reason)
@@ -150,6 +173,19 @@ def find(home: Path, sequence: int) -> dict[str, Any]:
     if found is None:
         raise InputError("no such audit record", value=sequence, run="whydx audit show")
     return found
+
+
+@contextlib.contextmanager
+def threads_of(record: Mapping[str, Any]) -> Iterator[None]:
+    """On as many threads as the record was made; as many as now where it does not say."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(int(record["versions"].get("threads", before)))
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def differing(record: Mapping[str, Any], now: Mapping[str, str]) -> dict[str, tuple[str, str]]:

@@ -61,11 +61,18 @@ def _words(share: Share) -> str:
 
 def audit(rows: Sequence[Mapping[str, Any]], console: Console) -> None:
     """A line a record."""
-    table = grid(("", "right"), ("time (UTC)", "left"), ("given", "wrap"), ("answer", "left"), ("versions", "wrap"))
+    table = grid(
+        ("", "right"),
+        ("time (UTC)", "left"),
+        ("what", "left"),
+        ("given", "wrap"),
+        ("answer", "left"),
+        ("versions", "wrap"),
+    )
     for row in rows:
         given = ", ".join(f"{n} {kind}" for kind, n in row["given"].items() if n)
         versions = ", ".join(f"{name} {value[:8]}" for name, value in row["versions"].items())
-        table.add_row(str(row["sequence"]), row["time"], given, row["answer"][:12], versions)
+        table.add_row(str(row["sequence"]), row["time"], row["event"], given, row["answer"][:12], versions)
     console.print(table)
 
 

@@ -112,6 +112,11 @@ def test_an_extra_has_code_behind_it(extra: str) -> None:
     assert names <= imported(*LEVEL) | DROPPED_IN.keys()
 
 
+def test_the_readme_names_every_extra() -> None:
+    (said,) = re.findall(r"^Optional parts are extras.*?\n\n", (REPOSITORY / "README.md").read_text(), re.M | re.S)
+    assert set(re.findall(r"`(\w+)`", said)) - {"ask"} == _EXTRAS.keys()
+
+
 @pytest.mark.parametrize(("name", "requirement"), sorted({**RUN_TIME, **DEV}.items()))
 def test_every_dependency_is_pinned_within_its_bounds(name: str, requirement: Requirement) -> None:
     assert requirement.specifier.contains(pins()[name])

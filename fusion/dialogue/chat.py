@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Literal
@@ -23,6 +24,7 @@ _INSTRUCTIONS = (
     "is taken out."
 )
 _ALWAYS = ("read", "list", "sure")  # the facts of the report itself
+_IN_EXTRA = ("ollama", "openai")  # whose packages the extra llm installs
 _MOST_STEPS = 25  # of the agent: a model that calls tools for ever is stopped
 
 
@@ -37,11 +39,13 @@ def open_model(name: str) -> BaseChatModel:
     try:
         return init_chat_model(model, model_provider=provider)
     except ImportError as error:
-        run = "pip install 'whydx[llm]'"
-        raise DependencyError(f"the package of {provider} is not installed ({error})", value=name, run=run) from error
+        named = re.search(r"pip install (?:-U )?([\w.-]+)", str(error))
+        run = f"pip install {named[1]}" if named and provider not in _IN_EXTRA else "pip install 'whydx[llm]'"
+        raise DependencyError(f"the package of {provider} is not installed", value=name, run=run) from error
     except Exception as error:  # each provider has its own errors: a missing key, a bad name
         said = " ".join(str(error).split())[:200]
-        raise InputError(f"the chat model cannot be opened ({said})", value=name, expected="PROVIDER:NAME") from error
+        expected = "PROVIDER:NAME, and what the provider's package asks for (a key)"
+        raise InputError(f"the chat model cannot be opened ({said})", value=name, expected=expected) from error
 
 
 class Chat:

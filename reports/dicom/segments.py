@@ -6,7 +6,8 @@ Each is as large as the image, pixel for pixel, since a radiograph has no frame 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from itertools import combinations
+from typing import TYPE_CHECKING
 
 from ontologies import coding
 from ontologies.coding import Named
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 ORGANS_SERIES, HEAT_SERIES = 991, 992
 _INSIDE = 0.5
+_MOST = 255  # what a share of 1 is written as
 # One colour for each segment in turn, as CIELab (PS3.3 C.10.7.1.1): blue, green, red, yellow, cyan, magenta.
 _COLOURS = ((45.0, 10.0, -50.0), (65.0, -50.0, 45.0), (50.0, 65.0, 45.0), (85.0, 0.0, 75.0), (75.0, -35.0, -15.0),
             (55.0, 75.0, -40.0))  # fmt: skip
@@ -41,8 +43,11 @@ def organs(place: Placement, image: Source, outlines: Mapping[str, NDArray[np.fl
         organ, side = coding.ORGANS[name]
         label = name.replace("_", " ").capitalize()
         described.append(_described(place, image, number, label, coding.ANATOMY, _sided(organ, side)))
-    pixels = np.stack([mask for _, mask in kept], axis=-1)[None].astype(np.uint8)
-    return _segmentation(place, image, pixels, described, "BINARY", ORGANS_SERIES, "ORGANS", "lungs and heart")
+    overlap = "YES" if any((a & b).any() for (_, a), (_, b) in combinations(kept, 2)) else "NO"
+    content = np.packbits(np.concatenate([mask.ravel() for _, mask in kept]), bitorder="little").tobytes()
+    return _segmentation(
+        place, image, content, overlap, described, "BINARY", ORGANS_SERIES, "ORGANS", "lungs and heart"
+    )
 
 
 def heat(
@@ -58,30 +63,44 @@ def heat(
     for number, finding in enumerate(shown, 1):
         said = f"{in_words(finding.label)}: where the detector sees it"
         described.append(_described(place, image, number, said, coding.ABNORMAL, coded(of_finding(finding))))
-    pixels = np.stack([np.clip(_stretched(maps[f.label], image), 0, 1) for f in shown], axis=-1)[None]
-    return _segmentation(place, image, pixels, described, "FRACTIONAL", HEAT_SERIES, "HEAT MAPS", "heat maps")
+    frames = []
+    for finding in shown:
+        share = np.clip(_stretched(maps[finding.label], image), 0, 1)
+        share *= _MOST
+        frames.append(np.rint(share, out=share).astype(np.uint8))
+    overlap = "NO" if len(frames) == 1 else "UNDEFINED"  # what it would be of shares is not defined
+    content = b"".join(frame.tobytes() for frame in frames)
+    return _segmentation(place, image, content, overlap, described, "FRACTIONAL", HEAT_SERIES, "HEAT MAPS", "heat maps")
 
 
 def _segmentation(
     place: Placement,
     image: Source,
-    pixels: NDArray[Any],
+    content: bytes,
+    overlap: str,
     described: Sequence[SegmentDescription],
     kind: str,
     series: int,
     label: str,
     what: str,
 ) -> Segmentation:
+    """``content``: the frames as they stand in the file, a segment after the other.
+
+    highdicom looks through every value for its range and for overlaps, which takes seconds on a large film. So it lays
+    out blank frames, and ``content`` is put into them.
+    """
+    import numpy as np
     from highdicom.seg import Segmentation
 
-    space = place.space(f"{label} {image.uid}", pixels.tobytes())
+    space = place.space(f"{label} {image.uid}", content)
     common = place.common(space, series=series, description=f"whydx {what} (unverified)")
     day, time = place.moment
     made = Segmentation(
         source_images=[image.header],
-        pixel_array=pixels,
+        pixel_array=np.zeros((1, image.header.Rows, image.header.Columns, len(described)), np.uint8),
         segmentation_type=kind,
         segment_descriptions=described,
+        max_fractional_value=_MOST,
         content_label=label,
         content_description=f"whydx: {what}, made by a program",
         content_date=day,
@@ -90,6 +109,8 @@ def _segmentation(
         omit_empty_frames=False,
         **common,
     )
+    made.PixelData = content + bytes(len(content) % 2)
+    made.SegmentsOverlap = overlap
     made.PatientOrientation = image.header.get("PatientOrientation") or ""  # General Image asks for it, if only empty
     for organization in made.get("DimensionOrganizationSequence", ()):
         organization.DimensionOrganizationUID = uid(space, "dimensions")

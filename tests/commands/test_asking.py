@@ -139,6 +139,37 @@ def test_a_replay_with_another_version_names_it(whydx: Whydx, desk: Path, case: 
     assert (ran.status, "torch 0.1 →" in ran.err) == (1, True)
 
 
+def test_a_review_is_in_the_audit_trail_and_can_be_replayed(
+    whydx: Whydx, desk: Path, case: Path, tmp_path: Path
+) -> None:
+    said = ("--deny", "fever", "--note", NOTE, "--home", desk)
+    ran = whydx("report", case, *said, "--format", "json", "-o", tmp_path / "reviewed.json")
+    assert (ran.status, ran.err) == (0, "")
+    rows = json.loads(whydx("audit", "show", "--format", "json", "--home", desk).out)
+    assert [(row["sequence"], row["event"]) for row in rows] == [(1, "diagnose"), (2, "review")]
+    assert rows[1]["given"] == {"reports": 1, "images": 0, "notes": 1, "findings": 1}
+    assert rows[1]["answer"] != rows[0]["answer"]
+    assert "watched" not in rows[1]
+    assert not any(word in (desk / "audit.jsonl").read_text(encoding="utf-8") for word in ("fever", "HP:", "woman"))
+    ran = whydx("audit", "replay", "2", "--report", case, *said)
+    assert (ran.status, "record 2: the same answer, byte for byte" in ran.err) == (0, True)
+    for other in (
+        ("--report", tmp_path / "reviewed.json", *said),
+        ("--report", case, "--confirm", "fever", *said[2:]),
+        ("--note", NOTE, "--home", desk),
+    ):
+        ran = whydx("audit", "replay", "2", *other)
+        assert (ran.status, "not the inputs of record 2" in ran.err) == (1, True)
+    assert whydx("audit", "replay", "2", *said).status == 2
+    assert whydx("audit", "verify", "--home", desk).status == 0
+
+
+def test_a_saved_report_shown_again_is_no_run(whydx: Whydx, desk: Path, case: Path) -> None:
+    assert whydx("report", case, "--format", "plain", "--home", desk).status == 0
+    assert whydx("report", case, "--deny", "dragon pox", "--home", desk).status == 1
+    assert len(json.loads(whydx("audit", "show", "--format", "json", "--home", desk).out)) == 1
+
+
 def test_a_home_that_cannot_be_written_to_still_diagnoses(
     whydx: Whydx, desk: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

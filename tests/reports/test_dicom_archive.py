@@ -7,7 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -151,6 +151,26 @@ def test_outlines_and_heat_maps_are_those_of_the_detector(
         (item,) = document.ReferencedSeriesSequence[0].ReferencedInstanceSequence
         assert item.ReferencedSOPInstanceUID == read(image.read_bytes()).SOPInstanceUID
     assert archived.remarks == ("no heat map of Nodule: it does not beat chance",)
+
+
+def test_frames_of_an_odd_number_of_pixels_and_outlines_that_overlap(
+    report: DiagnosticReport, dicom_image: Image
+) -> None:
+    image = dicom_image(Rows=255, Columns=253, PixelData=bytes(255 * 253 + 1))
+    halves = {"right_lung": np.repeat([[1, 1, 0, 0]], 4, 0), "heart": np.repeat([[0, 1, 1, 0]], 4, 0)}
+
+    def see(source: Any, names: Sequence[str] = ("right_lung", "heart")) -> Look:
+        return replace(looked(source), outlines={name: halves[name].astype(np.float32) for name in names})
+
+    archived = made(of_image(report), image, see=see)
+    outlines, heat = read(archived.files["outlines.dcm"]), read(archived.files["heat-maps.dcm"])
+    right, heart = outlines.pixel_array
+    assert (right[:, :126].all(), right[:, 128:].any(), heart[:, 66:187].all(), heart[:, 190:].any()) == (1, 0, 1, 0)
+    assert [heat.pixel_array[n, 254, 252] for n in (0, 1)] == [255, 255]
+    assert abs(int(heat.pixel_array[1, 0, 126]) - 127) < 3
+    assert (outlines.SegmentsOverlap, heat.SegmentsOverlap) == ("YES", "UNDEFINED")
+    alone = made(of_image(report), image, see=lambda source: see(source, ["heart"]))
+    assert read(alone.files["outlines.dcm"]).SegmentsOverlap == "NO"
 
 
 def test_a_presentation_state_has_the_boxes_and_keeps_the_window(report: DiagnosticReport, dicom_image: Image) -> None:

@@ -49,3 +49,14 @@ def test_outlines_are_a_blue_line_where_they_cross_a_half() -> None:
     assert (columns.min(), columns.max()) == (20, 39)
     assert not blue[15:25, 25:35].any()  # a line, not an area
     assert not blue[0].any()
+
+
+def test_a_large_film_is_made_smaller_with_all_that_is_drawn_on_it() -> None:
+    film = np.linspace(0, 1, 3000, dtype=np.float32)[:, None].repeat(2000, axis=1)
+    box = BoundingBox(x=500, y=1500, width=1000, height=750)
+    image = decoded(draw(film, [replace(MASS, box=box)], {}))
+    assert image.shape == (2048, 1365, 3)
+    assert abs(image[1024, 100] - 128).max() <= 1
+    rows, columns = np.nonzero((image == [255, 64, 32]).all(2))
+    drawn = np.array([rows.min(), rows.max(), columns.min(), columns.max()])
+    assert abs(drawn - [1024, 1536, 341, 1024]).max() <= 2

@@ -143,6 +143,9 @@ def test_a_missing_provider_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setitem(sys.modules, "langchain_ollama", None)
     with pytest.raises(DependencyError, match=r"pip install 'whydx\[llm\]'"):
         chat.open_model("ollama:llama3.1")
+    monkeypatch.setitem(sys.modules, "langchain_mistralai", None)  # not in the extra
+    with pytest.raises(DependencyError, match=r"run: pip install langchain-mistralai$"):
+        chat.open_model("mistralai:small")
 
 
 def test_the_command_refuses_a_bad_model(whydx: Callable[..., Any], tmp_path: Path) -> None:

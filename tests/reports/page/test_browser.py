@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from io import BytesIO
@@ -14,13 +13,22 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from errors import DependencyError
 from fusion.diagnosis import DiagnosticReport
 from reports.html import HtmlReporter
 from reports.page.pdf import chromium, printed
 
 pytestmark = pytest.mark.browser
-needs_chromium = pytest.mark.skipif(shutil.which("chromium") is None, reason="Debian's package chromium is missing")
-NOT_THERE = "the extra browser is not installed: pip install 'whydx[browser]', and apt-get install chromium"
+NOT_INSTALLED = "the extra browser is not installed: pip install 'whydx[browser]'"
+
+
+@pytest.fixture(scope="session")
+def chrome() -> str:
+    """The path of a Chromium; without one tests are skipped with the reason."""
+    try:
+        return chromium()
+    except DependencyError as error:
+        pytest.skip(str(error))
 
 
 @dataclass
@@ -38,14 +46,12 @@ class Opened:
 
 
 @pytest.fixture(scope="session")
-def browser() -> Iterator[Any]:
-    pytest.importorskip("playwright", reason=NOT_THERE)
+def browser(chrome: str) -> Iterator[Any]:
+    pytest.importorskip("playwright", reason=NOT_INSTALLED)
     from playwright.sync_api import sync_playwright
 
-    if shutil.which("chromium") is None:
-        pytest.skip(NOT_THERE)
     with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=chromium(), args=["--no-sandbox"])
+        running = playwright.chromium.launch(executable_path=chrome, args=["--no-sandbox"])
         yield running
         running.close()
 
@@ -199,7 +205,7 @@ def test_axe_finds_nothing(
     scheme: str,
     width: int,
 ) -> None:
-    pytest.importorskip("axe_playwright_python", reason=NOT_THERE)
+    pytest.importorskip("axe_playwright_python", reason=NOT_INSTALLED)
     from axe_playwright_python.sync_playwright import Axe
 
     opened = open_page(
@@ -242,7 +248,7 @@ def test_hostile_text_does_not_run(
     opened.check()
 
 
-@needs_chromium
+@pytest.mark.usefixtures("chrome")
 def test_the_pdf_has_every_section_opened(full: Callable[..., HtmlReporter], report: DiagnosticReport) -> None:
     data = printed(full(report).render(report))
     assert data.startswith(b"%PDF-")
