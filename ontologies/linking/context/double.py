@@ -22,13 +22,14 @@ def _read(path: Path) -> dict[str, frozenset[str]]:
 _TABLE = _read(Path(__file__).parents[1] / "data" / "double_negations.tsv")
 _DENIERS, _EXCLUDING, _ABSENT = _TABLE["denier"], _TABLE["excluding"], _TABLE["absent"]
 _BETWEEN, _BOUNDS, _OPEN_TIME = _TABLE["between"], _TABLE["bound"], _TABLE["open"]
-_CLAIMS, _TRUTHS, _IMPROBABLE, _NO = _TABLE["claim"], _TABLE["truth"], _TABLE["improbable"], _TABLE["no"]
+_CLAIMS, _TRUTHS, _FALSE, _NO = _TABLE["claim"], _TABLE["truth"], _TABLE["false"], _TABLE["no"]
+_IMPROBABLE, _RARE, _RULE = _TABLE["improbable"], _TABLE["rare"], _TABLE["rule"]
 _CUES = _EXCLUDING | _CLAIMS | _TRUTHS | _IMPROBABLE | _ABSENT
 
 
 def speaks_of_doubt(words: Sequence[str]) -> bool:
     """Whether a sentence may deny a denial."""
-    return not _CUES.isdisjoint(words) and any(map(_denies, words)) or not _OPEN_TIME.isdisjoint(words)
+    return (not _CUES.isdisjoint(words) and any(map(_denies, words))) or not _OPEN_TIME.isdisjoint(words)
 
 
 def _denies(word: str) -> bool:
@@ -47,23 +48,24 @@ def doubled(words: Sequence[str], first: int, last: int, presence: Presence) -> 
 
 
 def _excludes(words: Sequence[str], at: int) -> bool:
-    return words[at] in _EXCLUDING or (
-        words[at] in ("rule", "rules", "ruled", "ruling") and "out" in words[at + 1 : at + 3]
-    )
+    return words[at] in _EXCLUDING or (words[at] in _RULE and "out" in words[at + 1 : at + 3])
 
 
 def _not_excluded(before: Sequence[str], after: Sequence[str]) -> bool:
     for at in range(len(before) - 1, max(-1, len(before) - 1 - _NEAR), -1):
-        if _excludes(before, at) and before[at - 1 if at else 0] not in ("be", "been", "was", "were", "is", "are"):
-            # "nothing here excludes", "no grounds to exclude"
+        # "nothing here excludes", "no grounds to exclude", "does not rule pneumonia out"
+        apart = before[at] in _RULE and at > len(before) - 4 and "out" in after[:2]
+        if apart or (
+            _excludes(before, at) and before[at - 1 if at else 0] not in ("be", "been", "was", "were", "is", "are")
+        ):
             return any(map(_denies, before[:at]))
     for at in range(len(after)):
         if after[at] in _IMPROBABLE and at < _NEAR and any(word in ("make", "render") for word in before[-_NEAR:]):
             return any(map(_denies, before))  # "does not make asthma unlikely"
-        if after[at].endswith(("ed", "en")) and _excludes(
-            after, at
-        ):  # "has still not been excluded", "until cancer has been excluded"
-            return any(map(_denies, after[:at])) or not _OPEN_TIME.isdisjoint(before[-_NEAR:])
+        if after[at].endswith(("ed", "en")) and _excludes(after, at):
+            # "has still not been excluded", "until cancer has been excluded", "has yet to be excluded"
+            opened = _OPEN_TIME.intersection([*before[-_NEAR:], *after[:at]])
+            return bool(opened) or any(map(_denies, after[:at]))
         if after[at] == "question" and list(after[max(0, at - 3) : at]) == ["out", "of", "the"]:
             return any(map(_denies, after[:at]))
     return False
@@ -83,13 +85,16 @@ def _not_absent(before: Sequence[str], after: Sequence[str]) -> Presence | None:
     elif before[nearest] in _ABSENT and before[nearest] not in ("no", "not"):
         # "denies being free of cough", "would not go as far as to deny", "not without"
         for i in range(nearest - 1, -1, -1):
+            rare = before[i] in _RARE or before[i : i + 2] == ["not", "once"]
+            if rare and nearest - i <= _FAR:
+                return "present"  # "scarcely a night without"
             if _denies(before[i]) or (before[nearest] == "free" and before[i] in ("denies", "denied")):
                 return "present" if _BETWEEN.issuperset(before[i + 1 : nearest]) else None
     # "it is not true that she has no pain", "I cannot say that there is no pain"
     for i in range(nearest):
         if _denies(before[i]):
             said = before[i + 1 : min(nearest, i + 1 + _CLAIM)]
-            if not _TRUTHS.isdisjoint(said):
+            if before[i] in _FALSE or not _TRUTHS.isdisjoint(said):
                 return "present"
             if not _CLAIMS.isdisjoint(said):
                 return "uncertain"

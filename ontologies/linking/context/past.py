@@ -38,8 +38,12 @@ _NUMBER = re.compile(
     r"\d{1,2}|(?:six|seven|eight|nine|ten|eleven|twelve|thirteen|fourteen|fifteen|sixteen|seventeen|eighteen|nineteen|"
     r"twenty|thirty|forty|fifty)|three|four|five|two"
 )
-_MONTHS = frozenset("january february march april may june july august september october november december".split())
-_MONTHS |= frozenset("jan feb mar apr jun jul aug sep sept oct nov dec".split())
+_MONTHS = frozenset(
+    [
+        *("january", "february", "march", "april", "may", "june", "july", "august", "september", "october"),
+        *("november", "december", "jan", "feb", "mar", "apr", "jun", "jul", "aug", "sep", "sept", "oct", "nov", "dec"),
+    ]
+)
 _CUES = _AGO | _AGES | _PERIODS | frozenset(["when", "since", "after"])
 
 

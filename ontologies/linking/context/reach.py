@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from itertools import pairwise
 
 from ontologies.linking.context.triggers import NEW_ITEM, Hit, starts_phrase
