@@ -44,11 +44,14 @@ def _read(path: Path) -> dict[str, frozenset[str]]:
 _TABLE = _read(Path(__file__).parents[1] / "data" / "languages.tsv")
 _ENGLISH = _TABLE["en"]
 _FOREIGN = {name: words - _ENGLISH for name, words in _TABLE.items() if name != "en" and "-" not in name}
+_SHARED = _ENGLISH.intersection(
+    *[frozenset[str]().union(*(w for n, w in _TABLE.items() if n != "en" and "-" not in n))]
+)
 _WITHIN = {name[:-3]: re.compile("|".join(map(re.escape, _TABLE[name]))) for name in _TABLE if name.endswith("-in")}
 _ENDS = {name[:-4]: tuple(_TABLE[name]) for name in _TABLE if name.endswith("-end")}
 _HINTS = {name[:-5]: tuple(_TABLE[name]) for name in _TABLE if name.endswith("-hint")}
 _NAMES_OF = re.compile(  # "Mrs. Van der Berg"
-    r"\b(?:Dr|Mr|Mrs|Ms|Miss|Prof)\.? (?:(?:[Vv]an|[Vv]on|[Dd]e|[Dd]er|[Dd]en|[LDd]a|la|[Dd]i|[Dd]os|[Dd]el|[Ll]e|[Ee]l|[Dd]u) ){1,3}[A-Z]\w+"
+    r"\b(?:Dr|Mr|Mrs|Ms|Miss|Prof)\.? (?:(?i:van|von|de|der|den|la|da|di|dos|del|le|el|du) ){1,3}[A-Z]\w+"
 )
 _LONG, _ENDED = 9, 5  # letters that a word has at least whose part, or end, tells
 _EVERY = frozenset[str]().union(*_FOREIGN.values())
@@ -66,7 +69,7 @@ def language(text: str) -> str | None:
         return "zh"
     text = _NAMES_OF.sub(" ", text)
     words = [word.lower().replace("’", "'").rstrip(".") for word in _WORD.findall(text)]
-    english = sum(_weight(word) for word in words if word in _ENGLISH)
+    english = sum(_weight(word) / (2 if word in _SHARED else 1) for word in words if word in _ENGLISH)
     unknown = [word for word in words if word not in _ENGLISH and word not in _EVERY]
     found = {name: [word for word in words if word in known] for name, known in _FOREIGN.items()}
     weights = {

@@ -10,7 +10,7 @@ from itertools import pairwise
 from pathlib import Path
 
 _YEAR = re.compile(r"(?:19|20)\d\d")
-_DATING = frozenset(["in", "(", ",", "of", "year", "since"])
+_DATING = frozenset(["in", "(", ",", "of", "year"])
 _ENDING = frozenset([".", ";", "and", "now", "then"])
 _ARRIVED = frozenset(["admitted", "presented", "hospitalized", "hospitalised", "referred", "visited", "came", "since"])
 _RECOVERED = frozenset(["recovered", "cured", "resolved", "healed", "cleared", "survived", "treated", "outgrown"])
@@ -26,10 +26,13 @@ _PAST_VERBS = frozenset(
     ]
 )
 _PRESENT_WORDS = frozenset(
-    ["now", "today", "currently", "presents", "presented", "presenting", "here", "since", "still"]
+    [
+        *("now", "today", "currently", "presents", "presented", "presenting", "here", "since", "still", "starting"),
+        *("started", "began", "onset", "maintained", "remains"),
+    ]
 )
-_CLAUSE_ENDS = frozenset([".", ";", "but", "who", "which", "when", "until"])
-_DIAGNOSED = frozenset(["diagnosed", "dx", "dx'd", "diagnosis", "onset"])
+_CLAUSE_ENDS = frozenset([".", ";", "but", "who", "which", "that", "when", "until"])
+_DIAGNOSED = frozenset(["diagnosed", "dx", "dx'd", "onset"])
 _AGES = frozenset(["age", "aged"])
 _CHILDREN = frozenset(
     ["a", "child", "boy", "girl", "teenager", "student", "baby", "toddler", "young", "little", "small"]
@@ -63,7 +66,7 @@ def speaks_of_time(words: list[str]) -> bool:
 def lasting(words: list[str], first: int, last: int) -> bool:
     """Whether the mention ``words[first:last]`` is a disease that stays, said to have been found at some time and not
     to have been cured: "sarcoidosis diagnosed in 2015"."""
-    near = words[max(0, first - 3) : first] + words[last : last + 5]
+    near = words[max(0, first - 8) : first] + words[last : last + 5]
     return (
         not _CHRONIC.isdisjoint(words[first:last]) and not _DIAGNOSED.isdisjoint(near) and _RECOVERED.isdisjoint(words)
     )
@@ -86,7 +89,11 @@ def _year_after(words: list[str], first: int, last: int) -> bool:
     for i, word in enumerate(words[last : last + 4], last):
         if word in _ENDING:
             return False
-        if _YEAR.fullmatch(word) and (i == last or words[i - 1] in _DATING - {"since"} or words[i - 1] in _MONTHS):
+        if not _YEAR.fullmatch(word):
+            continue
+        if words[i - 1] in _MONTHS:  # "diagnosed with melanoma in January 2020"
+            return _DIAGNOSED.isdisjoint(words[max(0, first - 8) : first])
+        if i == last or words[i - 1] in _DATING:
             return True
     return False
 
@@ -126,7 +133,8 @@ def _before(words: list[str], first: int) -> bool:
         if not had or {"then", "developed", "followed"} & set(rest):
             continue
         if word in _AGO and before in _SPANS:
-            return True
+            # "two months ago he had cough and fever" is how this illness began
+            return before[0] != "m" or not {"a", "an"}.isdisjoint(rest) or rest[-1:] in (["for"], ["with"], ["of"])
         if word in _PERIODS and before in ("last", "previous") and _OVER.isdisjoint(clause[max(0, i - 3) : i]):
             return True
         if word in _AGES and (numbers := [w for w in rest[:2] if w != "of"]) and _NUMBER.fullmatch(numbers[0]):

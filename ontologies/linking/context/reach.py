@@ -15,9 +15,8 @@ _ALONE = frozenset(
 # What may stand after such a word where it still looks back: "resolved two weeks ago".
 _GOES_ON = frozenset(
     [
-        *("on", "in", "at", "by", "since", "and", "or", "as", "from", "with", "completely", "now", "after", "within"),
-        *("one", "two", "three", "four", "five", "six", "several", "last", "yesterday", "today", "this", "during"),
-        *("before", "when", "once", "overnight", "spontaneously", "over", "without"),
+        *("on", "in", "at", "by", "since", "and", "or", "as", "from", "with", "completely", "now", "after"),
+        *("last", "yesterday", "today", "overnight", "spontaneously", "completely"),
     ]
 )
 # Phrases of doubt that a list follows: "differential includes atelectasis, aspiration and pneumonia".
@@ -133,7 +132,7 @@ def reaches_back(words: list[str], hits: list[Hit], hit: Hit, mention_end: int) 
         return False
     if len(words[hit.first : hit.last]) == 1 and words[hit.first] in _ALONE:
         after = words[hit.last] if hit.last < len(words) else "."
-        if after.isalnum() and after not in _GOES_ON and not after.isdigit():
+        if after.isalnum() and after not in _GOES_ON and "ago" not in words[hit.last : hit.last + 4]:
             return False
     verbs = [i for i, word in enumerate(between) if word in _BE]
     if len(verbs) > 1 or (verbs and len(between) - verbs[0] > 3):
