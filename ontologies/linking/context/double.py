@@ -24,7 +24,7 @@ _DENIERS, _EXCLUDING, _ABSENT = _TABLE["denier"], _TABLE["excluding"], _TABLE["a
 _BETWEEN, _BOUNDS, _OPEN_TIME = _TABLE["between"], _TABLE["bound"], _TABLE["open"]
 _CLAIMS, _TRUTHS, _FALSE, _NO = _TABLE["claim"], _TABLE["truth"], _TABLE["false"], _TABLE["no"]
 _IMPROBABLE, _RARE, _RULE = _TABLE["improbable"], _TABLE["rare"], _TABLE["rule"]
-_CUES = _EXCLUDING | _CLAIMS | _TRUTHS | _IMPROBABLE | _ABSENT
+_CUES = _EXCLUDING | _CLAIMS | _TRUTHS | _IMPROBABLE | _ABSENT | _RULE | _FALSE | {"question"}
 
 
 def speaks_of_doubt(words: Sequence[str]) -> bool:
@@ -39,6 +39,8 @@ def _denies(word: str) -> bool:
 def doubled(words: Sequence[str], first: int, last: int, presence: Presence) -> Presence | None:
     """What a denied denial says of the mention ``words[first:last]``, of which ``presence`` was read without; None
     where there is no denied denial."""
+    if _CUES.isdisjoint(words) and _OPEN_TIME.isdisjoint(words):
+        return None
     start = max((i + 1 for i in range(first) if words[i] in _BOUNDS), default=0)
     end = next((i for i in range(last, len(words)) if words[i] in _BOUNDS), len(words))
     before, after = words[max(start, first - 2 * _FAR) : first], words[last : min(end, last + _FAR)]

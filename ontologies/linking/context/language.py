@@ -7,6 +7,7 @@ small words around them, above all those that deny; the table ``data/languages.t
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from pathlib import Path
 
 NAMES = {
@@ -53,6 +54,7 @@ _HINTS = {name[:-5]: tuple(_TABLE[name]) for name in _TABLE if name.endswith("-h
 _NAMES_OF = re.compile(  # "Mrs. Van der Berg"
     r"\b(?:Dr|Mr|Mrs|Ms|Miss|Prof)\.? (?:(?i:van|von|de|der|den|la|da|di|dos|del|le|el|du) ){1,3}[A-Z]\w+"
 )
+_HEAVIEST = 1.5  # that a word weighs
 _LONG, _ENDED = 9, 5  # letters that a word has at least whose part, or end, tells
 _EVERY = frozenset[str]().union(*_FOREIGN.values())
 
@@ -70,6 +72,8 @@ def language(text: str) -> str | None:
     text = _NAMES_OF.sub(" ", text)
     words = [word.lower().replace("’", "'").rstrip(".") for word in _WORD.findall(text)]
     english = sum(_weight(word) / (2 if word in _SHARED else 1) for word in words if word in _ENGLISH)
+    if english >= _HEAVIEST * sum(word not in _ENGLISH for word in words) and english:
+        return None
     unknown = [word for word in words if word not in _ENGLISH and word not in _EVERY]
     found = {name: [word for word in words if word in known] for name, known in _FOREIGN.items()}
     weights = {
@@ -84,6 +88,7 @@ def language(text: str) -> str | None:
     return best if 10 * told >= len(words) and weights[best] > english else None
 
 
+@lru_cache(maxsize=100_000)
 def _shape(name: str, word: str) -> float:
     """How much the shape of a word that no table has tells for a language: a part of a compound, an ending."""
     if len(word) >= _LONG and name in _WITHIN and _WITHIN[name].search(word):
@@ -95,4 +100,4 @@ def _shape(name: str, word: str) -> float:
 
 def _weight(word: str) -> float:
     """How much a word tells: short ones are abbreviations of many things."""
-    return 0.5 if len(word) < 3 else 1.0 if len(word) < 6 else 1.5
+    return 0.5 if len(word) < 3 else 1.0 if len(word) < 6 else _HEAVIEST
