@@ -23,7 +23,7 @@ from ontologies.linking import dictionary
 from ontologies.linking.abbreviation import definitions
 from ontologies.linking.context.assertion import Context, assertions
 from ontologies.linking.context.language import language
-from ontologies.linking.context.lookalike import looks_alike
+from ontologies.linking.context.lookalike import looks_alike, unlike_its_expansion
 from ontologies.linking.context.modifiers import Change, Extent, Laterality, Modifiers, modifiers
 from ontologies.linking.local_words import LocalWords
 from ontologies.linking.radiology import ReportReader, shows_on_images
@@ -231,6 +231,8 @@ class Linker:
         text, words, found = reading.text, reading.words, reading.found
         rows = [(*span(words, c.words), c.concept, c.score, c.term, c.method) for c in found]
         rows = [row for row in _expand_abbreviations(text, rows) if not looks_alike(text, row[0], row[1])]
+        unlike = unlike_its_expansion(text, [(row[0], row[1]) for row in rows])
+        rows = [row for row in rows if (row[0], row[1]) not in unlike]
         said: Iterable[tuple[Row, tuple[Presence, Context | None], Modifiers]]
         if assess:
             spans = [(row[0], row[1]) for row in rows]

@@ -22,23 +22,18 @@ from typing import Literal, NamedTuple
 
 from ontologies.concept import Presence
 from ontologies.linking.context import triggers
+from ontologies.linking.context.double import doubled, speaks_of_doubt
 from ontologies.linking.context.marks import marked
+from ontologies.linking.context.past import lasting, long_ago, speaks_of_time
+from ontologies.linking.context.reach import FARTHEST, ITEM_ENDS, reaches, reaches_back
 from ontologies.linking.context.sections import sections
 from ontologies.linking.context.sentences import sentences
-from ontologies.linking.context.triggers import NEW_ITEM, Hit, starts_phrase
+from ontologies.linking.context.triggers import Hit
 
 _TOKEN = re.compile(r"[^\W_]+(?:['’][^\W_]+)?|[^\w\s]")
 
-_FARTHEST = 60  # words between a trigger and a mention
 _NOW = frozenset(["now", "currently", "today", "presents", "presenting"])
 _MARKS = frozenset(["?", "normal"])
-_ALONE = frozenset(
-    ["absent", "negative", "resolved", "cleared", "unremarkable", "suspected", "questioned", "questionable", "denied"]
-)
-# Phrases of doubt that a list follows: "differential includes atelectasis, aspiration and pneumonia".
-_LISTING = frozenset(["differential", "ddx", "evaluate", "evaluation", "eval", "assess", "assessment", "rule"])
-_ITEM_ENDS = frozenset([",", ";", "and", "but", "or"])
-_ITEM_BOUNDS = _ITEM_ENDS | {"with", "who", "presenting", "presented", "presents"}
 # What in an item of a list says that it is there, and how long it has been.
 _AFFIRM = frozenset(
     [
@@ -55,33 +50,9 @@ _LASTING = frozenset(["for", "x", "since", "over"])
 _OPEN = frozenset(["exclude", "rule"])  # "the absence of fever does not exclude pneumonia"
 _HISTORIES = frozenset(["history", "hx"])
 _BEFORE_NOW = frozenset(["previous", "prior", "past", "former", "previously", "childhood"])
-_YEAR = re.compile(r"(?:19|20)\d\d")
-_DATING = frozenset(["in", "(", ",", "of", "year"])
-_ENDING = frozenset([".", ";", "and", "now", "then"])
-_ARRIVED = frozenset(["admitted", "presented", "hospitalized", "hospitalised", "referred", "visited", "came", "since"])
 _OVER = frozenset(["ago", "treated", "previously", "earlier", "childhood", "until", "resolved"])
-_LOOK_BACK = frozenset(["denied", "absent", "excluded", "out", "resolved", "cleared", "negative", "neg", "nil", "gone"])
-# What an item of a list of results ends with that is there: "Quantiferon positive, smear negative".
-_FOUND = frozenset(["positive", "elevated", "raised", "high", "reactive", "detected", "present"])
 _SAID_NO = frozenset(["denied", "absent", "none", "negative", "excluded", "nil"])
 _DENYING = frozenset(["no", "not", "never", "without", "any", "nor", "un", "non", "longer"])
-_TREATMENT = frozenset(
-    [
-        *("treatment", "treatments", "therapy", "surgery", "operation", "antibiotic", "antibiotics", "medication"),
-        *("medications", "medicine", "medicines", "drug", "drugs", "inhaler", "inhalers", "steroid", "steroids"),
-        *("oxygen", "anticoagulation", "anticoagulants", "chemotherapy", "radiotherapy", "insulin", "tablets", "pills"),
-        *("taking", "takes", "take", "receiving", "received", "receive", "given", "prescribed", "started", "treated"),
-        *("admitted", "hospitalized", "hospitalised", "intervention", "resection", "biopsy", "workup", "transplant"),
-        *("referred", "referral", "seen", "operated", "intubated", "candidate", "using", "uses", "use", "need"),
-        *("needed", "drainage"),
-    ]
-)
-_UNABLE = frozenset(["cannot", "can't", "unable", "couldn't", "hardly", "rarely", "seldom"])
-_DETERMINERS = frozenset(["the", "his", "her", "their", "she", "he", "they", "it", "this", "these", "patient"])
-_JOINING = frozenset(
-    ["of", "for", "in", "to", "from", "with", "and", "or", ",", "nor", "on", "at", "by", "that", "about"]
-)
-_BE = frozenset(["is", "are", "was", "were", "has", "have", "had", "appears", "appear", "remains", "remain", "seems"])
 Context = Literal["history", "family", "indication"]
 
 
@@ -94,7 +65,6 @@ class Assertion(NamedTuple):
 
 
 _SILENT = frozenset(["nothing", "except", "end", "present"])  # change nothing of a mention by themselves
-_ENDS = frozenset(["except", "end"])
 _PRESENT, _ABSENT, _UNCERTAIN = Assertion("present"), Assertion("absent"), Assertion("uncertain")
 _THEN: dict[str, Assertion] = {
     "history": Assertion("not assessed", "history"),
@@ -135,7 +105,7 @@ def assertions(text: str, spans: Sequence[tuple[int, int]]) -> list[Assertion]:
         for i in inside:
             start, end = spans[i]
             section = next((s.kind for s in under if s.start <= start < s.end), None)
-            own = Assertion(signs[i]) if i in signs else _assertion(tokens, hits, start, end, question)
+            own = Assertion(signs[i]) if i in signs else _undoubled(tokens, hits, start, end, question)
             # "PMH: no asthma": the patient never had it
             if section in _THEN and not (section == "history" and own == _ABSENT) and not _today(tokens, start):
                 result[i] = _THEN[section]
@@ -156,7 +126,9 @@ def _speak(words: list[str], hits: list[Hit]) -> bool:
     return (
         not _MARKS.isdisjoint(words)
         or any(hit.trigger.effect not in _SILENT for hit in hits)
-        or any(word in _BEFORE_NOW or _YEAR.fullmatch(word) for word in words)
+        or not _BEFORE_NOW.isdisjoint(words)
+        or speaks_of_time(words)
+        or speaks_of_doubt(words)
     )
 
 
@@ -170,12 +142,23 @@ def _beside(words: list[str], hits: list[Hit], first: int) -> list[Hit]:
     return [hit for hit in hits if hit not in into and hit not in cut] + cut
 
 
+def _undoubled(tokens: list[tuple[int, int, str]], hits: list[Hit], start: int, end: int, question: bool) -> Assertion:
+    """As ``_assertion``, with what is denied of a denial: "cannot be excluded", "not true that she has no pain"."""
+    own = _assertion(tokens, hits, start, end, question)
+    first = next((i for i, (_, b, _) in enumerate(tokens) if b > start), len(tokens))
+    last = next((i for i, (a, _, _) in enumerate(tokens) if a >= end), len(tokens))
+    said = doubled([word for *_, word in tokens], first, last, own.presence)
+    if own.context == "history" and lasting([word for *_, word in tokens], first, last):
+        return _PRESENT  # "sarcoidosis diagnosed in 2015"
+    return own if said is None or own.context is not None else Assertion(said)
+
+
 def _assertion(tokens: list[tuple[int, int, str]], hits: list[Hit], start: int, end: int, question: bool) -> Assertion:
     first = next((i for i, (a, b, _) in enumerate(tokens) if b > start), len(tokens))
     last = next((i for i, (a, _, _) in enumerate(tokens) if a >= end), len(tokens))
     words = [word for *_, word in tokens]
     acting: list[tuple[int, Hit]] = []
-    hits = [hit for hit in _beside(words, hits, first) if first - _FARTHEST <= hit.first <= last + _FARTHEST]
+    hits = [hit for hit in _beside(words, hits, first) if first - FARTHEST <= hit.first <= last + FARTHEST]
     # "except for scoliosis, the examination is unremarkable"
     excepted = any(hit.trigger.effect == "except" and 0 <= first - hit.last <= 3 for hit in hits)
     affirmed = _affirmed_from(words, first, last)
@@ -183,7 +166,7 @@ def _assertion(tokens: list[tuple[int, int, str]], hits: list[Hit], start: int, 
     for hit in hits:
         if hit.trigger.effect == "present" and hit.first and words[hit.first - 1] in _DENYING:
             continue  # "no known asthma"
-        if hit.trigger.before and hit.last <= first and _reaches(words, hits, hit, first):
+        if hit.trigger.before and hit.last <= first and reaches(words, hits, hit, first):
             if hit.trigger.effect == "absent" and hit.last <= affirmed:
                 continue
             if lasting and words[hit.last - 1] == "of" and words[hit.last - 2] in _HISTORIES:
@@ -191,7 +174,7 @@ def _assertion(tokens: list[tuple[int, int, str]], hits: list[Hit], start: int, 
             acting.append((first - hit.last, hit))
         elif excepted:
             continue
-        elif hit.trigger.after and hit.first >= last and _reaches_back(words, hits, hit, last):
+        elif hit.trigger.after and hit.first >= last and reaches_back(words, hits, hit, last):
             acting.append((hit.first - last, hit))
     if (
         (first and words[first - 1] == "?")
@@ -211,9 +194,7 @@ def _assertion(tokens: list[tuple[int, int, str]], hits: list[Hit], start: int, 
         if effect == "family" or not denied or distance <= min(denied):
             return _THEN[effect]
     denied_before = any(hit.trigger.effect == "absent" and hit.trigger.before for _, hit in acting)
-    if not denied_before and (
-        (words[first:last][:1] and words[first] in _BEFORE_NOW) or _in_a_year(words, first, last)
-    ):
+    if not denied_before and ((words[first:last][:1] and words[first] in _BEFORE_NOW) or long_ago(words, first, last)):
         return _THEN["history"]
     if not acting:
         return _UNCERTAIN if question else _PRESENT
@@ -255,22 +236,10 @@ def _lasts(words: list[str], first: int, last: int) -> bool:
     return _says_how_long(said) and not _OVER.intersection(said)
 
 
-def _in_a_year(words: list[str], first: int, last: int) -> bool:
-    """Whether a mention is dated: "pneumonia in 2018", "DVT '11". A case report dates the illness it tells of, too."""
-    if not _ARRIVED.isdisjoint(words[max(0, first - 12) : first]):
-        return False
-    for i, word in enumerate(words[last : last + 4], last):
-        if word in _ENDING:
-            return False
-        if _YEAR.fullmatch(word) and (i == last or words[i - 1] in _DATING):
-            return True
-    return False
-
-
 def _affirmed_from(words: list[str], first: int, last: int) -> int:
     """The token from which on a mention's own item of a list says that it is there ("no fever, cough for 3 days"), so
     that no denial before it reaches it; -1 when it does not say so."""
-    start = next((i + 1 for i in range(first - 1, -1, -1) if words[i] in _ITEM_ENDS), 0)
+    start = next((i + 1 for i in range(first - 1, -1, -1) if words[i] in ITEM_ENDS), 0)
     if not start or "or" in words[start - 1 : first] or "nor" in words[start - 1 : first]:
         return -1
     end = next((i for i in range(last, len(words)) if words[i] in ",.;"), len(words))
@@ -285,111 +254,3 @@ def _affirmed_from(words: list[str], first: int, last: int) -> int:
         return start - 1
     said = [i for i, word in enumerate(after[:4]) if word in _AFFIRM]
     return start - 1 if said and "not" not in after[: said[0]] and "no" not in after[: said[0]] else -1
-
-
-def _reaches(words: list[str], hits: list[Hit], hit: Hit, mention: int) -> bool:
-    """Whether a trigger acts on a mention that starts at token ``mention`` after it."""
-    effect = hit.trigger.effect
-    for other in hits:
-        if hit.last <= other.first < mention and other.trigger.effect in _ENDS:
-            return False
-    between = words[hit.last : mention]
-    if (hit.trigger.next and between) or (hit.trigger.item and not _ITEM_BOUNDS.isdisjoint(between)):
-        return False
-    if effect == "absent" and words[hit.first] == "without":
-        if not _UNABLE.isdisjoint(words[max(0, hit.first - 10) : hit.first]):
-            return False  # "cannot climb stairs without dyspnea"
-        if any(word in _DETERMINERS and before not in _JOINING for before, word in pairwise(between)):
-            return False  # "without oxygen the hypoxemia is severe"
-    if words[hit.last - 1] in _LOOK_BACK and words[hit.last : hit.last + 1] in ([","], ["-"], [")"], ["/"], ["."]):
-        return False  # "pneumonia ruled out, effusion": it looks back
-    if words[hit.first : hit.last] == ["not"] and len(between) > 4:
-        return False
-    if (
-        ":" in between[1:]
-        or (
-            between[:1] == [":"]
-            and effect != "uncertain"
-            and words[hit.first] not in ("pmh", "pmhx", "past", "family", "fh")
-        )
-        or ("(" in between and ")" in between and effect != "absent")
-    ):
-        return False
-    if effect == "absent" and "for" in between and not _TREATMENT.isdisjoint(between[: between.index("for")]):
-        return False  # "not on anticoagulation for pulmonary embolism"
-    if any(word in _BE for word in (between if effect == "absent" else between[1:] if effect in _THEN else ())):
-        return False
-    if effect == "absent" and "with" in between and words[hit.first] not in ("without", "not"):
-        return False
-    listed = any(word in ("or", "nor") for word in words[hit.last : mention + _FARTHEST])
-    lists = words[hit.first] in _LISTING
-    for i, word in enumerate(between):
-        following = words[hit.last + i + 1] if hit.last + i + 1 < len(words) else ""
-        if (
-            word == ","
-            and effect == "uncertain"
-            and following not in ("or", "and", "versus", "vs")
-            and (following in NEW_ITEM or not (listed or lists))
-        ):
-            return False
-        if (
-            word in (",", "and")
-            and following in NEW_ITEM
-            and not (listed and word == "," and "or" in words[hit.last + i : mention + _FARTHEST])
-        ):
-            return False
-        if word == "and" and effect == "uncertain" and not lists:
-            return False
-        if word in (",", "and", "/") and effect != "absent" and starts_phrase(following) and effect not in _THEN:
-            return False
-    return True
-
-
-def _reaches_back(words: list[str], hits: list[Hit], hit: Hit, mention_end: int) -> bool:
-    """Whether a trigger acts on a mention that ends before token ``mention_end`` before it."""
-    if hit.trigger.next and hit.first != mention_end:
-        return False
-    if hit.trigger.effect == "present" and not _ITEM_ENDS.isdisjoint(words[mention_end : hit.first]):
-        return False
-    if hit.trigger.at_end and hit.last < len(words) and words[hit.last] not in (".", ",", ";", "?", "!", ")", "but"):
-        return False
-    if len(words[hit.first : hit.last]) == 1 and words[hit.first] in ("no", "none", "nil", "absent", "negative"):
-        # as in a form: "Effusion: none."
-        if words[mention_end : hit.first] in ([":"], ["-"], ["="]):
-            return hit.last == len(words) or not words[hit.last].isalnum()
-        if words[hit.first] in ("no", "none", "nil"):
-            return False
-    for other in hits:
-        if mention_end <= other.first < hit.first and other.trigger.effect in _ENDS:
-            return False
-    between = words[mention_end : hit.first]
-    if hit.trigger.effect == "absent" and any(a in _FOUND and b in _ITEM_ENDS for a, b in pairwise(between)):
-        return False
-    if len(words[hit.first : hit.last]) == 1 and words[hit.first] in _ALONE:
-        after = words[hit.last] if hit.last < len(words) else "."
-        if after.isalnum() and after not in (
-            "on",
-            "in",
-            "at",
-            "by",
-            "since",
-            "and",
-            "or",
-            "as",
-            "from",
-            "with",
-            "completely",
-            "now",
-            "after",
-        ):
-            return False
-    verbs = [i for i, word in enumerate(between) if word in _BE]
-    if len(verbs) > 1 or (verbs and len(between) - verbs[0] > 3):
-        return False
-    if any(word in (";", ":", "(") for word in between):
-        return False
-    if "," in between and "or" not in between and "and" not in between and hit.trigger.effect != "absent":
-        return between[-1] == "," and len(between) <= 4
-    if verbs and "," in between[: verbs[0]] and not {"or", "and"} & set(between[: verbs[0]]):
-        return False
-    return len(between) <= 14

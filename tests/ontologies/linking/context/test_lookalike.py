@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ontologies.linking.context.lookalike import looks_alike
+from ontologies.linking.context.lookalike import looks_alike, unlike_its_expansion
 
 from .marked import unmark
 
@@ -26,8 +26,24 @@ from .marked import unmark
         (False, "[DM] and hypertension"),
         (True, "the regional [cancer] center"),
         (True, "[cough] drops at the bedside"),
+        (True, "Cardioverted with a single 200 J [shock]."),
+        (False, "Admitted with [shock] and fever."),
+        (True, "Seen by Dr. [Burns] today."),
+        (True, "Lives in Lansing, [MI]."),
+        (False, "Known DM, [MI]."),
+        (True, "[Depression] of the left hemidiaphragm"),
+        (False, "[Depression] and anxiety"),
+        (True, "Attended [mass] on Sunday."),
+        (False, "Mediastinal [mass] on CT."),
     ],
 )
 def test_what_stands_beside_a_mention_tells(alike: bool, sentence: str) -> None:
     text, ((start, end),) = unmark(sentence)
     assert looks_alike(text, start, end) == alike
+
+
+def test_letters_spelt_out_by_words_that_are_no_finding() -> None:
+    text, spans = unmark("[TB] (total bilirubin) 1.4, old [TB]")
+    assert unlike_its_expansion(text, spans) == {spans[0]}
+    text, spans = unmark("[MI] ([myocardial infarction]) in 2010")
+    assert unlike_its_expansion(text, spans) == set()
