@@ -113,3 +113,7 @@ def _flush_and_exit(status: object) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         status = 1
     sys.exit(status)  # type: ignore[arg-type]
+
+
+if __name__ == "__main__":
+    main()

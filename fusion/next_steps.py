@@ -13,6 +13,13 @@ from ontologies.concept import Concept
 from vision.finding import Finding
 
 FIRST = 3
+LEAST = 0.02  # probability, of another than the first: a set may hold much that is unlikely
+
+
+def open_to(diagnosis: Diagnosis) -> bool:
+    """Whether steps for the diagnosis are worth a word: it cannot be ruled out, and is the first or not unlikely."""
+    likely = max(diagnosis.probability, diagnosis.with_kinds or 0.0) >= LEAST
+    return diagnosis.conformal_member and (diagnosis.rank == 1 or likely)
 
 
 def fitted(
@@ -22,8 +29,8 @@ def fitted(
     age: float | None,
     graph: KnowledgeGraph,
 ) -> tuple[tuple[NextStep, ...], tuple[LeftOut, ...]]:
-    """What to consider for those of the FIRST diagnoses that cannot be ruled out, in their order, investigations first;
-    and what is left out of it, with why.
+    """What to consider for those of the FIRST diagnoses that are `open_to`, in their order, investigations first; and
+    what is left out of it, with why.
 
     A step is a line of the curated layer; its parts between semicolons stand for themselves. A part goes out when a row
     of `ontologies.chest.contraindication` is against it, by what the findings say is present, what the note says was
@@ -37,7 +44,7 @@ def fitted(
     once = _facts(past, graph)
     steps, left_out = [], []
     for diagnosis in diagnoses[:FIRST]:
-        if not diagnosis.conformal_member:
+        if not open_to(diagnosis):
             continue
         names, disease = _names(diagnosis.concept), diagnosis.concept.name
         rows = contraindication.against(names, present, once, age)

@@ -33,9 +33,8 @@ from benchmarks.machine import stamp
 from errors import InputError
 from fusion.calibration import expected_calibration_error
 from fusion.intake import Patient
-from fusion.pipeline import Pipeline, abstention
+from fusion.pipeline import Pipeline
 from fusion.prior import NORMAL
-from fusion.scorer import questions
 from kg.graph import KnowledgeGraph
 from vision import training_cases
 
@@ -141,21 +140,17 @@ def measure(pipeline: Pipeline, kind: str, cases: list[ChestCase]) -> dict[str, 
             continue
         leave_out = held_out if case.patient is not None else ()
         workup, _ = pipeline.lay_out(gathered.case, gathered.embedding, leave_out=leave_out)
-        scores = pipeline.scorer.scores(questions(workup))
-        calibration = pipeline.calibrations.of(gathered.case.worded)
-        p = calibration.probabilities(scores, pipeline.room.known(workup.case))
-        order = np.argsort(-scores[:-1], kind="stable").tolist()
+        now = pipeline.standing(workup)
+        p, order, silent = now.probabilities, now.ranked, now.abstention is not None
         listed = [workup.candidates[i].curie for i in order[:first]]
-        members = int((p >= calibration.conformal_threshold).sum())
-        silent = abstention(float(p[-1]), float(p[order[0]]), members, len(scores)) is not None
         abstained += silent
         hit = bool(accepted[case.answers] & set(listed)) or (kind == "normal" and silent)
         right += hit
-        true = [i for i, c in enumerate(workup.candidates) if c.curie in accepted[case.answers]] or [len(scores) - 1]
+        true = [i for i, c in enumerate(workup.candidates) if c.curie in accepted[case.answers]]
         said.append(float(p.max()))
-        first_right.append(int(np.argmax(p)) in true)
-        covered.append(bool(p[true].max() >= calibration.conformal_threshold))
-        size.append(members)
+        first_right.append(int(np.argmax(p)) in (true or [len(p) - 1]))
+        covered.append(bool(now.members[true or [len(p) - 1]].any()) or bool(accepted[case.answers] & set(now.others)))
+        size.append(now.set_size)
         led["abstained" if silent else workup.candidates[order[0]].name] += 1
     share = round(right / max(len(cases), 1), 4)
     return {

@@ -131,7 +131,7 @@ def _steps(topic: Topic, words: str | None, kinds: Sequence[StepKind]) -> Iterab
         named = topic.disease(words, kinds=True)
         asked = [Diagnosis(concept=named, probability=0.0, rank=1, score=0.0, conformal_member=True)]
     else:
-        open_ones = [d for d in topic.report.diagnoses[: next_steps.FIRST] if d.conformal_member]
+        open_ones = [d for d in topic.report.diagnoses[: next_steps.FIRST] if next_steps.open_to(d)]
         asked = open_ones or [replace(topic.first, conformal_member=True)]
     kind = {part: s.kind for d in asked for s in chest.next_steps(_codes(d.concept)) for part in s.text.split("; ")}
     explainer, report = topic.explainer, topic.report

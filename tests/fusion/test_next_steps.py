@@ -11,10 +11,11 @@ import pytest
 
 from errors import InputError
 from fusion.diagnosis import Diagnosis, LeftOut, NextStep
-from fusion.next_steps import fitted
+from fusion.next_steps import fitted, open_to
 from home import open_graph, open_linker
 from kg.graph import KnowledgeGraph
 from ontologies.chest import contraindication, layer
+from ontologies.concept import Concept
 from ontologies.linking.linker import Linker
 from vision.finding import Finding
 
@@ -121,3 +122,18 @@ def test_a_bad_row_is_refused(tmp_path: Path, column: str, value: str) -> None:
 
 def test_the_table_of_cases_is_long_enough() -> None:
     assert len(ROWS) >= 30
+
+
+@pytest.mark.parametrize(
+    ("rank", "probability", "with_kinds", "member", "told"),
+    [(1, 0.001, None, True, True), (2, 0.05, None, True, True), (2, 0.001, None, True, False)]
+    + [(2, 0.001, 0.3, True, True), (1, 0.9, None, False, False)],
+)
+def test_steps_are_for_what_is_first_or_not_unlikely(
+    rank: int, probability: float, with_kinds: float | None, member: bool, told: bool
+) -> None:
+    concept = Concept(curie="CHEST:x", name="x")
+    diagnosis = Diagnosis(
+        concept=concept, probability=probability, rank=rank, score=0.0, conformal_member=member, with_kinds=with_kinds
+    )
+    assert open_to(diagnosis) == told

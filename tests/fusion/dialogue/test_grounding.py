@@ -88,10 +88,10 @@ def test_planted_falsehoods_are_dropped_and_true_sentences_kept(stage: Any) -> N
 
 @pytest.mark.slow
 def test_falsehoods_are_marked_and_never_an_answer_of_their_own(stage: Any) -> None:
-    text = "Heart failure leads the list at 95 %. He has no orthopnea."
+    text = "Heart failure leads the list at 93 %. He has no orthopnea."
     marked = chat.Chat(stage.dialogue("failure"), played("failure", text), "mark").ask("Why?")
     assert [s.text for s in marked.sentences] == [
-        "Heart failure leads the list at 95 %.",
+        "Heart failure leads the list at 93 %.",
         "[not supported] He has no orthopnea.",
         "1 sentence of the chat model marked: not supported by the facts.",
     ]
