@@ -126,8 +126,13 @@ def test_the_table_of_cases_is_long_enough() -> None:
 
 @pytest.mark.parametrize(
     ("rank", "probability", "with_kinds", "member", "told"),
-    [(1, 0.001, None, True, True), (2, 0.05, None, True, True), (2, 0.001, None, True, False)]
-    + [(2, 0.001, 0.3, True, True), (1, 0.9, None, False, False)],
+    [
+        (1, 0.001, None, True, True),
+        (2, 0.05, None, True, True),
+        (2, 0.001, None, True, False),
+        (2, 0.001, 0.3, True, True),
+        (1, 0.9, None, False, False),
+    ],
 )
 def test_steps_are_for_what_is_first_or_not_unlikely(
     rank: int, probability: float, with_kinds: float | None, member: bool, told: bool
