@@ -129,10 +129,11 @@ class Pipeline:
         """The candidates of a workup, scored and ranked."""
         scores = self.scorer.scores(questions(workup))
         calibration = self.calibrations.of(workup.case.worded)
-        known = self.room.known(workup.case)
-        everyone, listed = calibration.with_rest(scores, known), len(scores) - 1
+        names = [c.curie for c in workup.candidates[:-1]]
+        known = self.room.known(workup.case, names)
+        everyone, listed = calibration.with_rest(scores, known), len(names)
         probabilities = np.append(everyone[:listed], everyone[-1])
-        beyond = everyone[listed:-1] >= calibration.conformal_threshold
+        beyond = int((everyone[listed:-1] >= calibration.conformal_threshold).sum())  # the rest falls
         ranked = sorted(range(len(scores) - 1), key=lambda i: (-scores[i], workup.candidates[i].curie))
         first = ranked[0] if ranked else None
         best = 0.0 if first is None else self.with_kinds(workup, probabilities, first) or float(probabilities[first])
@@ -141,8 +142,8 @@ class Pipeline:
             probabilities=probabilities,
             best=best,
             members=probabilities >= calibration.conformal_threshold,
-            others=self.room.named(self.room.rest(workup.case)[0][np.flatnonzero(beyond)]) if beyond.any() else (),
-            rest=len(beyond),
+            others=self.room.named(self.room.rest(workup.case, names)[0][:beyond]) if beyond else (),
+            rest=len(known.rest),
             ranked=tuple(ranked),
             calibration=calibration,
         )

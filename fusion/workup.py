@@ -234,23 +234,25 @@ class WorkupRoom:
                 )
         return total
 
-    def known(self, case: Case) -> Known:
-        """How much is known; of images alone nothing is said of diseases elsewhere."""
+    def known(self, case: Case, listed: Sequence[str]) -> Known:
+        """How much is known, beside the candidates ``listed`` (CURIEs); of images alone nothing is said of other
+        diseases."""
         elsewhere, rest = 0.0, np.zeros(0)
         if self.evidence is not None and case.worded:
             if len(self._elsewhere):
                 features = self._weigh(case, self._elsewhere)
                 features[:, PRIOR] = 0.0
                 elsewhere = float(self.evidence.scores(features).max())
-            rest = self.rest(case)[1]
+            rest = self.rest(case, listed)[1]
         present = sum(o.odds_ratio > 1 for o in observations(case))
         return Known(present=present, words=len(case.stems), elsewhere=elsewhere, rest=rest)
 
-    def rest(self, case: Case) -> tuple[np.ndarray, np.ndarray]:
-        """Rows of ``disease`` and scores (float64), best first, of the diseases of the chest that a shortlist of
-        SHORTLIST leaves out."""
-        rows, scores = self.order(case, self._chest)
-        return rows[SHORTLIST:], scores[SHORTLIST:]
+    def rest(self, case: Case, listed: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+        """Rows of ``disease`` (int (R,)) and scores (float64 (R,)), best first, of the diseases of the chest that are
+        not ``listed`` (CURIEs)."""
+        within = self._chest.copy()
+        within[np.searchsorted(self.disease, [self.graph.node(curie) for curie in listed])] = False
+        return self.order(case, within)
 
     def named(self, rows: np.ndarray) -> tuple[str, ...]:
         """The CURIEs of some rows of ``disease``, in their order."""

@@ -175,7 +175,9 @@ class CaseRanker:
             order = np.argsort(-rescored[:-1], kind="stable")
             listed = [listed[i] for i in order] + listed[SHORTLIST:]
             calibration = self.scorer.calibrations.of(case.worded)
-            among = calibration.probabilities(rescored, self.room.known(case))
+            among = calibration.probabilities(
+                rescored, self.room.known(case, [curie for curie, _ in listed[:SHORTLIST]])
+            )
             p = np.concatenate([among[order], np.zeros(len(listed) - len(order)), among[-1:]])
             threshold = calibration.conformal_threshold
         elif self.lists is not None and self.ranker is not None:

@@ -192,9 +192,9 @@ def listed(
             text.source,
             base,
             correction,
-            text.right[np.concatenate([listed_rows, room.rest(text.case)[0]])],
+            text.right[np.concatenate([listed_rows, room.rest(text.case, names)[0]])],
             np.array([[one in other for other in above] for one in names]),
-            room.known(text.case),
+            room.known(text.case, names),
             text.outside,
         )
 

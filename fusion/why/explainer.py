@@ -371,12 +371,13 @@ class Explainer:
         scores = self.pipeline.scorer.scores([Question(workup=workup, candidate=c) for c in workup.candidates])
         order = sorted(range(len(scores) - 1), key=lambda i: (-scores[i], workup.candidates[i].curie))
         calibration = self.pipeline.calibrations.of(workup.case.worded)
+        known = self.pipeline.room.known(workup.case, [c.curie for c in workup.candidates[:-1]])
         return _Scored(
             workup=workup,
             found=found,
             calibration=calibration,
             scores=scores,
-            probabilities=calibration.probabilities(scores, self.pipeline.room.known(workup.case)),
+            probabilities=calibration.probabilities(scores, known),
             ranked=tuple(order),
         )
 

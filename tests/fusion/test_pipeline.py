@@ -264,6 +264,24 @@ def test_abstention_says_why(none: float, best: float, members: int, said: str |
     assert abstention(none, best, members, 21) == said
 
 
+@pytest.mark.parametrize("listed", [3, 20])
+def test_every_disease_of_the_chest_is_a_candidate_or_one_of_the_rest(pipeline: Pipeline, listed: int) -> None:
+    case = pipeline.intake.gather(Patient(note="65M fever and productive cough. Lobar consolidation.")).case
+    room, graph = pipeline.room, pipeline.graph
+    shortlist = room.shortlist(case, listed)
+    now = pipeline.standing(room.lay_out(case, shortlist))
+    names = [curie for curie, _ in shortlist]
+    rows, scores = room.rest(case, names)
+    layer = {graph.resolve(d.id) for d in chest.load().diseases if d.commonness != "group"}
+    assert set(room.named(rows)) == layer - set(names)
+    assert (np.diff(scores) <= 0).all()
+    everyone = now.calibration.with_rest(now.scores, room.known(case, names))
+    assert everyone.sum() == pytest.approx(1)
+    likely = everyone[len(names) : -1] >= now.calibration.conformal_threshold
+    assert now.others == room.named(rows[likely])
+    assert now.set_size == (everyone >= now.calibration.conformal_threshold).sum()
+
+
 def test_a_diagnosis_counts_with_its_kinds(pipeline: Pipeline) -> None:
     graph = pipeline.graph
     report = pipeline.diagnose(Patient(note="65M fever and productive cough. Lobar consolidation."), k=20)
