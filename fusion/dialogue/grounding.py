@@ -59,6 +59,7 @@ _DO = re.compile(
     r"\b(?:suggest\w*|recommend\w*|treat\w*|start|give|should|next step|investigations?|left out|indicated)\b", re.I
 )
 _HELD = re.compile(r"%|\brank|\b(?:candidate|possib|likel|probab|diagnos|list)", re.I)
+_AVOID = re.compile(r"\b(?:avoid\w*|do not|must not|no)\b[^;,.]*", re.I)
 _LEFT = re.compile(r"\bleft out|\bnot (?:suggested|recommended|given)|\bagainst\b", re.I)
 
 
@@ -140,7 +141,8 @@ class Grounding:
         said += [self._graph.concept(c).name for c in self._case]
         if report.set_size is not None:
             said.append(f"{report.set_size} candidates cannot be ruled out at 90 % coverage")
-        self._steps = [_stems(f"{s.disease} {s.text}") for s in report.next_steps]
+        self._steps = [_stems(f"{s.disease} {to_do(s.text)}") for s in report.next_steps]
+        self._avoided = [_stems(f"{s.disease} {s.text}") for s in report.next_steps]
         self._left = [_stems(f"{s.disease} {s.objection}") for s in report.left_out]
         said += [s.text for s in report.next_steps] + [s.objection for s in report.left_out]
         if topic.note:
@@ -381,8 +383,14 @@ class Grounding:
         if not _DO.search(sentence):
             return ""
         said = _stems(sentence) - _plain()
-        pool = self._left if _LEFT.search(sentence) else self._steps
+        other = self._avoided if _AVOID.search(sentence) else self._steps
+        pool = self._left if _LEFT.search(sentence) else other
         return "" if any(said <= step | _plain() for step in pool) else "no such step is in the report"
+
+
+def to_do(step: str) -> str:
+    """A step without what it says to avoid: "diuretics; avoid digoxin" speaks for no digoxin."""
+    return _AVOID.sub("", step)
 
 
 def _nearest(at: int, names: Sequence[tuple[int, str]]) -> str | None:

@@ -16,7 +16,7 @@ _ALONE = frozenset(
 _GOES_ON = frozenset(
     [
         *("on", "in", "at", "by", "since", "and", "or", "as", "from", "with", "completely", "now", "after"),
-        *("last", "yesterday", "today", "overnight", "spontaneously", "completely"),
+        *("last", "yesterday", "today", "overnight", "spontaneously"),
     ]
 )
 # Phrases of doubt that a list follows: "differential includes atelectasis, aspiration and pneumonia".

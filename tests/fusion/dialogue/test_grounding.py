@@ -15,7 +15,7 @@ from langchain_core.messages import AIMessage
 
 from errors import DependencyError, InputError, SourceError
 from fusion.dialogue import chat
-from fusion.dialogue.grounding import sentences
+from fusion.dialogue.grounding import sentences, to_do
 
 HERE = Path(__file__).parent
 REPORTS = ("pneumonia", "failure", "embolism")
@@ -117,6 +117,22 @@ def test_a_model_that_fails_or_never_ends_is_an_error_of_one_line(stage: Any) ->
     for messages in ([], [AIMessage("", tool_calls=[call])] * 60):
         with pytest.raises(SourceError, match="the chat model did not answer"):
             chat.Chat(stage.dialogue("failure"), Played(messages=iter(messages))).ask("Why?")
+
+
+@pytest.mark.parametrize(
+    ("step", "done"),
+    [
+        (
+            "Diuretics, tafamidis for transthyretin; avoid digoxin and verapamil",
+            "Diuretics, tafamidis for transthyretin; ",
+        ),
+        ("Reposition or replace; do not remove an arterial catheter", "Reposition or replace; "),
+        ("Avoid pregnancy and dehydration, no shunt closure, transplantation", ", , transplantation"),
+        ("Nothing by mouth, normal saline", "Nothing by mouth, normal saline"),
+    ],
+)
+def test_what_a_step_says_to_avoid_is_not_to_do(step: str, done: str) -> None:
+    assert to_do(step) == done
 
 
 def test_sentences_are_told_apart() -> None:
