@@ -189,6 +189,7 @@ class Intake:
             age=age,
             sex=sex,
             worded=worded(findings),
+            imaged=any(finding.origin == "image" for finding in findings),
             setting=setting,
             passages=passages,
         )

@@ -128,7 +128,7 @@ class Pipeline:
     def standing(self, workup: Workup) -> Standing:
         """The candidates of a workup, scored and ranked."""
         scores = self.scorer.scores(questions(workup))
-        calibration = self.calibrations.of(workup.case.worded)
+        calibration = self.calibrations.of(workup.case.worded, workup.case.imaged)
         names = [c.curie for c in workup.candidates[:-1]]
         known = self.room.known(workup.case, names)
         everyone, listed = calibration.with_rest(scores, known), len(names)
