@@ -11,11 +11,13 @@ import os
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
+from functools import partial
 from itertools import islice
 from pathlib import Path
 
 from errors import ArtifactError, InputError
 from ontologies.concept import Concept, Relation, Statement, Term
+from ontologies.merging import kept
 from ontologies.problem import Notice, Omission, Problem, Report, stop, text_lines
 from ontologies.readers import hpoa, icd10cm, obo, rdf, snomed, snomed_dicom, sssom, umls
 from ontologies.readers.kind import Sniffed, locate, sniff
@@ -166,7 +168,8 @@ def _open_parts(home: Path) -> Iterator[Part]:
         pinned = source(of)
         (inside,) = (m for m in pinned.members if m.name == name or len(pinned.members) == 1)
         path = member_path(home, of, inside.name)
-        return f"{of} {inside.name}", inside.sha256, lambda staging: staging.add(read(path))
+        folder, whole = home / "readings" / "sources" / inside.name, f"{pinned.version} {inside.sha256}"
+        return f"{of} {inside.name}", inside.sha256, partial(kept.stage, folder, whole, lambda: read(path))
 
     mappings = f"Biomappings {source('biomappings').version}"
     yield part("hp.obo", "hpo", obo.read)
