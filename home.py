@@ -224,12 +224,11 @@ def _build_linker(home: Path, graph_digest: str, progress: Progress | None) -> N
     from ontologies.merging.knowledge import Saved
 
     known = Saved(part_folder(home, Part.graph))
-    relations = known.relations()
     Linker.build(
         known.concepts(),
         known.terms(),
         part_folder(home, Part.linker),
-        relations=relations,
+        relations=known.relations("is_a"),
         source=graph_digest,
         progress=progress,
     )

@@ -57,6 +57,9 @@ _SHORT = tuple(
     (short, re.compile(rf"\b{re.escape(phrase)}(?:s\b|\b)", re.IGNORECASE))
     for short, phrase in WORD_TABLES["short"].items()
 )
+_ANY_SHORT = re.compile(
+    rf"\b(?:{'|'.join(re.escape(phrase) for phrase in WORD_TABLES['short'].values())})", re.IGNORECASE
+)
 _KIND = r"(?P<kind>[A-Z]\d?[a-z]?|\d{1,2}[A-Za-z]?|[IVX]{1,4})"
 _TYPE_FIRST = re.compile(rf"^[Tt]ype {_KIND} (?P<rest>.+)$")
 _TYPE_LAST = re.compile(rf"^(?P<rest>.+?),? [Tt]ype {_KIND}$")
@@ -99,18 +102,14 @@ def content_words(text: str) -> tuple[list[str], bool, bool]:
     return words, gap, coordinated
 
 
-def names_of(text: str, kind: str, exchanges: Exchanges | None) -> Iterator[Name]:
-    """Every form of a source's name, the source's own first; without exchanges only its own and it turned round.
-    Nothing for a name without a word."""
-    own = _name(text, kind)
-    if own is None:
-        return
+def names_of(text: str, kind: str, own: Name, exchanges: Exchanges | None) -> Iterator[Name]:
+    """Every form of a source's name, its ``own`` first; without exchanges only that and it turned round."""
     yield own
     if own.cased or kind in ("related", "broad"):
         return
     forms = _rewordings(text, own, exchanges is not None)
     for form, cost in forms.items():
-        name = _name(form, kind, cost=cost)
+        name = name_of(form, kind, cost=cost)
         if name is not None:
             yield name
     size = len(own.families)
@@ -176,7 +175,8 @@ def _rewordings(text: str, own: Name, every: bool) -> dict[str, int]:
     return forms
 
 
-def _name(text: str, kind: str, cost: int = 0) -> Name | None:
+def name_of(text: str, kind: str, cost: int = 0) -> Name | None:
+    """A name as it stands in the text; None when it has no word, no letter, or too many words."""
     words, gap, coordinated = content_words(text)
     if not 0 < len(words) <= LONGEST_NAME or not any(c.isalpha() for c in text):
         return None
@@ -201,6 +201,8 @@ def _turned(text: str) -> Iterator[str]:
 
 def _shortened(text: str) -> Iterator[str]:
     """The name with each phrase that has a usual abbreviation written so: "Recurrent UTI"."""
+    if not _ANY_SHORT.search(text):
+        return
     for short, pattern in _SHORT:
         form, count = pattern.subn(short, text)
         if count:
@@ -241,13 +243,15 @@ class Exchanges:
     understood: frozenset[tuple[str, str]]
 
 
-def mine(texts: Iterable[tuple[str, str, str]]) -> Exchanges:
-    """Learn the exchanges from (curie, text, kind) rows. All are empty when nothing recurs."""
+Row = tuple[str, str, str]  # curie, text, kind
+
+
+def mine(terms: Mapping[Row, Name]) -> Exchanges:
+    """Learn the exchanges from terms and their own names. All are empty when nothing recurs."""
     names: dict[str, set[tuple[str, ...]]] = defaultdict(set)
-    for curie, text, kind in texts:
-        words = content_words(text)[0]
-        if kind in _ALIKE and 2 <= len(words) <= 8:
-            names[curie].add(tuple(family(w) for w in words))
+    for (curie, _, kind), name in terms.items():
+        if kind in _ALIKE and 2 <= len(name.families) <= 8:
+            names[curie].add(name.families)
     together: Counter[tuple[str, str]] = Counter()
     alone: Counter[str] = Counter()
     dropped: Counter[tuple[str, str]] = Counter()
@@ -302,36 +306,34 @@ def _both_ways(pairs: Iterable[tuple[str, str]]) -> dict[str, tuple[str, ...]]:
     return {word: tuple(sorted(found)) for word, found in sorted(others.items())}
 
 
-def compose(texts: Iterable[tuple[str, str, str]]) -> Iterator[tuple[str, str, str, Name]]:
+def compose(terms: Mapping[Row, Name]) -> Iterator[tuple[Row, Name]]:
     """Names that the vocabulary composes: when a name of C is a word and a name of P ("severe" + "muscular
-    hypotonia"), that word with every other exact name of P names C too ("severe hypotonia"). Yields (curie of C, its
-    text, kind, name)."""
+    hypotonia"), that word with every other exact name of P names C too ("severe hypotonia"). Yields (the term of C,
+    name)."""
     named: dict[tuple[str, ...], set[str]] = defaultdict(set)
     names: dict[str, list[Name]] = defaultdict(list)
     rows = []
-    for curie, text, kind in texts:
+    for term, name in terms.items():
+        curie, _, kind = term
         if kind not in _ALIKE and kind != "abbreviation":
             continue
-        name = _name(text, kind)
-        if name is not None and len(name.families) <= 6:
+        if len(name.families) <= 6:
             names[curie].append(name)
             if kind != "abbreviation":
                 named[tuple(sorted(name.families))].add(curie)
-                rows.append((curie, text, kind, name))
-    for curie, text, kind, name in rows:
+                rows.append((term, name))
+    for term, name in rows:
         if len(name.families) < 2:
             continue
         for i, word in enumerate(name.families):
             rest = tuple(sorted(name.families[:i] + name.families[i + 1 :]))
             for base in sorted(named.get(rest, ())):
-                if base == curie:
+                if base == term[0]:
                     continue
                 for other in names[base]:
                     if word not in other.families:
                         yield (
-                            curie,
-                            text,
-                            kind,
+                            term,
                             Name(
                                 families=(word, *other.families),
                                 lights=(word, *other.lights),

@@ -1,5 +1,5 @@
-"""What a source says, kept as Parquet once it was read: reading the fetched sources takes eight seconds of every build of
-the graph, and they change with a release only.
+"""What a source says, kept as Parquet once it was read: reading the fetched sources takes eight seconds of every build
+of the graph, and they change with a release only.
 
 Folder layout: ``concept.parquet``, ``code.parquet``, ``term.parquet`` and ``relation.parquet``, the tables of
 `ontologies.staging`, and ``origin.json``: what was read, by which code, and the sha256 of each table.
