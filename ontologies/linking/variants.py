@@ -13,6 +13,7 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import NamedTuple
 
 from ontologies.linking.normalize import COORDINATORS, STOP_WORDS, WORD_TABLES, family, is_letter, light, split
 
@@ -66,8 +67,7 @@ _TYPE_LAST = re.compile(rf"^(?P<rest>.+?),? [Tt]ype {_KIND}$")
 _HEAD_COST = (3, 5, 6, 4, 5)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Name:
+class Name(NamedTuple):
     """A name as the index holds it: word families in order, the lighter forms, what joins them, and how far it is
     from the source's wording (cost 0 is the source's own)."""
 
@@ -84,22 +84,36 @@ def content_words(text: str) -> tuple[list[str], bool, bool]:
     """The words of ``text`` without function words, whether function words were dropped, and whether a coordinator
     was."""
     words: list[str] = []
-    gap = coordinated = False
+    said = 0
     pieces = split(text)
     for i, piece in enumerate(pieces):
-        lower = piece.lower()
-        if is_letter(pieces, i):
+        joins = _JOINS[piece]
+        if joins == _WORD or is_letter(pieces, i):
             words.append(piece)
-        elif not piece[0].isalnum():
-            coordinated |= "/" in piece or "&" in piece
-            gap |= "," in piece
-        elif lower in COORDINATORS:
-            coordinated = True
-        elif lower in STOP_WORDS:
-            gap = True
         else:
-            words.append(piece)
-    return words, gap, coordinated
+            said |= joins
+    return words, bool(said & _GAP), bool(said & _COORDINATES)
+
+
+_WORD, _GAP, _COORDINATES = -1, 1, 2
+
+
+class _Joins(dict[str, int]):
+    """Piece of a name → what it says: a word, or that words are left out or coordinated where it stands."""
+
+    def __missing__(self, piece: str) -> int:
+        lower = piece.lower()
+        if not piece[0].isalnum():
+            found = _COORDINATES * ("/" in piece or "&" in piece) | _GAP * ("," in piece)
+        elif lower in COORDINATORS:
+            found = _COORDINATES
+        else:
+            found = _GAP if lower in STOP_WORDS else _WORD
+        self[piece] = found
+        return found
+
+
+_JOINS = _Joins()
 
 
 def names_of(text: str, kind: str, own: Name, exchanges: Exchanges | None) -> Iterator[Name]:
@@ -140,7 +154,7 @@ def _rewordings(text: str, own: Name, every: bool) -> dict[str, int]:
     if own.gap:
         for form in _turned(text):
             forms[form] = 1
-    bare = re.sub(r"\s*\([^)]*\)|\s*\[[^\]]*\]", "", text).strip()
+    bare = re.sub(r"\s*\([^)]*\)|\s*\[[^\]]*\]", "", text).strip() if "(" in text or "[" in text else ""
     if bare and bare != text and len(bare.split()) > 1:
         forms.setdefault(bare, 1)
     if not every:
@@ -160,7 +174,8 @@ def _rewordings(text: str, own: Name, every: bool) -> dict[str, int]:
                 forms.setdefault(turned, 3)
     for form, cost in _typed(text):
         forms.setdefault(form, cost)
-    for pattern, cost in zip(_ABNORMALITY, _HEAD_COST, strict=True):
+    patterns = zip(_ABNORMALITY, _HEAD_COST, strict=True) if "abnormal" in text.lower() else ()
+    for pattern, cost in patterns:
         match = pattern.match(text)
         if match:
             for head in _HEADS:
@@ -178,13 +193,13 @@ def _rewordings(text: str, own: Name, every: bool) -> dict[str, int]:
 def name_of(text: str, kind: str, cost: int = 0) -> Name | None:
     """A name as it stands in the text; None when it has no word, no letter, or too many words."""
     words, gap, coordinated = content_words(text)
-    if not 0 < len(words) <= LONGEST_NAME or not any(c.isalpha() for c in text):
+    if not 0 < len(words) <= LONGEST_NAME or not any(map(str.isalpha, text)):
         return None
     short = len(words) == 1 and len(words[0]) <= 6 and words[0].isupper() and words[0].isalnum()
     cased = short or (kind == "abbreviation" and len(words) <= 2)
     return Name(
-        families=tuple(family(w) for w in words),
-        lights=tuple(light(w) for w in words),
+        families=tuple(map(family, words)),
+        lights=tuple(map(light, words)),
         gap=gap,
         coordinated=coordinated,
         cased=cased,
@@ -211,7 +226,7 @@ def _shortened(text: str) -> Iterator[str]:
 
 def _typed(text: str) -> Iterator[tuple[str, int]]:
     """ "Type C brachydactyly" → "brachydactyly type C" and the other way round; a letter needs no "type"."""
-    match = _TYPE_FIRST.match(text) or _TYPE_LAST.match(text)
+    match = (_TYPE_FIRST.match(text) or _TYPE_LAST.match(text)) if "ype " in text else None
     if match:
         kind, rest = match["kind"], match["rest"]
         yield f"{rest} type {kind}", 1
@@ -222,7 +237,7 @@ def _typed(text: str) -> Iterator[tuple[str, int]]:
 
 def _slashes(text: str) -> Iterator[str]:
     """ "Aplasia/Hypoplasia of the thumb" → both halves; only where each side is one word of letters."""
-    match = re.search(r"(?<![\w-])([A-Za-z]{4,})/([A-Za-z]{4,})(?![\w-])", text)
+    match = re.search(r"(?<![\w-])([A-Za-z]{4,})/([A-Za-z]{4,})(?![\w-])", text) if "/" in text else None
     if match:
         for side in match.groups():
             yield text[: match.start()] + side + text[match.end() :]

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from retrieval.collection import catalogue
+
+REPOSITORY = Path(__file__).parents[2]
 Whydx = Callable[..., Any]  # see tests/conftest.py
 CSV = """id,patient_id,patient_name,age,sex,date,report,image,site
 1,7,Miller,61,F,2024-01-05,"Ms Miller has a small left pleural effusion.",film.dcm,A
@@ -123,3 +129,39 @@ def test_a_plan(whydx: Whydx, memory: str, kind: str) -> None:
 
 def test_a_summary_is_of_a_filter_only(whydx: Whydx) -> None:
     assert whydx("cases", "--text", "effusion", "--summary").status == 2
+
+
+COMMAND = (sys.executable, "-c", "from cli import main; main()")
+
+
+def run_beside(*arguments: str) -> subprocess.Popen[str]:
+    """``whydx ARGUMENT…`` in a process of its own."""
+    environment = os.environ | {"PYTHONPATH": str(REPOSITORY)}
+    return subprocess.Popen((*COMMAND, *arguments), env=environment, stderr=subprocess.PIPE, text=True)
+
+
+def test_two_that_add_at_the_same_time_lose_nothing(own: Path) -> None:
+    for name, text in (("one", "Pneumothorax.\nAir beside the lung."), ("two", "Cardiomegaly.\nA large heart.")):
+        Path(name).mkdir()
+        Path(name, f"{name}.txt").write_text(text, encoding="utf-8")
+    beside = [run_beside("index", "add", "reading", name) for name in ("one", "two")]
+    said = [process.communicate(timeout=120)[1] for process in beside]
+    assert [process.returncode for process in beside] == [0, 0], said
+    assert sorted(Path(root).name for root in catalogue.sources(own, "reading").roots) == ["one", "two"]
+    assert {document.doc_id for document in catalogue.papers(own, "reading").index.documents} == {"one", "two"}
+
+
+def test_an_update_waits_for_another_and_says_for_whom(whydx: Whydx, own: Path) -> None:
+    Path("one").mkdir()
+    Path("one", "one.txt").write_text("Pneumothorax.\nAir beside the lung.", encoding="utf-8")
+    assert whydx("index", "add", "reading", "one").status == 0
+    with catalogue.turn(own, "reading"):
+        waiting = [run_beside("index", "update", "reading"), run_beside("index", "remove", "reading")]
+        assert all(process.stderr is not None for process in waiting)
+        first = [process.stderr.readline() for process in waiting if process.stderr]
+        assert all(line.startswith(f"waiting for process {os.getpid()} on ") for line in first), first
+        assert len(catalogue.papers(own, "reading")) == 1
+    ended = [process.communicate(timeout=120)[1] for process in waiting]
+    assert waiting[1].returncode == 0
+    assert waiting[0].returncode == 0 or "no such collection" in ended[0]
+    assert catalogue.names(own) == ()
