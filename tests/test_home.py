@@ -75,7 +75,7 @@ def test_a_damaged_part_is_out_of_date_and_named(home: Path, tmp_path: Path) -> 
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1500)
 def test_a_new_term_gives_what_a_build_from_nothing_gives(home: Path, tmp_path: Path) -> None:
     from ontologies.merging import registry
 

@@ -7,12 +7,16 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from home import open_linker
 from retrieval.collection import catalogue
+from retrieval.collection.build import build
+from retrieval.encoder import Encoder
 
 REPOSITORY = Path(__file__).parents[2]
 Whydx = Callable[..., Any]  # see tests/conftest.py
@@ -108,6 +112,48 @@ def test_one_line_and_exit_1(whydx: Whydx, own: Path, arguments: tuple[str, ...]
     assert (ran.status, ran.out) == (1, "")
     assert said in ran.err
     assert len(ran.err.splitlines()) == 1
+
+
+def test_what_cannot_be_read_loses_nothing_of_a_collection_that_is_there(whydx: Whydx, own: Path) -> None:
+    def refused(said: str, *arguments: str) -> None:
+        ran = whydx("index", "update", *arguments)
+        assert (ran.status, ran.out, len(ran.err.splitlines())) == (1, "", 1), ran.err
+        assert said in ran.err
+        assert {name: catalogue.stored(own, name, "sha256").sha256 for name in ("ours", "reading")} == whole
+
+    Path("papers").mkdir()
+    Path("papers", "a.txt").write_text("Pneumothorax.\nAir beside the lung.", encoding="utf-8")
+    good = CSV.replace("film.dcm", "")
+    Path("cases.csv").write_text(good, encoding="utf-8")
+    assert whydx("index", "add", "ours", "cases.csv").status == 0
+    assert whydx("index", "add", "reading", "papers").status == 0
+    whole = {name: catalogue.stored(own, name).sha256 for name in ("ours", "reading")}
+    for content, said in (
+        (CSV.replace("film.dcm", "gone.dcm"), "line 2: no such image: 'gone.dcm'"),
+        (good.replace("\n2,", "\n1,"), "two cases have one id: 'cases.csv, line 2 and cases.csv, line 3'"),
+        (good + "4,9,Br\udce4un,50,F,,x,,A\n", "line 5 is not UTF-8 text"),
+        (good + "4,9,Brown\n", "line 5: 3 cells, not 9"),
+    ):
+        Path("cases.csv").write_bytes(content.encode("utf-8", "surrogateescape"))
+        refused(said, "ours")
+    with Path("papers", "big.txt").open("wb") as big:
+        big.truncate(10**9)
+    refused("the text is too large: 'big.txt, 1,000 MB'", "reading")
+    Path("papers", "big.txt").unlink()
+    if find_spec("pymilvus"):
+        refused("Milvus does not answer", "reading", "--backend", "milvus://127.0.0.1:1")
+    (hit,) = json.loads(whydx("search", "pneumothorax", "--collection", "reading", "--format", "json").out)
+    assert hit["document"]["doc_id"] == "a"
+
+    packaged = Encoder.load()
+    other = Encoder("other", "0" * 64, packaged.dimension, packaged._embed)
+    build(own, "reading", catalogue.sources(own, "reading"), open_linker(own), encoder=other)
+    ran = whydx("search", "pneumothorax", "--collection", "reading")
+    assert (ran.status, ran.out, len(ran.err.splitlines())) == (1, "", 1)
+    assert "built with another encoder" in ran.err
+    assert "run: whydx index update reading" in ran.err
+    assert whydx("index", "update", "reading").status == 0
+    assert catalogue.stored(own, "reading").sha256 == whole["reading"]
 
 
 def test_papers_are_not_cases(whydx: Whydx, own: Path) -> None:
