@@ -156,6 +156,25 @@ def test_what_cannot_be_read_loses_nothing_of_a_collection_that_is_there(whydx: 
     assert catalogue.stored(own, "reading").sha256 == whole["reading"]
 
 
+def test_retracted_papers_and_structured_abstracts_of_the_field(whydx: Whydx, own: Path, shared_data: Path) -> None:
+    cases = shared_data / "field_cases"
+    for name, case in (("retracted", "90-retracted"), ("structured", "92-structured-abstract")):
+        assert whydx("index", "add", name, cases / case / "set.xml").status == 0
+    asked = ("search", "bacterial pneumonia cure", "--collection", "retracted", "--format", "json", "-k", "9")
+    hits = json.loads(whydx(*asked).out)
+    fates = {hit["document"]["doc_id"]: hit["document"]["metadata"].get("status") for hit in hits}
+    assert fates["PMID:90000101"] == "retracted"
+    assert hits[-1]["document"]["doc_id"] == "PMID:90000101"
+    assert hits[-1]["score"] == 0
+    assert not any(hit["document"]["title"].startswith("Retraction:") for hit in hits)
+    texts = {document.doc_id: document for document in catalogue.papers(own, "structured").index.documents}
+    assert "PMID:90000002" not in texts, "the file takes it back"
+    assert texts["PMID:90000001"].text == "Second."
+    assert texts["PMID:90000005"].metadata["status"] == "retracted"
+    assert texts["PMID:90000007"].metadata["year"] == "1998"
+    assert texts["PMID:90000011"].text == "p<0.05 for pneumonia"
+
+
 def test_papers_are_not_cases(whydx: Whydx, own: Path) -> None:
     Path("a.ris").write_text("TY  - JOUR\nTI  - Tension pneumothorax\nER  - \n", encoding="utf-8")
     assert whydx("index", "add", "reading", "a.ris").status == 0
