@@ -268,8 +268,13 @@ def define(topic: Topic, slots: Slots, _: str) -> Iterable[Sentence]:
     words = slots.get("disease", "")
     curie = topic.names.disease(words) or topic.names.finding(words)
     concept = None if curie is None else topic.explainer.graph.concept(curie)
-    if concept is None or not concept.definition:
-        raise CannotAnswer(f"The graph has no definition of “{words}”.")
+    if concept is None:
+        raise CannotAnswer(f"The graph knows nothing called “{words}”.")
+    if not concept.definition:
+        yield Sentence(text=f"The graph has no definition of {concept.name}.", rests_on=GRAPH)
+        if topic.names.is_disease(concept.curie):
+            yield from typical(topic, {"disease": words}, "")
+        return
     yield Sentence(text=f"{concept.name}: {concept.definition}", rests_on=f"{GRAPH}: {concept.curie}")
 
 

@@ -66,7 +66,7 @@ def read(topic: Topic, _: Slots, __: str) -> Iterable[Sentence]:
         presences: tuple[Presence, ...] = ("present", "uncertain", "absent")
         for presence in presences:
             found = [f for f in report.findings if f.origin == origin and f.presence == presence]
-            names = ", ".join(dict.fromkeys(_finding(f) for f in found if f.label != NO_FINDING))
+            names = ", ".join(dict.fromkeys(named_finding(f) for f in found if f.label != NO_FINDING))
             parts += [f"{presence}: {names}"] if names else []
         gone = {in_words(f.label) for f in report.findings if (f.origin, f.presence) == (origin, "not assessed")}
         parts += [f"not assessed: {', '.join(sorted(gone))}"] if gone else []
@@ -199,7 +199,8 @@ def provenance(topic: Topic, _: Slots, __: str) -> Iterable[Sentence]:
         yield Sentence(text="The graph's sources: whydx data list; what is built: whydx index show.", rests_on=GRAPH)
 
 
-def _finding(finding: Finding) -> str:
+def named_finding(finding: Finding) -> str:
+    """With its side and probability."""
     chance = "" if finding.probability is None else f" ({percent(finding.probability)})"
     side = f" ({finding.laterality})" if finding.laterality else ""
     return f"{in_words(finding.label)}{side}{chance}"

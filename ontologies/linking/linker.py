@@ -42,6 +42,7 @@ Method = Literal[
     "similar",
     "measurement",
     "duration",
+    "reaction",
     "local",
 ]
 
@@ -272,11 +273,12 @@ class Linker:
 
     def _measured(self, reading: Reading, named: Sequence[ConceptMatch]) -> Iterator[ConceptMatch]:
         """What the values and lengths of time of a text say, except of concepts that it names in the same place."""
-        from ontologies.linking.context import course, measurement  # their expressions take a while to compile
+        from ontologies.linking.context import course, measurement, reaction  # expressions that take a while to compile
 
         text, allowed = reading.text, reading.allowed
         values: list[tuple[measurement.Measured, Method]] = [(v, "measurement") for v in measurement.measured(text)]
         values += [(v, "duration") for v in course.course(text)]
+        values += [(v, "reaction") for v in reaction.reactions(text)]
         values.sort()
         said = assertions(text, [(value.start, value.end) for value, _ in values])
         for (value, method), (presence, context) in zip(values, said, strict=True):
@@ -286,7 +288,7 @@ class Linker:
             concept = self._concept(known.concept)
             if any(m.concept == concept and m.start < value.end and value.start < m.end for m in named):
                 continue
-            if presence != "not assessed":
+            if presence != "not assessed" or method == "reaction":  # whose reader looks at who and whether
                 presence = "present" if value.present else "absent"
             yield ConceptMatch(
                 mention=text[value.start : value.end],

@@ -1,0 +1,119 @@
+"""Drugs that a patient did not bear, in the words of notes: "hives after amoxicillin", "Allergies: sulfa (rash)".
+
+The table ``data/reactions.tsv`` has the findings with their drugs. Read are a drug beside a word of a reaction, a drug
+that cannot be taken, and what stands after "Allergies:". A reaction that is denied, doubted, or somebody else's is
+not read; one of long ago is, since an allergy lasts.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+from ontologies.linking.context.measurement import Measured
+from ontologies.linking.context.sentences import sentences
+
+_TABLE = Path(__file__).parents[1] / "data" / "reactions.tsv"
+_REACTION = (
+    r"(?:(?:drug |skin )?allerg(?:y|ies|ic(?: reactions?)?)|hypersensitiv(?:e|ity)(?: reactions?)?|intoleran(?:t|ce)|"
+    r"anaphyla(?:xis|ctic(?: shock| reactions?)?|ctoid(?: reactions?)?)|react(?:s|ed|ions?)(?: badly)?|rash(?:es)?|hives|"
+    r"urticaria|wheals?|angio-?o?edema|(?:(?:throat|face|facial|lip|tongue|airway|eye)s?[- ])?swelling|swelled|swollen|itch(?:ing|ed)|"
+    r"pruritus|exanthema?|bronchospasm|Stevens-Johnson(?: syndrome)?|SJS|DRESS|toxic epidermal necrolysis|wheez(?:e|ed|ing)|"
+    r"broke out(?: in \w+)?|collapsed?)"
+)
+_LINK = r"(?:\s+(?:to|from|after|with|following|against|when|while|upon|in reaction to|due to|caused by))"
+_BETWEEN = (  # "when he was given", "after a single dose of", "in childhood to"
+    r"(?:\s+(?:an?|the|one|single|first|last|dose|doses|tablets?|course|injections?|infusions?|given|taking|took|taken|was|"
+    r"being|been|treated|treatment|of|with|she|he|she's|him|her|getting|having|received|receiving|oral|intravenous|iv|use|"
+    r"in|as|child|childhood|antibiotics?|drug|drugs|medication|administration|exposure|to|both|,|and|or|/))*"
+)
+_AFTER_DRUG = (  # "amoxicillin gave her", "penicillin (", "sulfa:", "contrast in 2015 led to"
+    r"(?:\s*[:(\[=–-]\s*|\s+(?:caused|causes|causing|gave|gives|giving|brought on|produced|led to|triggered|induced|resulted in|"
+    r"provoked|makes|made)\s+|[- ])(?:(?:him|her|the|patient|an?|severe|mild|bad|generali[sz]ed|itchy|widespread|immediate|"
+    r"known|previous|serious|life-threatening|to|had|in|have|break|out)\s+)*"
+)
+_CANNOT = (
+    r"(?:can\s?not|can['’]t|could not|couldn['’]t|must not|mustn['’]t|should not|shouldn['’]t|unable to|not able to|does not|"
+    r"doesn['’]t|did not|didn['’]t|never|not to)\s+(?:ever\s+)?(?:take|tolerate|have|bear|be given|receive|get|stand|be treated with)"
+)
+_LIST = re.compile(
+    r"\b(?:drug |medication |known |documented |medicine )*(?:allerg(?:y|ies)|ADRs?|intolerances?|hypersensitivit(?:y|ies)|"
+    r"adverse (?:drug )?reactions?)(?: to)?\s*(?:[:=]|[-–](?=\s))\s*(?P<list>[^\n.;]*)",
+    re.IGNORECASE,
+)
+# A clause before the mention that denies, doubts, or tells of somebody else; what follows it and takes it back.
+_DENIED = re.compile(
+    r"\b(?:no|not|nor|denie[sd]|denying|never|without|nil|none|negative|nkda|nka|tolerat\w+|possibl[ey]|questionable|suspected|"
+    r"unclear|uncertain|doubtful|unlikely|mother|father|sisters?|brothers?|sons?|daughters?|wife|husband|partner|family|siblings?|"
+    r"parents?|aunts?|uncles?|cousins?|relatives?|if|risk of|screen\w*|ask(?:ed)? about|avoid)\b[^,;:.\n]*$",
+    re.IGNORECASE,
+)
+_TAKEN_BACK = re.compile(
+    r"^[^.;\n]{0,40}\b(?:ruled out|excluded|not confirmed|disproved|disproven|refuted|de-?labell?ed|outgrown|tolerated|"
+    r"was negative|is doubtful|unlikely)\b",
+    re.IGNORECASE,
+)
+
+
+class _Row(NamedTuple):
+    finding: str
+    drugs: str  # a pattern, "" for none
+    patterns: tuple[re.Pattern[str], ...]  # in which a denial before them counts
+    cannot: re.Pattern[str] | None
+    phrases: re.Pattern[str] | None
+
+
+@cache
+def _rows() -> tuple[_Row, ...]:
+    lines = [s for s in _TABLE.read_text(encoding="utf-8").splitlines() if s and not s.startswith("#")]
+    return tuple(_row(*line.split("\t")) for line in lines)
+
+
+def _row(finding: str, drugs: str, phrases: str) -> _Row:
+    drug = rf"(?<![\w-])(?:{drugs})(?![\w-])"
+    patterns = (
+        rf"(?<![\w-]){_REACTION}{_LINK}{_BETWEEN}\s+{drug}",
+        rf"{drug}{_AFTER_DRUG}{_REACTION}(?![\w-])(?:\s+with\s+{_REACTION}(?![\w-]))?",
+    )
+    return _Row(
+        finding,
+        drug if drugs else "",
+        tuple(re.compile(p, re.IGNORECASE) for p in patterns) if drugs else (),
+        re.compile(rf"\b{_CANNOT}{_BETWEEN}\s+{drug}", re.IGNORECASE) if drugs else None,
+        re.compile(rf"(?<![\w-])(?:{phrases})", re.IGNORECASE) if phrases else None,
+    )
+
+
+def reactions(text: str) -> Iterator[Measured]:
+    """The findings that reactions to drugs stand for, by row of the table and place; nothing when none is told."""
+    spans = [(start, end) for start, end, _ in sentences(text)]
+    for row in _rows():
+        taken: list[tuple[int, int]] = []
+        for start, end in sorted(_found(row, text, spans)):
+            if not any(a < end and start < b for a, b in taken):
+                taken.append((start, end))
+                yield Measured(start, end, row.finding, True)
+
+
+def _found(row: _Row, text: str, spans: list[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    for first, last in spans:
+        for pattern in (*row.patterns, *([row.phrases] if row.phrases else ())):
+            for match in pattern.finditer(text, first, last):
+                if not (_DENIED.search(text, first, match.start()) or _TAKEN_BACK.match(text[match.end() : last])):
+                    yield match.span()
+        if row.cannot:
+            yield from (m.span() for m in row.cannot.finditer(text, first, last) if not _somebody_else(text, first, m))
+    if row.drugs:
+        for said in _LIST.finditer(text):
+            if _DENIED.search(text[: said.start("list")].rsplit("\n", 1)[-1]):
+                continue
+            for match in re.finditer(row.drugs, said["list"], re.IGNORECASE):
+                if not _DENIED.search(said["list"], 0, match.start()):
+                    yield said.start("list") + match.start(), said.start("list") + match.end()
+
+
+def _somebody_else(text: str, first: int, match: re.Match[str]) -> bool:
+    return bool(re.search(r"\b(?:mother|father|sister|brother|son|daughter|wife|husband)\b", text[first : match.start()], re.I))
