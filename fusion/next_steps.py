@@ -6,9 +6,11 @@ from collections.abc import Iterable, Sequence
 
 from fusion.diagnosis import Diagnosis, LeftOut, NextStep
 from kg.graph import KnowledgeGraph
-from ontologies.chest import contraindication
+from ontologies.chest import alternatives, contraindication
 from ontologies.chest import layer as chest
 from ontologies.chest.contraindication import Contraindication
+from ontologies.chest.layer import Step
+from ontologies.chest.table import StepKind
 from ontologies.concept import Concept
 from vision.finding import Finding
 
@@ -35,8 +37,8 @@ def fitted(
     A step is a line of the curated layer; its parts between semicolons stand for themselves. A part goes out when a row
     of `ontologies.chest.contraindication` is against it, by what the findings say is present, what the note says was
     there once (``past``, CURIEs of the graph), and age (years); anything that a finding is a kind of counts as well.
-    What the user says is absent is not present, whatever the note says. Both are empty when the layer has no step for
-    any of the diagnoses.
+    Of alternatives only those go out that a row is against, unless none is left. What the user says is absent is not
+    present, whatever the note says. Both are empty when the layer has no step for any of the diagnoses.
     """
     told = [(f.concept.curie, f) for f in findings if f.concept]
     denied = {curie for curie, f in told if f.origin == "user" and f.presence == "absent"}
@@ -49,14 +51,40 @@ def fitted(
         names, disease = _names(diagnosis.concept), diagnosis.concept.name
         rows = contraindication.against(names, present, once, age)
         for step in chest.next_steps(names):
-            parts = {part: {t: row for row in rows for t in row.treatments_in(part)} for part in step.text.split("; ")}
-            left_out += [_left_out(disease, part, objections) for part, objections in parts.items() if objections]
-            if kept := "; ".join(part for part, objections in parts.items() if not objections):
+            parts = [_parted(part, rows) for part in step.written.split("; ")]
+            left_out += [_left_out(disease, text, objections) for _, out in parts for text, objections in out.items()]
+            if kept := "; ".join(part for part, _ in parts if part):
                 steps.append(NextStep(disease=disease, text=kept, reference=chest.citation(step.reference)))
     return tuple(steps), tuple(left_out)
 
 
-def _left_out(disease: str, text: str, objections: dict[str, Contraindication]) -> LeftOut:
+def kind_of(text: str, steps: Sequence[Step]) -> StepKind | None:
+    """Whether a text that ``fitted`` made of one of ``steps`` is an investigation or a treatment, by its words; None
+    when it is of none of them."""
+    said = set(text.split("; ")[0].lower().replace(",", "").split())
+    return next((s.kind for s in steps if said <= set(s.text.lower().replace(",", "").replace(";", "").split())), None)
+
+
+Objections = dict[str, Contraindication]
+
+
+def _parted(written: str, rows: Sequence[Contraindication]) -> tuple[str, dict[str, Objections]]:
+    """What is left of a part of a step, "" for nothing, and what goes out of it: text → objections."""
+    groups = alternatives.alternatives(written)
+    against = {option: _against(option, rows) for group in groups for option in group}
+    whole = _against(alternatives.frame(written), rows)
+    if whole or any(all(against[option] for option in group) for group in groups):
+        text = alternatives.plain(written)
+        return "", {text: _against(text, rows)}
+    out = {option: found for option, found in against.items() if found}
+    return alternatives.without(written, list(out)), out
+
+
+def _against(text: str, rows: Sequence[Contraindication]) -> Objections:
+    return {t: row for row in rows for t in row.treatments_in(text)}
+
+
+def _left_out(disease: str, text: str, objections: Objections) -> LeftOut:
     """``objections``: treatment in the text → the row against it."""
     reasons = dict.fromkeys(f"{_who(row)}: {row.why}" for row in objections.values())
     references = dict.fromkeys(chest.citation(row.reference) for row in objections.values())

@@ -24,8 +24,12 @@ _PLACES = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "e
 _PLACE = re.compile(
     rf"(?:({'|'.join(_PLACES)})|(?:number|no\.?|rank|#)\s*(\d+))(?: (?:one|diagnosis|place|candidate|disease))?", re.I
 )
-_SECOND = re.compile(r"runner-?up|second[- ]best|second most likely|next (?:best|likeliest)(?: (?:one|diagnosis))?", re.I)
-_LAST = re.compile(r"(?:last|least likely|lowest)(?: (?:one|diagnosis|candidate|disease))?(?: on (?:the|your) list)?", re.I)
+_SECOND = re.compile(
+    r"runner-?up|second[- ]best|second most likely|next (?:best|likeliest)(?: (?:one|diagnosis))?", re.I
+)
+_LAST = re.compile(
+    r"(?:last|least likely|lowest)(?: (?:one|diagnosis|candidate|disease))?(?: on (?:the|your) list)?", re.I
+)
 _FIRST = re.compile(r"(?:most likely|likeliest|leading|top|main)(?: (?:one|diagnosis|candidate|disease))?", re.I)
 _IT = re.compile(r"|it|this|that|so|one|him|her|diagnosis|disease|disease you name|ones?", re.I)
 _GONE = re.compile(

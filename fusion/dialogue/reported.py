@@ -133,7 +133,7 @@ def _steps(topic: Topic, words: str | None, kinds: Sequence[StepKind]) -> Iterab
     else:
         open_ones = [d for d in topic.report.diagnoses[: next_steps.FIRST] if next_steps.open_to(d)]
         asked = open_ones or [replace(topic.first, conformal_member=True)]
-    kind = {part: s.kind for d in asked for s in chest.next_steps(_codes(d.concept)) for part in s.text.split("; ")}
+    layer = [s for d in asked for s in chest.next_steps(_codes(d.concept))]
     explainer, report = topic.explainer, topic.report
     reported = {s.disease for s in report.next_steps} | {left.disease for left in report.left_out}
     others = [d for d in asked if d.concept.name not in reported]
@@ -142,12 +142,12 @@ def _steps(topic: Topic, words: str | None, kinds: Sequence[StepKind]) -> Iterab
     steps, left_out = next_steps.fitted(others, report.findings, past, report.age, explainer.graph)
     steps = (*(s for s in report.next_steps if s.disease in names), *steps)
     left_out = (*(left for left in report.left_out if left.disease in names), *left_out)
-    steps = tuple(step for step in steps if kind.get(step.text.split("; ")[0], kinds[0]) in kinds)
-    left_out = tuple(left for left in left_out if kind.get(left.text, kinds[0]) in kinds)
+    steps = tuple(step for step in steps if (next_steps.kind_of(step.text, layer) or kinds[0]) in kinds)
+    left_out = tuple(left for left in left_out if (next_steps.kind_of(left.text, layer) or kinds[0]) in kinds)
     if not steps and not left_out:
         raise CannotAnswer(f"The curated layer has no {' or '.join(kinds)} for {', '.join(sorted(names))}.")
     for step in steps:
-        what = kind.get(step.text.split("; ")[0], "step")
+        what = next_steps.kind_of(step.text, layer) or "step"
         yield Sentence(text=f"{step.disease}, {what}: {step.text}.", rests_on=step.reference)
     for left in left_out:
         yield Sentence(text=f"{left.disease}, left out: {left.objection}.", rests_on=left.reference)

@@ -24,15 +24,15 @@ _REACTION = (
     r"pruritus|exanthema?|bronchospasm|Stevens-Johnson(?: syndrome)?|SJS|DRESS|toxic epidermal necrolysis|wheez(?:e|ed|ing)|"
     r"broke out(?: in \w+)?|collapsed?)"
 )
-_LINK = r"(?:\s+(?:to|from|after|with|following|against|when|while|upon|in reaction to|due to|caused by))"
+_LINK = r"(?:\s+(?:to|of|from|after|with|following|against|when|while|upon|in reaction to|due to|caused by))"
 _BETWEEN = (  # "when he was given", "after a single dose of", "in childhood to"
     r"(?:\s+(?:an?|the|one|single|first|last|dose|doses|tablets?|course|injections?|infusions?|given|taking|took|taken|was|"
     r"being|been|treated|treatment|of|with|she|he|she's|him|her|getting|having|received|receiving|oral|intravenous|iv|use|"
     r"in|as|child|childhood|antibiotics?|drug|drugs|medication|administration|exposure|to|both|,|and|or|/))*"
 )
 _AFTER_DRUG = (  # "amoxicillin gave her", "penicillin (", "sulfa:", "contrast in 2015 led to"
-    r"(?:\s*[:(\[=–-]\s*|\s+(?:caused|causes|causing|gave|gives|giving|brought on|produced|led to|triggered|induced|resulted in|"
-    r"provoked|makes|made)\s+|[- ])(?:(?:him|her|the|patient|an?|severe|mild|bad|generali[sz]ed|itchy|widespread|immediate|"
+    r"(?:\s*[:(\[=–-]\s*|\s+(?:caused|causes|causing|gave|gives|giving|br(?:ought|ings?) on|sets? off|worsen(?:s|ed)|produced|led to|triggered|induced|resulted in|"
+    r"provoked|makes|made)\s+|[- ])(?:(?:him|her|his|the|patient|an?|severe|mild|bad|generali[sz]ed|itchy|widespread|immediate|"
     r"known|previous|serious|life-threatening|to|had|in|have|break|out)\s+)*"
 )
 _CANNOT = (
@@ -110,10 +110,12 @@ def _found(row: _Row, text: str, spans: list[tuple[int, int]]) -> Iterator[tuple
         for said in _LIST.finditer(text):
             if _DENIED.search(text[: said.start("list")].rsplit("\n", 1)[-1]):
                 continue
-            for match in re.finditer(row.drugs, said["list"], re.IGNORECASE):
+            for match in re.finditer(rf"{row.drugs}(?:\s*\([^()]*\))?", said["list"], re.IGNORECASE):
                 if not _DENIED.search(said["list"], 0, match.start()):
                     yield said.start("list") + match.start(), said.start("list") + match.end()
 
 
 def _somebody_else(text: str, first: int, match: re.Match[str]) -> bool:
-    return bool(re.search(r"\b(?:mother|father|sister|brother|son|daughter|wife|husband)\b", text[first : match.start()], re.I))
+    return bool(
+        re.search(r"\b(?:mother|father|sister|brother|son|daughter|wife|husband)\b", text[first : match.start()], re.I)
+    )
