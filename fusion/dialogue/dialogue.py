@@ -50,6 +50,8 @@ ANSWERS: Mapping[str, Answering] = {
     "set": told.open_set,
     "codes": told.codes,
     "not_suggested": told.not_suggested,
+    "step_named": told.step_named,
+    "when": told.when,
     "unexplained": told.unexplained,
     "frequency": told.frequency,
     "common": told.common,
@@ -58,7 +60,7 @@ ANSWERS: Mapping[str, Answering] = {
 }
 # What "and Y?" asks after an answer of this kind, if it is about a disease.
 _AGAIN = ("why", "why_not", "against", "weightiest", "sure", "steps", "treatment", "typical")
-_SAME_AS = {"could_be": "why_not"}
+_SAME_AS = {"could_be": "why_not", "step_named": "not_suggested"}
 
 
 class Dialogue:

@@ -199,8 +199,8 @@ def weigh(topic: Topic, slots: Slots, _: str) -> Iterable[Sentence]:
         if disease.curie == topic.first.concept.curie
         else f"; for {topic.first.concept.name} {weight(row.weight_for_first)}"
     )
-    stance = "for" if row.weight > 0 else "against"
-    said = f"{finding.name} ({row.presence}) speaks {stance} {disease.name} with {weight(row.weight)}{beside}."
+    stance = "speaks for" if row.weight > 0 else "speaks against" if row.weight < 0 else "says nothing of"
+    said = f"{finding.name} ({row.presence}) {stance} {disease.name}, with {weight(row.weight)}{beside}."
     yield Sentence(text=said, rests_on=REMOVED)
 
 

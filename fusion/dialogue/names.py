@@ -128,6 +128,10 @@ class Names:
         """Whether the graph has anything of this name."""
         return any(True for _ in self._concepts(bare(words)))
 
+    def named(self, words: str) -> str | None:
+        """The canonical CURIE of what the words name as they stand, or None."""
+        return next(self._concepts(bare(words)), None)
+
     def mentioned(self, question: str) -> tuple[list[str], list[str]]:
         """The diseases and the findings that a question names, in its words and order; a finding of the case is one."""
         diseases: list[str] = []

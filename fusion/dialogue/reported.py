@@ -46,7 +46,7 @@ def unread(topic: Topic, _: Slots, __: str) -> Iterable[Sentence]:
             text=f"{share} of the note's words were understood: every phrase with a meaning.", rests_on=REPORT
         )
     elif topic.note is None:
-        said = f"{share} of the note's words were understood; {len(report.unread)} phrases were not."
+        said = f"{share} of the note's words were understood; {len(report.unread)} phrase{'s were' if len(report.unread) > 1 else ' was'} not."
         yield Sentence(text=f"{said} Give the note (--note) to see which.", rests_on=REPORT)
     else:
         phrases = ", ".join(f"“{span.of(topic.note)}”" for span in report.unread)

@@ -103,7 +103,7 @@ def has(topic: Topic, slots: Slots, said: str) -> Iterable[Sentence]:
                 if m.name == _HEART
             )
         return
-    curie = topic.names.finding(words)
+    curie = topic.names.named(words)
     if curie is None:
         raise CannotAnswer(f"The graph knows no finding called “{words}”.")
     name = topic.explainer.graph.concept(curie).name
@@ -188,7 +188,7 @@ def not_suggested(topic: Topic, slots: Slots, _: str) -> Iterable[Sentence]:
         yield Sentence(text=f"It is among the steps to consider: {s.disease}: {s.text}.", rests_on=s.reference)
     if left or kept:
         return
-    if not _WORDS.search(_PLAIN.sub(" ", words)) or topic.find(words):
+    if not _WORDS.search(_PLAIN.sub(" ", words)) or topic.find(words) or _of_the_report(topic, words):
         raise CannotAnswer(f"No step of the report is called “{words}”.")
     names = ", ".join(dict.fromkeys(s.disease for s in report.next_steps)) or "the first diagnoses"
     yield Sentence(
@@ -197,6 +197,21 @@ def not_suggested(topic: Topic, slots: Slots, _: str) -> Iterable[Sentence]:
     )
     for s in report.next_steps[: next_steps.FIRST]:
         yield Sentence(text=f"Its steps: {s.disease}: {s.text}.", rests_on=s.reference)
+
+
+def step_named(topic: Topic, slots: Slots, said: str) -> Iterable[Sentence]:
+    """``not_suggested`` where a step of the report names it; else another reading is tried."""
+    words = bare(slots["step"])
+    texts = [f"{x.text} {x.treatment} {x.because}" for x in topic.report.left_out]
+    if not any(_names_step(words, text) for text in (*texts, *(s.text for s in topic.report.next_steps))):
+        raise CannotAnswer(f"No step of the report names “{words}”.")
+    return not_suggested(topic, slots, said)
+
+
+def when(_: Topic, __: Slots, ___: str) -> Iterable[Sentence]:
+    yield Sentence(
+        text="A report holds no time. The audit trail has the time of each: whydx audit show.", rests_on=REPORT
+    )
 
 
 def _names_step(words: str, text: str) -> bool:
@@ -228,9 +243,7 @@ def frequency(topic: Topic, slots: Slots, _: str) -> Iterable[Sentence]:
     """How often a finding is seen in a disease, by each source."""
     disease = topic.disease(slots["disease"], kinds=True)
     graph = topic.explainer.graph
-    curie = topic.names.finding(slots["finding"])
-    if curie is None:
-        raise CannotAnswer(f"The graph knows no finding called “{slots['finding']}”.")
+    curie = topic.finding(slots["finding"]).curie
     name = graph.concept(curie).name
     shown = graph.triples(disease.curie, "has_phenotype")
     near = [t for t in shown if t.object == curie] or [
