@@ -83,9 +83,9 @@ def _for_doctors(lines: list[str]) -> list[str]:
 
 
 def grade(text: str) -> float:
-    """The Flesch-Kincaid grade of ``text`` (Kincaid 1975): the school year in which it can be read. Headings, sources in
-    brackets and numbering are left out; syllables are groups of vowels, a silent e at the end left out, at least one a
-    word."""
+    """The Flesch-Kincaid grade of ``text`` (Kincaid 1975): the school year in which it can be read. Headings, sources
+    in brackets and numbering are left out; syllables are groups of vowels, a silent e at the end left out, at least one
+    a word."""
     text = re.sub(r"\[[^]]*\]|^#.*$|^\d+\. ", "", text, flags=re.M)
     words = re.findall(r"[A-Za-z]+", text)
     syllables = sum(max(1, len(re.findall(r"[aeiouy]+", re.sub(r"e$", "", word.lower())))) for word in words)

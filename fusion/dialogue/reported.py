@@ -46,7 +46,8 @@ def unread(topic: Topic, _: Slots, __: str) -> Iterable[Sentence]:
             text=f"{share} of the note's words were understood: every phrase with a meaning.", rests_on=REPORT
         )
     elif topic.note is None:
-        said = f"{share} of the note's words were understood; {len(report.unread)} phrase{'s were' if len(report.unread) > 1 else ' was'} not."
+        phrases = "1 phrase was" if len(report.unread) == 1 else f"{len(report.unread)} phrases were"
+        said = f"{share} of the note's words were understood; {phrases} not."
         yield Sentence(text=f"{said} Give the note (--note) to see which.", rests_on=REPORT)
     else:
         phrases = ", ".join(f"“{span.of(topic.note)}”" for span in report.unread)

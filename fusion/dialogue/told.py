@@ -59,7 +59,11 @@ def _of_presence(seen: Sequence[Finding], presence: Presence, *, cut: bool) -> S
     """With side, box and probability, and with the cut-off that was not reached."""
     parts = []
     for f in (f for f in seen if f.presence == presence):
-        box = f.box and f"box at {f.box.x:.0f}, {f.box.y:.0f}, {f.box.width:.0f} × {f.box.height:.0f} pixels"
+        box = (
+            None
+            if f.box is None
+            else f"box at {f.box.x:.0f}, {f.box.y:.0f}, {f.box.width:.0f} × {f.box.height:.0f} pixels"
+        )
         limit = f"cut-off {f.threshold:.2f}" if cut and f.threshold is not None else None
         more = "; ".join(filter(None, (box, limit)))
         parts.append(named_finding(f) + (f" ({more})" if more else ""))
@@ -90,7 +94,7 @@ def _range(low: float | None, high: float | None) -> str:
 
 
 def has(topic: Topic, slots: Slots, said: str) -> Iterable[Sentence]:
-    """Whether a finding is there, by whom; that nobody told of it, if so. A disease that is none is left to the ranking."""
+    """Whether a finding is there, and who says so, or that nobody does; a disease is left to the ranking."""
     words = bare(slots["finding"])
     found = _of_the_report(topic, words)
     if found:
@@ -111,7 +115,7 @@ def has(topic: Topic, slots: Slots, said: str) -> Iterable[Sentence]:
     if topic.names.is_disease(curie) and not told:
         raise CannotAnswer(f"{name} is no finding of the report.")
     yield Sentence(
-        text=f"Nobody has told of {name}: it is neither present nor absent in this report. Ask: what if there were {name}?",
+        text=f"Nobody has told of {name}: it is neither present nor absent here. Ask: what if there were {name}?",
         rests_on=REPORT,
     )
 

@@ -27,8 +27,8 @@ def alternatives(part: str) -> list[list[str]]:
 
 
 def without(part: str, out: Sequence[str]) -> str:
-    """A part, as it is read, without the alternatives ``out``; its first letter is a capital if it was one. At least one
-    of each group must be left."""
+    """A part, as it is read, without the alternatives ``out``; its first letter is a capital if it was one. At least
+    one of each group must be left."""
     kept = _GROUP.sub(lambda group: _in_words([o for o in group[1].split("|") if o.rstrip(",") not in out]), part)
     return kept[0].upper() + kept[1:] if plain(part)[0].isupper() else kept
 

@@ -285,7 +285,7 @@ class Linker:
             if known is None or (allowed is not None and not allowed[known.concept]):
                 continue
             concept = self._concept(known.concept)
-            heard = named if method != "reaction" else [m for m in named if m.presence != "not assessed" and m.end >= value.end]
+            heard = [m for m in named if method != "reaction" or (m.presence == "present" and m.end >= value.end)]
             if any(m.concept == concept and m.start < value.end and value.start < m.end for m in heard):
                 continue
             if presence != "not assessed" or method == "reaction":  # whose reader looks at who and whether

@@ -19,36 +19,36 @@ from ontologies.linking.context.sentences import sentences
 _TABLE = Path(__file__).parents[1] / "data" / "reactions.tsv"
 _REACTION = (
     r"(?:(?:drug |skin )?allerg(?:y|ies|ic(?: reactions?)?)|hypersensitiv(?:e|ity)(?: reactions?)?|intoleran(?:t|ce)|"
-    r"anaphyla(?:xis|ctic(?: shock| reactions?)?|ctoid(?: reactions?)?)|react(?:s|ed|ions?)(?: badly)?|rash(?:es)?|hives|"
-    r"urticaria|wheals?|angio-?o?edema|(?:(?:throat|face|facial|lip|tongue|airway|eye)s?[- ])?swelling|swelled|swollen|itch(?:ing|ed)|"
-    r"pruritus|exanthema?|bronchospasm|Stevens-Johnson(?: syndrome)?|SJS|DRESS|toxic epidermal necrolysis|wheez(?:e|ed|ing)|"
-    r"broke out(?: in \w+)?|collapsed?)"
+    r"anaphyla(?:xis|ctic(?: shock| reactions?)?|ctoid(?: reactions?)?)|react(?:s|ed|ions?)(?: badly)?|rash(?:es)?|"
+    r"hives|urticaria|wheals?|angio-?o?edema|(?:(?:throat|face|facial|lip|tongue|airway|eye)s?[- ])?swelling|swelled|"
+    r"swollen|itch(?:ing|ed)|pruritus|exanthema?|bronchospasm|Stevens-Johnson(?: syndrome)?|SJS|DRESS|"
+    r"wheez(?:e|ed|ing)|toxic epidermal necrolysis|broke out(?: in \w+)?|collapsed?)"
 )
 _LINK = r"(?:\s+(?:to|of|from|after|with|following|against|when|while|upon|in reaction to|due to|caused by))"
 _BETWEEN = (  # "when he was given", "after a single dose of", "in childhood to"
-    r"(?:\s+(?:an?|the|one|single|first|last|dose|doses|tablets?|course|injections?|infusions?|given|taking|took|taken|was|"
-    r"being|been|treated|treatment|of|with|she|he|she's|him|her|getting|having|received|receiving|oral|intravenous|iv|use|"
-    r"in|as|child|childhood|antibiotics?|drug|drugs|medication|administration|exposure|to|both|,|and|or|/))*"
+    r"(?:\s+(?:an?|the|one|single|first|last|doses?|tablets?|course|injections?|infusions?|given|taking|took|taken|was|"
+    r"being|been|treated|treatment|of|with|she|he|him|her|getting|having|received|receiving|oral|intravenous|iv|use|in|as|"
+    r"child|childhood|antibiotics?|drugs?|medication|administration|exposure|to|both|,|and|or|/))*"
 )
-_AFTER_DRUG = (  # "amoxicillin gave her", "penicillin (", "sulfa:", "contrast in 2015 led to"
-    r"(?:\s*[:(\[=–-]\s*|\s+(?:caused|causes|causing|gave|gives|giving|br(?:ought|ings?) on|sets? off|worsen(?:s|ed)|produced|led to|triggered|induced|resulted in|"
-    r"provoked|makes|made)\s+|[- ])(?:(?:him|her|his|the|patient|an?|severe|mild|bad|generali[sz]ed|itchy|widespread|immediate|"
-    r"known|previous|serious|life-threatening|to|had|in|have|break|out)\s+)*"
+_AFTER_DRUG = (  # "amoxicillin gave her", "penicillin (", "sulfa:", "contrast led to"
+    r"(?:\s*[:(\[=–-]\s*|\s+(?:caus(?:ed|es|ing)|gave|gives|giving|br(?:ought|ings?) on|sets? off|worsen(?:s|ed)|"
+    r"produced|led to|triggered|induced|resulted in|provoked|makes|made)\s+|[- ])(?:(?:him|her|his|the|patient|an?|"
+    r"severe|mild|bad|generali[sz]ed|itchy|widespread|immediate|known|previous|serious|life-threatening|to|had|in|have|break|out)\s+)*"
 )
 _CANNOT = (
-    r"(?:can\s?not|can['’]t|could not|couldn['’]t|must not|mustn['’]t|should not|shouldn['’]t|unable to|not able to|does not|"
-    r"doesn['’]t|did not|didn['’]t|never|not to)\s+(?:ever\s+)?(?:take|tolerate|have|bear|be given|receive|get|stand|be treated with)"
+    r"(?:(?:can\s?not|can['’]t|could not|couldn['’]t|must not|mustn['’]t|should not|shouldn['’]t|unable to|not able to)"
+    r"\s+(?:take|tolerate|have|bear|be given|receive|be treated with)|(?:did|do|does)(?: not|n['’]t) (?:tolerate|bear))"
 )
 _LIST = re.compile(
-    r"\b(?:drug |medication |known |documented |medicine )*(?:allerg(?:y|ies)|ADRs?|intolerances?|hypersensitivit(?:y|ies)|"
-    r"adverse (?:drug )?reactions?)(?: to)?\s*(?:[:=]|[-–](?=\s))\s*(?P<list>[^\n.;]*)",
+    r"\b(?:drug |medication |known |documented |medicine )*(?:allerg(?:y|ies)|ADRs?|intolerances?|"
+    r"hypersensitivit(?:y|ies)|adverse (?:drug )?reactions?)(?: to)?\s*(?:[:=]|[-–](?=\s))\s*(?P<list>[^\n.;]*)",
     re.IGNORECASE,
 )
 # A clause before the mention that denies, doubts, or tells of somebody else; what follows it and takes it back.
 _DENIED = re.compile(
-    r"\b(?:no|not|nor|denie[sd]|denying|never|without|nil|none|negative|nkda|nka|tolerat\w+|possibl[ey]|questionable|suspected|"
-    r"unclear|uncertain|doubtful|unlikely|mother|father|sisters?|brothers?|sons?|daughters?|wife|husband|partner|family|siblings?|"
-    r"parents?|aunts?|uncles?|cousins?|relatives?|if|risk of|screen\w*|ask(?:ed)? about|avoid)\b[^,;:.\n]*$",
+    r"\b(?:no|not|nor|denie[sd]|denying|never|without|nil|none|negative|nkda|nka|tolerat\w+|possibl[ey]|questionable|"
+    r"suspected|unclear|uncertain|doubtful|unlikely|mother|father|sisters?|brothers?|sons?|daughters?|wife|husband|partner|family|"
+    r"siblings?|parents?|aunts?|uncles?|cousins?|relatives?|if|risk of|screen\w*|ask(?:ed)? about|avoid)\b[^,;:.\n]*$",
     re.IGNORECASE,
 )
 _TAKEN_BACK = re.compile(

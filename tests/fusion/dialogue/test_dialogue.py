@@ -34,7 +34,7 @@ script = _script()
 
 @pytest.fixture
 def report() -> DiagnosticReport:
-    """Seen: a consolidation; Edema by a hair not, no Hernia, no word on nodules. Told: fever, a heart measured too wide."""
+    """A consolidation, edema by a hair not, no hernia, no word on nodules, and a heart measured too wide."""
     consolidation = Concept(curie="HP:0032177", name="Consolidation")
     seen = (
         Finding(
@@ -78,8 +78,8 @@ def stage(home: Path) -> Any:
 def test_the_scripts_are_answered(stage: Any, name: str, right: int) -> None:
     """``dialogue.tsv`` was written before the patterns, which were tuned on it (74 of 80 at first). ``untuned.tsv`` was
     asked once (21 of 40, the others refused) and led to the cues; ``fresh.tsv`` was asked after those (30 of 40) and
-    led to two corrected patterns and nothing else. ``told.tsv`` are questions about what stands in the report, and led to
-    the kinds of ``told.py``."""
+    led to two corrected patterns and nothing else. ``told.tsv`` asks what stands in the report, and led to the
+    kinds of ``told.py``."""
     lines = script.lines(name)
     wrong = [w for line in lines if (w := stage.wrong(line))]
     assert len(lines) - len(wrong) >= right, "\n".join(wrong)

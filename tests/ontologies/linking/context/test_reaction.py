@@ -55,6 +55,7 @@ def test_a_list_of_allergies_names_each() -> None:
         "He takes aspirin. Swelling of the ankles.",
         "Wheezing, on aspirin.",
         "No GI bleeding.",
+        "He did not receive penicillin and does not take aspirin.",
         "Peptic ulcer, never bled.",
         "Negative pregnancy test.",
         "Lives in a nursing home with her son.",
