@@ -56,8 +56,11 @@ def unread(topic: Topic, _: Slots, __: str) -> Iterable[Sentence]:
         )
 
 
-def read(topic: Topic, _: Slots, __: str) -> Iterable[Sentence]:
+def read(topic: Topic, _: Slots, said: str) -> Iterable[Sentence]:
     report = topic.report
+    seen = any(f.origin == "image" for f in report.findings)
+    if not seen and re.search(r"\b(?:on|in) (?:the|this) (?:image|film|radiograph|x-?ray|picture)\b", said, re.I):
+        raise CannotAnswer("The report was made without an image.")
     person = [f"age {report.age:g} years"] if report.age is not None else []
     person += [{"F": "female", "M": "male"}[report.sex]] if report.sex in ("F", "M") else []
     if person:
