@@ -59,11 +59,14 @@ _TAKEN_BACK = re.compile(
 
 
 class _Row(NamedTuple):
+    """``drugs`` is one with what stands in brackets after it; a denial before one of ``told`` counts, not before
+    ``cannot``. All of a row without drugs but ``phrases`` are empty."""
+
     finding: str
-    drugs: str  # a pattern, "" for none
-    patterns: tuple[re.Pattern[str], ...]  # in which a denial before them counts
-    cannot: re.Pattern[str] | None
-    phrases: re.Pattern[str] | None
+    drugs: re.Pattern[str] | None
+    told: tuple[re.Pattern[str], ...]
+    cannot: tuple[re.Pattern[str], ...]
+    phrases: tuple[re.Pattern[str], ...]
 
 
 @cache
@@ -73,46 +76,56 @@ def _rows() -> tuple[_Row, ...]:
 
 
 def _row(finding: str, drugs: str, phrases: str) -> _Row:
+    said = (_compiled(rf"(?<![\w-])(?:{phrases})"),) if phrases else ()
+    if not drugs:
+        return _Row(finding, None, (), (), said)
     drug = rf"(?<![\w-])(?:{drugs})(?![\w-])"
-    patterns = (
+    told = (
         rf"(?<![\w-]){_REACTION}{_LINK}{_BETWEEN}\s+{drug}",
         rf"{drug}{_AFTER_DRUG}{_REACTION}(?![\w-])(?:\s+with\s+{_REACTION}(?![\w-]))?",
     )
-    return _Row(
-        finding,
-        drug if drugs else "",
-        tuple(re.compile(p, re.IGNORECASE) for p in patterns) if drugs else (),
-        re.compile(rf"\b{_CANNOT}{_BETWEEN}\s+{drug}", re.IGNORECASE) if drugs else None,
-        re.compile(rf"(?<![\w-])(?:{phrases})", re.IGNORECASE) if phrases else None,
-    )
+    cannot = _compiled(rf"\b{_CANNOT}{_BETWEEN}\s+{drug}")
+    return _Row(finding, _compiled(rf"{drug}(?:\s*\([^()]*\))?"), tuple(map(_compiled, told)), (cannot,), said)
+
+
+def _compiled(pattern: str) -> re.Pattern[str]:
+    return re.compile(pattern, re.IGNORECASE)
 
 
 def reactions(text: str) -> Iterator[Measured]:
     """The findings that reactions to drugs stand for, by row of the table and place; nothing when none is told."""
     spans = [(start, end) for start, end, _ in sentences(text)]
+    lists = [m.span("list") for m in _LIST.finditer(text) if not _DENIED.search(_line(text, m.start("list")))]
     for row in _rows():
         taken: list[tuple[int, int]] = []
-        for start, end in sorted(_found(row, text, spans)):
+        for start, end in sorted((*_said(row, text, spans), *_listed(row, text, lists))):
             if not any(a < end and start < b for a, b in taken):
                 taken.append((start, end))
                 yield Measured(start, end, row.finding, True)
 
 
-def _found(row: _Row, text: str, spans: list[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+def _said(row: _Row, text: str, spans: list[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    """In the sentences of a text."""
     for first, last in spans:
-        for pattern in (*row.patterns, *([row.phrases] if row.phrases else ())):
+        drug = row.drugs is not None and row.drugs.search(text, first, last) is not None
+        for pattern in (*(row.told if drug else ()), *row.phrases):
             for match in pattern.finditer(text, first, last):
                 if not (_DENIED.search(text, first, match.start()) or _TAKEN_BACK.match(text[match.end() : last])):
                     yield match.span()
-        if row.cannot:
-            yield from (m.span() for m in row.cannot.finditer(text, first, last) if not _somebody_else(text, first, m))
-    if row.drugs:
-        for said in _LIST.finditer(text):
-            if _DENIED.search(text[: said.start("list")].rsplit("\n", 1)[-1]):
-                continue
-            for match in re.finditer(rf"{row.drugs}(?:\s*\([^()]*\))?", said["list"], re.IGNORECASE):
-                if not _DENIED.search(said["list"], 0, match.start()):
-                    yield said.start("list") + match.start(), said.start("list") + match.end()
+        for pattern in row.cannot if drug else ():
+            yield from (m.span() for m in pattern.finditer(text, first, last) if not _somebody_else(text, first, m))
+
+
+def _listed(row: _Row, text: str, lists: list[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    """In lists of allergies."""
+    for first, last in lists:
+        found = row.drugs.finditer(text, first, last) if row.drugs else ()
+        yield from (match.span() for match in found if not _DENIED.search(text, first, match.start()))
+
+
+def _line(text: str, end: int) -> str:
+    """What stands before a place in its line."""
+    return text[:end].rsplit("\n", 1)[-1]
 
 
 def _somebody_else(text: str, first: int, match: re.Match[str]) -> bool:
