@@ -1,5 +1,5 @@
-"""Grey levels, containers and pictures as hospitals, gateways and telephones produce them: cases of known kinds, written
-before the code was looked at for them.
+"""Grey levels, containers and pictures as hospitals, gateways and telephones produce them: cases of known kinds,
+written before the code was looked at for them.
 """
 
 from __future__ import annotations
