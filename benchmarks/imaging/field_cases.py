@@ -59,6 +59,7 @@ def lateral(detector: Detector, case: Path, plain: Detection) -> Iterator[Outcom
 
 def side(detector: Detector, case: Path, plain: Detection) -> Iterator[Outcome]:
     """Pneumonia is on the right, also where the film is stored mirrored; the computed film is as it was."""
+    computed = {f.label: f.laterality for f in plain.findings}["Pneumonia"]
     for path in inputs(case):
         found = seen(detector, path)
         if isinstance(found, str) or found.refused:
