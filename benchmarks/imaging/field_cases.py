@@ -66,9 +66,7 @@ def side(detector: Detector, case: Path, plain: Detection) -> Iterator[Outcome]:
             yield path.name, False, str(found if isinstance(found, str) else found.refused)
             continue
         told = {f.label: f.laterality for f in found.findings}.get("Pneumonia")
-        right = (
-            "right" if path.name.startswith("0000") else {f.label: f.laterality for f in plain.findings}["Pneumonia"]
-        )
+        right = "right" if path.name.startswith("0000") else computed
         yield path.name, told == right, f"Pneumonia: {told}"
 
 
