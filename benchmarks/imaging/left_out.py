@@ -1,8 +1,9 @@
 """Refusal of films of a hospital that chose nothing: ``python -m benchmarks.imaging.left_out [--data FOLDER]``.
 
 The refusal is fitted anew without one of its data sets (the two NIH extracts together), as ``whydx train refusal`` fits
-it but on 120 films of each set, with limits set without that set too, and then asked of that set's frontal films and of
-the same films inverted, turned and cropped. "in" says what the fit with all sets refuses of its calibration patients.
+it but on 120 films of each set, with limits set without that set too. Then it is asked of that set's frontal films, as
+they are and altered, and of the same films inverted, turned and cropped. "in" says what the fit with all sets refuses
+of the set's calibration patients.
 """
 
 from __future__ import annotations
@@ -32,10 +33,13 @@ class Measured:
         pictures, labels, sets, held = fit.pictures_of(
             [data / name for name in SETS], [data / name for name in OTHERS], np.random.default_rng(0), 40, 0, most=most
         )
-        films = [film for some in held.values() for film in some]
+        rng = np.random.default_rng(1)
+        films = [p for some in held.values() for film in some for p in (film, fit.altered(film, rng))]
         self.y = np.concatenate((labels, np.zeros(len(films), int)))
-        self.sets = np.array([*sets, *np.repeat(list(held), [len(some) for some in held.values()])])
+        self.sets = np.array([*sets, *np.repeat(list(held), [2 * len(some) for some in held.values()])])
         self.sets[np.char.startswith(self.sets, "nih")] = "nih"
+        self.plain = np.zeros(len(self.y), bool)
+        self.plain[np.flatnonzero(self.y == 0)[::2]] = True  # each is followed by the same film, altered
         self.held = np.arange(len(self.y)) >= len(labels)
         everything = pictures + films
         if cache is not None and cache.is_file():
@@ -65,14 +69,15 @@ class Measured:
         return Frontal(imagenet(), arrays, {**model.manifest, "least_margin": float(min(limits))})
 
     def refused(self, model: Frontal, some: NDArray[np.bool_]) -> dict[str, str]:
-        """{class: "refused of all"} of these pictures."""
-        margin = model.margins(model.judge(self.x)[0], self.away)
-        found = {}
-        for i, name in enumerate(CLASSES):
-            mine = some & (self.y == i)
-            if mine.any():
-                found[name] = f"{int((margin[mine] < model.manifest['least_margin']).sum())} of {int(mine.sum())}"
-        return found
+        """{kind: "refused of all"} of these pictures."""
+        refused = model.margins(model.judge(self.x)[0], self.away) < model.manifest["least_margin"]
+        kinds = {"plain": self.plain, "altered": (self.y == 0) & ~self.plain}
+        kinds |= {name: self.y == i for i, name in enumerate(CLASSES) if i}
+        return {
+            name: f"{int(refused[some & mine].sum())} of {int((some & mine).sum())}"
+            for name, mine in kinds.items()
+            if (some & mine).any()
+        }
 
 
 def measure(data: Path, most: int, cache: Path | None) -> dict[str, Any]:
