@@ -18,7 +18,7 @@ import Stemmer
 
 VERSION = 3
 
-_FORMS = Path(__file__).parent / "data" / "word_forms.tsv"
+_DATA = Path(__file__).parent / "data"
 
 
 def _tables(path: Path) -> dict[str, dict[str, str]]:
@@ -31,7 +31,16 @@ def _tables(path: Path) -> dict[str, dict[str, str]]:
     return tables
 
 
-WORD_TABLES = _tables(_FORMS)
+WORD_TABLES = _tables(_DATA / "word_forms.tsv")
+# HPO identifier → wordings that its sources lack.
+USUAL_NAMES: dict[str, list[str]] = {
+    code.removeprefix("HP:"): wordings.split("|")
+    for code, _, wordings in (
+        line.split("\t")
+        for line in (_DATA / "usual_names.tsv").read_text(encoding="utf-8").splitlines()
+        if not line.startswith("#")
+    )
+}
 _GREEK, _IRREGULAR, _SAME = WORD_TABLES["greek"], WORD_TABLES["irregular"], WORD_TABLES["same"]
 _NUMERALS = WORD_TABLES["roman"] | WORD_TABLES["number"]
 _UNCHANGED = WORD_TABLES["unchanged"]
@@ -312,5 +321,6 @@ def fingerprint() -> str:
         sorted(_PREFIXES),
         [p.pattern for p, _ in _FAMILY + _SPELLING],
         WORD_TABLES,
+        USUAL_NAMES,
     )
     return hashlib.sha256(repr(tables).encode()).hexdigest()[:16]

@@ -8,13 +8,24 @@ names.
 
 from __future__ import annotations
 
+import json
 import re
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 
-from ontologies.linking.normalize import COORDINATORS, STOP_WORDS, WORD_TABLES, family, is_letter, light, split
+from ontologies.concept import Term
+from ontologies.linking.normalize import (
+    COORDINATORS,
+    STOP_WORDS,
+    USUAL_NAMES,
+    WORD_TABLES,
+    family,
+    is_letter,
+    light,
+    split,
+)
 
 LONGEST_NAME = 12
 _ALIKE = frozenset(["preferred", "exact", "layperson"])
@@ -97,6 +108,17 @@ def content_words(text: str) -> tuple[list[str], bool, bool]:
         else:
             words.append(piece)
     return words, gap, coordinated
+
+
+def usual_terms(concepts: Iterable[tuple[str, str]]) -> Iterator[Term]:
+    """What texts call the concepts of HPO beside the names in it (``data/usual_names.tsv``), for concepts given as
+    (CURIE, JSON with "codes"); one that a nearer concept may have, too, is related."""
+    for curie, text in concepts:
+        if '"HP"' not in text:
+            continue
+        for code in json.loads(text)["codes"].get("HP", ()):
+            for wording in USUAL_NAMES.get(code, ()):
+                yield Term(curie=curie, text=wording.lstrip("~"), kind="related" if wording[0] == "~" else "exact")
 
 
 def names_of(text: str, kind: str, exchanges: Exchanges | None) -> Iterator[Name]:
