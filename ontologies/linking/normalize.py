@@ -80,6 +80,11 @@ _FAMILY = tuple(
         (r"dactyl(ous|ic|ies|y|ia)$", "dactyly"),
         (r"emi(c|as?)$", "emia"),
         (r"uri(c|as?)$", "uria"),
+        (r"pen(ic|ias?)$", "penia"),
+        (r"reflex(ic|ias?)$", "reflexia"),
+        (r"orchid(ism)?$", "orchidism"),
+        (r"(?<=hypo)gonad(al|ism)$", "gonadism"),
+        (r"(?<=^my)op(ic|ias?)$", "opia"),
         (r"ton(ic|ias?|icity|us)$", "tonia"),
         (r"pleg(ic|ias?)$", "plegia"),
         (r"par(etic|esis|eses)$", "paresis"),
@@ -144,7 +149,7 @@ _FAMILY = tuple(
     )
 )
 # How a word ends, or starts, that some rule of _FAMILY may match: a look that spares most words the rules.
-_INFLECTED = ("a", "al", "ar", "e", "ed", "en", "ic", "ing", "ion", "m", "s", "t", "y")
+_INFLECTED = ("a", "al", "ar", "e", "ed", "en", "ic", "id", "ing", "ion", "m", "s", "t", "y")
 _UNINFLECTED = ("short", "broad", "narrow", "thick", "thin", "weak", "absent", "retard")
 
 
@@ -270,17 +275,22 @@ def family(word: str) -> str:
 
 _WORD = r"[^\W_]+"
 _PIECES = re.compile(rf"{_WORD}(?:(?:\u00ad\s*|[\u200d\u2060\ufeff])+{_WORD})*|[\W_]+")
+_TYPED = re.compile(r"\b[Tt]ype [A-Z]-\d{1,2}\b")
 _PREFIX_ENDS = tuple(sorted(_PREFIXES))
 _LONGEST_PREFIX = max(map(len, _PREFIXES))
 
 
 def split(text: str) -> list[str]:
     """``text`` cut into words and what stands between them; joined they are the text again. A prefix stays with its
-    word ("pre-auricular")."""
+    word ("pre-auricular"), the number of a type with its letter ("type A-1")."""
     pieces = _PIECES.findall(text)
     if _has_prefix(text):
         for i in [i for i, piece in enumerate(pieces) if piece == "-"][::-1]:
             if 0 < i < len(pieces) - 1 and pieces[i - 1].lower() in _PREFIXES and pieces[i + 1][0].isalpha():
+                pieces[i - 1 : i + 2] = ["".join(pieces[i - 1 : i + 2])]
+    if _TYPED.search(text):
+        for i in [i for i, piece in enumerate(pieces) if piece == "-"][::-1]:
+            if i > 2 and _TYPED.fullmatch("".join(pieces[i - 3 : i + 2])):
                 pieces[i - 1 : i + 2] = ["".join(pieces[i - 1 : i + 2])]
     return pieces
 
@@ -302,7 +312,7 @@ def _has_prefix(text: str) -> bool:
 
 
 _STATES = re.compile(
-    r"(plasia|apnea|trophy|cephaly|dactyly|emia|uria|tonia|plegia|paresis|algia|epilepsy|stenosis|ataxia|dystonia|sis|pathy|kinesia)$"
+    r"(plasia|apnea|trophy|cephaly|dactyly|emia|uria|penia|reflexia|orchidism|gonadism|gnath|myopia|tonia|plegia|paresis|algia|epilepsy|stenosis|ataxia|dystonia|sis|pathy|kinesia)$"
 )
 
 

@@ -185,7 +185,8 @@ class Recognizer:
 
         Interrupted: three or four words with one other word inside ("numerous basal cell nevi"); nothing is shared.
         Coordinated: "left and right pleural effusions" holds "left … pleural effusions", the part before the
-        coordinator, some words skipped, the shared part; "hypoplasia of the lips and tongue" holds "hypoplasia …
+        coordinator, some words skipped, the shared part, and "cup-shaped, anteverted pinnae" holds "cup-shaped … pinnae",
+        when all before the noun are modifiers; "hypoplasia of the lips and tongue" holds "hypoplasia …
         tongue", the shared part, words skipped, the part after the coordinator.
         """
         n, gaps, sums, unknown = view.n, view.words_gaps, view.sums, view.unknown
@@ -211,9 +212,14 @@ class Recognizer:
             a0, a1, b0, b1, listed, near = (x[inside] for x in (*bounds, lists, short))
             good = (broken[b1 - 1] == broken[a0]) & (gaps[b0 - 1] < COORDINATOR)
             # after a comma the list goes on to a coordinator; after a coordinator at most two words stand between
-            good &= np.where(listed, ands[b0 - 1] > ands[a1], near)
-            good &= (coordinated[a1 - 1] == coordinated[a0]) & (coordinated[b1 - 1] == coordinated[b0])
+            on = ands[b0 - 1] > ands[a1]
+            whole = (coordinated[a1 - 1] == coordinated[a0]) & (coordinated[b1 - 1] == coordinated[b0])
+            # or all of it modifies one noun: "cup-shaped, anteverted | pinnae"
+            one = good & whole & listed & near & ~on & (coordinated[b0 - 1] == coordinated[a1])
+            one &= (view.function[b1 - 1] == view.function[a1]) & (b1 - b0 == 1)
+            good &= np.where(listed, on, near) & whole
             shapes.append((a0[good], a1[good], b0[good], b1[good], np.ones(int(good.sum()), dtype=np.int8)))
+            shapes.append((a0[one], a1[one], b0[one], b1[one], np.full(int(one.sum()), 3, dtype=np.int8)))
             # share | skipped | coordinator | kept
             bounds = (j + 1 - skipped - share, j + 1 - skipped, j + 1, j + 1 + kept)
             inside = (bounds[0] >= 0) & (bounds[3] <= n) & ~lists & short
@@ -232,7 +238,8 @@ class Recognizer:
             *(x[at].tolist() for x in (a0, a1, b0, b1, kind)), rows.tolist(), strict=True
         ):
             first, second = tuple(range(x0, x1)), tuple(range(y0, y1))
-            found.add((first + second, row, ((), first, second)[shape]))
+            if shape < 3 or view.modifiers(x0, x1, y0):
+                found.add((first + second, row, ((), first, second, first)[shape]))
         return sorted(found)
 
     def _choose(

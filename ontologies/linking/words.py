@@ -126,6 +126,9 @@ def words_of(text: str, table: PieceTable) -> Words:
     gaps = np.maximum.reduceat(between, content)
     # "A, B, and C": the comma before a coordinator adds nothing
     gaps[(gaps == COMMA) & np.logical_or.reduceat(between == COORDINATOR, content)] = COORDINATOR
-    gaps[-1] = BREAK
     rows = codes[content]
+    for i in np.flatnonzero(rows == table["type"]).tolist():  # "brachydactyly, type A1"
+        if i and gaps[i - 1] == COMMA and pieces[int(content[i]) - 1] == ", ":
+            gaps[i - 1] = PLAIN
+    gaps[-1] = BREAK
     return Words(pieces, ends, hyphens, content, kinds[content], table.hash[rows], table.light[rows], gaps)
