@@ -16,7 +16,6 @@ import tempfile
 from array import array
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +39,7 @@ from ontologies.linking.dictionary import (
     word_hash,
 )
 from ontologies.linking.spill import Column, SignedRecords, SortedRows
-from ontologies.linking.variants import Exchanges, Name, compose, mine, names_of, usual_terms
+from ontologies.linking.variants import Exchanges, Name, compose, mine, names_of, with_usual
 
 _MASK = (1 << 64) - 1
 # Learning exchanges, and making variants by them, is for vocabularies of findings. Beyond this many names, only those
@@ -116,8 +115,8 @@ class _Compiler:
     def run(self, concepts: Iterable[Concept], terms: Iterable[Term], relations: Iterable[Relation]) -> dict[str, Any]:
         listed = SortedRows(((c.curie, _concept_json(c)) for c in concepts), self._runs / "concepts")
         row_of, learnt, edges, systems = self._select(listed, relations)
-        every = chain(terms, usual_terms(listed))
-        named = SortedRows(((t.curie, t.text, t.kind) for t in every if t.curie in row_of), self._runs / "terms")
+        terms = with_usual(terms, listed)
+        named = SortedRows(((t.curie, t.text, t.kind) for t in terms if t.curie in row_of), self._runs / "terms")
         # Of entries that match equally well the first wins: the nearer to the source, the concept with more names and
         # codes.
         weight = self._write_concepts(listed, row_of, systems)

@@ -10,6 +10,7 @@ from itertools import pairwise
 import numpy as np
 
 from ontologies.linking.dictionary import ordered
+from ontologies.linking.normalize import light
 from ontologies.linking.words import BREAK, COORDINATOR, FUNCTION, MISSPELT, PLAIN, UNKNOWN, Words
 
 _ROMAN = frozenset(["I", "II", "III", "IV", "V", "VI"])
@@ -87,6 +88,10 @@ class Passage:
         if self.gaps[word] != PLAIN:
             return False
         return bool(_ADJECTIVE.search(self.surface(word).lower()))
+
+    def number(self, word: int) -> bool:
+        """Whether the word is a number."""
+        return light(self.surface(word)).isdigit()
 
     def modifiers(self, first: int, comma: int, noun: int) -> bool:
         """Whether the words from ``first`` up to ``noun``, with a comma before word ``comma``, modify ``noun`` and are

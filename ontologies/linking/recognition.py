@@ -262,8 +262,8 @@ class Recognizer:
         turned: dict[int, int] | None = None
         order, lights = 0, sum(view.lights[i] for i in chosen) & _MASK
         misspelt = not view.misspelt.isdisjoint(chosen)
-        if view.severed(chosen):
-            return None
+        if view.severed(chosen) or (gap == FUNCTION and view.gaps[chosen[-2]] == FUNCTION and view.number(chosen[-1])):
+            return None  # "epilepsy in one | family" is no type 1
         if misspelt and alone and len(view.surface(chosen[0])) < LEAST_ALONE:
             return None
         for concept, term, entry_order, entry_light, kind, flags, _, cost in self._entries(row, allowed):
@@ -280,7 +280,8 @@ class Recognizer:
             if own and own[0] == chosen[0] and not (same_order and (gap or not flags & GAP)):
                 continue  # what precedes a coordinator stands as it would right before the shared word
             if not same_order:
-                turned = view.turned(chosen) if turned is None else turned
+                if turned is None:  # "5 | % of sporadic Wilms tumours" counts something
+                    turned = {} if view.number(chosen[0]) or view.number(chosen[-1]) else view.turned(chosen)
                 if cost > turned.get(entry_order, -1) and not (
                     len(chosen) == 2 and gap == PLAIN and not own and not cost and not flags & CASED
                 ):

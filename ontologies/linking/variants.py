@@ -110,15 +110,24 @@ def content_words(text: str) -> tuple[list[str], bool, bool]:
     return words, gap, coordinated
 
 
-def usual_terms(concepts: Iterable[tuple[str, str]]) -> Iterator[Term]:
-    """What texts call the concepts of HPO beside the names in it (``data/usual_names.tsv``), for concepts given as
-    (CURIE, JSON with "codes"); one that a nearer concept may have, too, is related."""
+def with_usual(terms: Iterable[Term], concepts: Iterable[tuple[str, str]]) -> Iterator[Term]:
+    """``terms``, and what texts call the concepts of HPO that they name beside the names in it
+    (``data/usual_names.tsv``), for concepts given as (CURIE, JSON with "codes"); a wording that a nearer concept may
+    have, too, is related."""
+    usual: dict[str, list[str]] = {}
     for curie, text in concepts:
-        if '"HP"' not in text:
-            continue
-        for code in json.loads(text)["codes"].get("HP", ()):
-            for wording in USUAL_NAMES.get(code, ()):
-                yield Term(curie=curie, text=wording.lstrip("~"), kind="related" if wording[0] == "~" else "exact")
+        if '"HP"' in text:
+            for code in json.loads(text)["codes"].get("HP", ()):
+                if code in USUAL_NAMES:
+                    usual.setdefault(curie, []).extend(USUAL_NAMES[code])
+    named = set()
+    for term in terms:
+        if term.curie in usual:
+            named.add(term.curie)
+        yield term
+    for curie in sorted(named):
+        for wording in usual[curie]:
+            yield Term(curie=curie, text=wording.lstrip("~"), kind="related" if wording[0] == "~" else "exact")
 
 
 def names_of(text: str, kind: str, exchanges: Exchanges | None) -> Iterator[Name]:
