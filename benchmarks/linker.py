@@ -280,8 +280,10 @@ def extended_table(results: dict[str, Any]) -> str:
         lines.append(f"| {name} | {' | '.join(scores)} | {row['ncbi']['docs_per_s']} | {row['rss_mb']} |")
     some = next((row for row in results.values() if "missing" not in row), None)
     if some is not None:
-        shares = ", ".join(f"{title} {some[part]['names']:,} names, {some[part]['named_share_of_gold']:.0%} of the gold"
-                           for part, title in parts.items())
+        shares = ", ".join(
+            f"{title} {some[part]['names']:,} names, {some[part]['named_share_of_gold']:.0%} of the gold"
+            for part, title in parts.items()
+        )
         lines += ["", f"The vocabulary: {shares}."]
     return "\n".join(lines)
 

@@ -1,9 +1,9 @@
 """Concept linkers made ready to be measured side by side over the same names: whydx's dictionary, FastHPOCR, gilda's
 annotator, scispaCy's candidate generator.
 
-scispaCy's generator needs mentions: every run of up to five words that neither starts nor ends with a stop word, longest
-and nearest first, from a cosine of 0.9. Its approximate index of nearest names, which takes minutes to build, is
-replaced by the exact cosines of the same vectors.
+scispaCy's generator needs mentions: every run of up to five words that neither starts nor ends with a stop word,
+longest and nearest first, from a cosine of 0.9. Its approximate index of nearest names, which takes minutes to build,
+is replaced by the exact cosines of the same vectors.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class Vocabulary:
         for relation in self.relations:
             if relation.predicate == "is_a":
                 parents.setdefault(relation.subject, []).append(relation.object)
-        inside = {c.curie for c in self.concepts}
+        inside = frozenset(c.curie for c in self.concepts)
         if self.root is not None:
             inside = obo.below(parents, (self.root,)) - {self.root}
         return (term for term in self.terms if term.curie in inside and term.kind in _ALIKE)
@@ -156,7 +156,7 @@ class _Exact:
     def __init__(self, vectors: Any) -> None:
         self._transposed = vectors.T.tocsc()
 
-    def knnQueryBatch(self, asked: Any, k: int) -> list[tuple[Any, Any]]:  # noqa: N802: the name that is called
+    def knnQueryBatch(self, asked: Any, k: int) -> list[tuple[Any, Any]]:
         """For each row of ``asked`` the nearest ``k`` or fewer: their numbers, 1 minus their cosines."""
         import numpy as np
 

@@ -87,9 +87,8 @@ def build(
     Each iterable is read once and may be in any order. Left out are HPO's qualifiers (inheritance, onset, frequency,
     modifiers), titles of ICD-10-CM that no text would use, concepts of SNOMED CT that no source gives a clinical type
     and, given the "is_a" relations, what of HPO's hierarchy does not lie below "Phenotypic abnormality" (a code of HPO
-    that is nowhere in it is judged by its semantic type); terms of concepts that are
-    not given; names without a letter. ``source`` names the graph that the concepts come from. Raises ArtifactError when
-    no name is left.
+    that is nowhere in it is judged by its semantic type); terms of concepts that are not given; names without a letter.
+    ``source`` names the graph that the concepts come from. Raises ArtifactError when no name is left.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -185,8 +185,8 @@ class Recognizer:
 
         Interrupted: three or four words with one other word inside ("numerous basal cell nevi"); nothing is shared.
         Coordinated: "left and right pleural effusions" holds "left … pleural effusions", the part before the
-        coordinator, some words skipped, the shared part, and "cup-shaped, anteverted pinnae" holds "cup-shaped … pinnae",
-        when all before the noun are modifiers; "hypoplasia of the lips and tongue" holds "hypoplasia …
+        coordinator, some words skipped, the shared part, and "cup-shaped, anteverted pinnae" holds
+        "cup-shaped … pinnae", when all before the noun are modifiers; "hypoplasia of the lips and tongue" holds "hypoplasia …
         tongue", the shared part, words skipped, the part after the coordinator.
         """
         n, gaps, sums, unknown = view.n, view.words_gaps, view.sums, view.unknown

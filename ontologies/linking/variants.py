@@ -110,7 +110,7 @@ def content_words(text: str) -> tuple[list[str], bool, bool]:
     return words, gap, coordinated
 
 
-def with_usual(terms: Iterable[Term], concepts: Iterable[tuple[str, str]]) -> Iterator[Term]:
+def with_usual(terms: Iterable[Term], concepts: Iterable[tuple[str, ...]]) -> Iterator[Term]:
     """``terms``, and what texts call the concepts of HPO that they name beside the names in it
     (``data/usual_names.tsv``), for concepts given as (CURIE, JSON with "codes"); a wording that a nearer concept may
     have, too, is related."""
