@@ -150,8 +150,8 @@ class Linker:
         are resolved, so that a finding inside a disease's name is found when only findings are asked for. ``nested``
         also keeps mentions inside longer ones, of the same or a wider concept. ``note`` reads the text as a note on a
         patient's chest: opacities are the lung's, and measured values stand for findings ("CRP 106 mg/L"); in a paper
-        they are somebody's or everybody's. A note in another language than English mentions nothing (``context.language`` says which).
-        Raises InputError when the text is empty or blank.
+        they are somebody's or everybody's. A note in another language than English mentions nothing
+        (``context.language`` says which). Raises InputError when the text is empty or blank.
         """
         if not text or text.isspace():
             raise InputError("nothing to link: the text is empty", expected="a text")

@@ -186,8 +186,8 @@ class Recognizer:
         Interrupted: three or four words with one other word inside ("numerous basal cell nevi"); nothing is shared.
         Coordinated: "left and right pleural effusions" holds "left … pleural effusions", the part before the
         coordinator, some words skipped, the shared part, and "cup-shaped, anteverted pinnae" holds
-        "cup-shaped … pinnae", when all before the noun are modifiers; "hypoplasia of the lips and tongue" holds "hypoplasia …
-        tongue", the shared part, words skipped, the part after the coordinator.
+        "cup-shaped … pinnae", when all before the noun are modifiers; "hypoplasia of the lips and tongue" holds
+        "hypoplasia … tongue", the shared part, words skipped, the part after the coordinator.
         """
         n, gaps, sums, unknown = view.n, view.words_gaps, view.sums, view.unknown
         shapes = []
@@ -216,7 +216,7 @@ class Recognizer:
             whole = (coordinated[a1 - 1] == coordinated[a0]) & (coordinated[b1 - 1] == coordinated[b0])
             # or all of it modifies one noun: "cup-shaped, anteverted | pinnae"
             one = good & whole & listed & near & ~on & (coordinated[b0 - 1] == coordinated[a1])
-            one &= (view.function[b1 - 1] == view.function[a1]) & (b1 - b0 == 1)
+            one &= (view.function[b1 - 1] == view.function[a1]) & (b1 - b0 <= 2)
             good &= np.where(listed, on, near) & whole
             shapes.append((a0[good], a1[good], b0[good], b1[good], np.ones(int(good.sum()), dtype=np.int8)))
             shapes.append((a0[one], a1[one], b0[one], b1[one], np.full(int(one.sum()), 3, dtype=np.int8)))

@@ -7,8 +7,8 @@
 The interface is scispaCy's: ``kb_ents`` holds (CURIE, score) pairs, best first, and ``component.kb.cui_to_entity`` says
 what a CURIE is. Documents keep all of it on their way between processes (``nlp.pipe(texts, n_process=2)``) and in a
 DocBin with user data. The component finds the mentions itself and needs no model: ``spacy.blank("en")`` will do.
-Entities that another component has set stay where no mention of ours overlaps them. spaCy is optional (the extra "spacy"); the
-entry point in pyproject.toml tells it where the component is.
+Entities that another component has set stay where no mention of ours overlaps them. spaCy is optional (the extra
+"spacy"); the entry point in pyproject.toml tells it where the component is.
 """
 
 from __future__ import annotations
