@@ -1,4 +1,4 @@
-"""What a patient is told to come back for is not what he has, and what is not typical of a disease does not assert it."""
+"""What a patient is told to come back for is not what he has, and what is not typical of a disease denies it."""
 
 from __future__ import annotations
 
