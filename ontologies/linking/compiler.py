@@ -38,7 +38,7 @@ from ontologies.linking.dictionary import (
     word_hash,
 )
 from ontologies.linking.spill import Column, SignedRecords, SortedRows
-from ontologies.linking.variants import Name, Row, compose, mine, name_of, names_of
+from ontologies.linking.variants import Name, Row, compose, mine, name_of, names_of, with_usual
 
 # Learning exchanges, and making variants by them, is for vocabularies of findings. Beyond this many names, only those
 # of concepts with a code in one of these systems take part.
@@ -85,9 +85,8 @@ def build(
     Each iterable is read once and may be in any order. Left out are HPO's qualifiers (inheritance, onset, frequency,
     modifiers), titles of ICD-10-CM that no text would use, concepts of SNOMED CT that no source gives a clinical type
     and, given the "is_a" relations, what of HPO's hierarchy does not lie below "Phenotypic abnormality" (a code of HPO
-    that is nowhere in it is judged by its semantic type); terms of concepts that are
-    not given; names without a letter. ``source`` names the graph that the concepts come from. Raises ArtifactError when
-    no name is left.
+    that is nowhere in it is judged by its semantic type); terms of concepts that are not given; names without a letter.
+    ``source`` names the graph that the concepts come from. Raises ArtifactError when no name is left.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -112,6 +111,7 @@ class _Compiler:
     def run(self, concepts: Iterable[Concept], terms: Iterable[Term], relations: Iterable[Relation]) -> dict[str, Any]:
         listed = SortedRows(((c.curie, _concept_json(c)) for c in concepts), self._runs / "concepts")
         row_of, learnt, edges, systems = self._select(listed, relations)
+        terms = with_usual(terms, listed)
         named = SortedRows(((t.curie, t.text, t.kind) for t in terms if t.curie in row_of), self._runs / "terms")
         # Of entries that match equally well the first wins: the nearer to the source, the concept with more names and
         # codes.

@@ -7,7 +7,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -20,7 +19,7 @@ import numpy as np
 from errors import ArtifactError, InputError
 from ontologies.concept import Concept, Presence, Relation, Term
 from ontologies.linking import dictionary
-from ontologies.linking.abbreviation import definitions
+from ontologies.linking.abbreviation import Row, expanded
 from ontologies.linking.context.assertion import Context, assertions
 from ontologies.linking.context.language import language
 from ontologies.linking.context.lookalike import looks_alike, unlike_its_expansion
@@ -150,10 +149,10 @@ class Linker:
 
         ``systems`` keeps the concepts that have a code in one of these systems ("HP"); it is applied before overlaps
         are resolved, so that a finding inside a disease's name is found when only findings are asked for. ``nested``
-        also keeps mentions inside longer ones. ``note`` reads the text as a note on a patient's chest: opacities are
-        the lung's, and measured values stand for findings ("CRP 106 mg/L"); in a paper they are somebody's or
-        everybody's. A note in another language than English mentions nothing (``context.language`` says which).
-        Raises InputError when the text is empty or blank.
+        also keeps mentions inside longer ones, of the same or a wider concept. ``note`` reads the text as a note on a
+        patient's chest: opacities are the lung's, and measured values stand for findings ("CRP 106 mg/L"); in a paper
+        they are somebody's or everybody's. A note in another language than English mentions nothing
+        (``context.language`` says which). Raises InputError when the text is empty or blank.
         """
         if not text or text.isspace():
             raise InputError("nothing to link: the text is empty", expected="a text")
@@ -188,7 +187,8 @@ class Linker:
             words = [self._recognizer.words(text) for text in batch]
             for text, read, found in zip(batch, words, self._recognizer.candidates(words, allowed), strict=True):
                 found = self._local.add(read, self._reports.read(text, read, found, allowed, note), allowed)
-                yield Reading(text, read, self._coherent(resolve(found, nested=nested)), allowed, note)
+                chosen = self._coherent(resolve(found, nested=nested))
+                yield Reading(text, read, self._wider(chosen) if nested else chosen, allowed, note)
 
     def _coherent(self, found: list[Candidate]) -> list[Candidate]:
         """Where words fit several concepts about as well, take the one that lies nearer to the text's other concepts.
@@ -214,6 +214,21 @@ class Linker:
             chosen.append(candidate)
         return chosen
 
+    def _wider(self, found: list[Candidate]) -> list[Candidate]:
+        """Without the names inside names that are only words of them: "neuroma" in "acoustic neuroma", a schwannoma,
+        "collecting" in "collecting system". What stands inside a longer name stays when its concept is the same or
+        lies above, "schwannoma" in "vestibular schwannoma", or when the hierarchy does not say."""
+        kept: list[Candidate] = []
+        for candidate in sorted(found, key=lambda c: -len(c.words)):
+            words = set(candidate.words)
+            around = next((c for c in reversed(kept) if not c.own and words < set(c.words)), None)
+            if around is not None and around.concept != candidate.concept:
+                above = self._above(around.concept)
+                if candidate.concept not in above and min(len(above), len(self._above(candidate.concept))) > 1:
+                    continue
+            kept.append(candidate)
+        return kept
+
     def _nearness(self, concept: int, others: set[int]) -> float:
         own = self._above(concept)
         shares = []
@@ -230,7 +245,7 @@ class Linker:
             return ()  # half-read, "kein Pneumothorax" would be one
         text, words, found = reading.text, reading.words, reading.found
         rows = [(*span(words, c.words), c.concept, c.score, c.term, c.method) for c in found]
-        rows = [row for row in _expand_abbreviations(text, rows) if not looks_alike(text, row[0], row[1])]
+        rows = [row for row in expanded(text, rows) if not looks_alike(text, row[0], row[1])]
         unlike = unlike_its_expansion(text, [(row[0], row[1]) for row in rows])
         rows = [row for row in rows if (row[0], row[1]) not in unlike]
         said: Iterable[tuple[Row, tuple[Presence, Context | None], Modifiers]]
@@ -368,31 +383,6 @@ def resolve(found: list[Candidate], *, nested: bool = False) -> list[Candidate]:
         if candidate.method == "coordination" and not covered.intersection(candidate.own):
             covered.update(candidate.own)
             kept.append(candidate)
-    return kept
-
-
-Row = tuple[int, int, int, float, int, str]
-
-
-def _expand_abbreviations(text: str, rows: list[Row]) -> list[Row]:
-    """Give every use of a short form that the text defines the concept of its long form, or none when the long form
-    has none."""
-    defined = definitions(text) if "(" in text else ()
-    if not defined:
-        return rows
-    shorts = {
-        short: next((r for r in rows if r[0] <= start + 4 and start <= r[0] and r[1] == end), None)
-        for short, start, end in defined
-    }
-    kept = [r for r in rows if text[r[0] : r[1]] not in shorts]
-    covered = [(r[0], r[1]) for r in kept]
-    for short, row in shorts.items():
-        if row is None:
-            continue
-        for use in re.finditer(rf"(?<![^\W_]){re.escape(short)}(?![^\W_])", text):
-            start, end = use.span()
-            if not any(a < end and start < b for a, b in covered):
-                kept.append((start, end, row[2], row[3] * 0.95, row[4], "abbreviation"))
     return kept
 
 

@@ -8,6 +8,7 @@ names.
 
 from __future__ import annotations
 
+import json
 import re
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -15,7 +16,17 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import NamedTuple
 
-from ontologies.linking.normalize import COORDINATORS, STOP_WORDS, WORD_TABLES, family, is_letter, light, split
+from ontologies.concept import Term
+from ontologies.linking.normalize import (
+    COORDINATORS,
+    STOP_WORDS,
+    USUAL_NAMES,
+    WORD_TABLES,
+    family,
+    is_letter,
+    light,
+    split,
+)
 
 LONGEST_NAME = 12
 _ALIKE = frozenset(["preferred", "exact", "layperson"])
@@ -114,6 +125,26 @@ class _Joins(dict[str, int]):
 
 
 _JOINS = _Joins()
+
+
+def with_usual(terms: Iterable[Term], concepts: Iterable[tuple[str, ...]]) -> Iterator[Term]:
+    """``terms``, and what texts call the concepts of HPO that they name beside the names in it
+    (``data/usual_names.tsv``), for concepts given as (CURIE, JSON with "codes"); a wording that a nearer concept may
+    have, too, is related."""
+    usual: dict[str, list[str]] = {}
+    for curie, text in concepts:
+        if '"HP"' in text:
+            for code in json.loads(text)["codes"].get("HP", ()):
+                if code in USUAL_NAMES:
+                    usual.setdefault(curie, []).extend(USUAL_NAMES[code])
+    named = set()
+    for term in terms:
+        if term.curie in usual:
+            named.add(term.curie)
+        yield term
+    for curie in sorted(named):
+        for wording in usual[curie]:
+            yield Term(curie=curie, text=wording.lstrip("~"), kind="related" if wording[0] == "~" else "exact")
 
 
 def names_of(text: str, kind: str, own: Name, exchanges: Exchanges | None) -> Iterator[Name]:
