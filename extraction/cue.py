@@ -23,9 +23,11 @@ _AGED = r"\b\d+(?:\.\d+)?[- ](?:years?|months?|weeks?|days?)[- ]old\b"
 _TOLD = r"\b(?:we|authors) (?:\w+ )?(?:report|describe|present|document) (?:\w+ )?(?:an?|the|one|two|three|our|here)\b"
 _ONE = re.compile(
     rf"{_AGED}|{_TOLD}|\bcase reports?\b|\b(?:case|instance|reports?|description) of (?:an? |one |two )|"
-    r"\b(?:an?|one|this|our|the|another|his|her) (?:[\w-]+[ -]){0,3}?(?:patient|man|woman|boy|girl|lady|gentleman|case|family|proband)\b|"
+    r"\b(?:an?|one|this|our|the|another|his|her) (?:[\w-]+[ -]){0,3}?"
+    r"(?:patient|man|woman|boy|girl|lady|gentleman|case|family|proband)\b|"
     r"\b(?:an?|one|this|our|another) (?:[\w-]+[ -]){0,3}?(?:infant|neonate|newborn|child|male|female)\b|"
-    r"\b(?:two|both) (?:[\w-]+[ -]){0,2}?(?:patients|men|women|boys|girls|children|cases|siblings|brothers|sisters|twins|families)\b",
+    r"\b(?:two|both) (?:[\w-]+[ -]){0,2}?"
+    r"(?:patients|men|women|boys|girls|children|cases|siblings|brothers|sisters|twins|families)\b",
     re.IGNORECASE,
 )
 _REPORT = re.compile(
@@ -37,7 +39,8 @@ _REPORT = re.compile(
 # Of patients with the disease, in a report of one of them, too.
 _MANY = re.compile(
     r"\b(?:is|are|remains?|occurs?|may|can|usually|typically|commonly|often|frequently|generally|mostly|"
-    r"characteri[sz]ed by|includes?|patients with|patients (?:who|may|can|often|usually)|most (?:common|frequent|patients|"
+    r"characteri[sz]ed by|includes?|patients with|patients (?:who|may|can|often|usually)|"
+    r"most (?:common|frequent|patients|"
     r"cases)|known|well[- ]described|causes?|presents|leads)\b",
     re.IGNORECASE,
 )
