@@ -116,7 +116,14 @@ def patients(
             progress("reading patients", done, len(lines))
         case = pipeline.intake.gather(patient).case
         if case.worded:
-            yield TextCase(path.stem, path.name, str(number), case, right, outside)
+            yield TextCase(
+                family=path.stem,
+                source=path.name,
+                case_id=str(number),
+                case=case,
+                right=right,
+                outside=outside,
+            )
 
 
 def fit(cases: Sequence[Listed], shipped: Calibration, reasoner: str, *, left_out: Sequence[str] = ()) -> Fitted:
