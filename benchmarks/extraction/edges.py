@@ -45,7 +45,7 @@ from retrieval.encoder import Encoder
 JUDGED = Path(__file__).parent / "judged.tsv"
 DEPTHS = (200, 500, 1000, 2000, 5000, 10_000)
 FIRST = 200
-COLUMNS = ("disease", "disease_name", "finding", "finding_name", "verdict", "reason")
+COLUMNS = ("disease", "disease_name", "finding", "finding_name", "verdict", "reason", "round")
 
 
 def by_score(scored: Scored) -> list[Key]:
