@@ -14,7 +14,7 @@ from itertools import product
 from typing import Literal
 
 from extraction.cue import Said, hedged, report, said, single
-from extraction.reading import Mention, Reading, Sentence
+from extraction.reading import Mention, Reading, Sentence, about_animals
 from extraction.vocabulary import Vocabulary
 
 Kind = Literal["finding-disease", "treatment", "location"]
@@ -111,7 +111,7 @@ def _count(reading: Reading, vocabulary: Vocabulary, kind: Kind, counts: Counts)
     absent: set[str] = set()
     clearest: dict[Key, Evidence] = {}
     for sentence in reading.sentences:
-        if sentence.aim:
+        if sentence.aim or (reading.kind == "paper" and about_animals(sentence.text)):
             continue
         own = [(m, name) for m in sentence.mentions for name in known.others(m)]
         stated.update(name for m, name in own if m.presence in _STATED)
@@ -172,7 +172,12 @@ class _Roles:
             if s.text[m.start : m.end] in self._unexplained
             or _NAME_GOES_ON.match(s.text, m.end)
             or _NEEDLE.search(s.text, max(0, m.start - 10), m.start)
+            or (self._paper and self._says_more(m, s.text))
         }
+
+    def _says_more(self, mention: Mention, sentence: str) -> bool:
+        node = None if mention.treated else self._vocabulary.node(mention.concept)
+        return node is not None and self._vocabulary.says_more(node, sentence[mention.start : mention.end], sentence)
 
     def disease(self, mention: Mention) -> bool:
         if mention.treated or id(mention) in self._doubtful:

@@ -44,6 +44,7 @@ SIGNS = {
     "single": -1,
     "near": -1,
     "support": 1,
+    "alike": 1,
     "meaning": 1,
     "information": 0,
     "disease_texts": 0,
@@ -87,12 +88,15 @@ def score(
     annotated: Mapping[str, int],
     encoder: Encoder | None,
     *,
+    alike: Mapping[Key, float] | None = None,
     progress: Progress | None = None,
 ) -> Scored:
     """Scores of the pairs in ``known``, which says whether each is curated. ``information`` (nats) is of the other end,
-    ``annotated`` how many findings of a disease are curated. ``encoder`` None leaves meaning out."""
+    ``annotated`` how many findings of a disease are curated, ``alike`` the cosine of the two names' vectors (none: 0).
+    ``encoder`` None leaves meaning out."""
     keys = tuple(sorted(known))
     features, llr, llr_text, ppmi = _features(counts, keys, information, annotated)
+    features[:, FEATURES.index("alike")] = [(alike or {}).get(key, 0.0) for key in keys]
     label = np.array([known[key] for key in keys], bool)
     fold = np.array([int(hashlib.sha256(d.encode()).hexdigest()[:8], 16) % FOLDS for d, _ in keys])
     if label.sum() < LEAST_KNOWN or (~label).sum() < LEAST_KNOWN:
@@ -132,7 +136,7 @@ def score(
 def _features(
     counts: Counts, keys: Sequence[Key], information: Mapping[str, float], annotated: Mapping[str, int]
 ) -> tuple[np.ndarray, ...]:
-    """float64 (P, F) without what sentences mean; the ratios by sentence and by text, and the information by sentence,
+    """float64 (P, F) without what sentences and names mean; the ratios by sentence and by text, and the information by sentence,
     float64 (P,)."""
     pairs = [counts.pairs[key] for key in keys]
     said = np.array([counts.diseases[d] for d, _ in keys], float)
@@ -161,6 +165,7 @@ def _features(
         np.array([p.single for p in pairs]) / np.array([max(asserted(p), 1) for p in pairs]),
         np.log1p(np.array(near, float)),
         np.log1p(np.array([support(p) for p in pairs])),
+        np.zeros(len(keys)),
         np.zeros(len(keys)),
         np.array([information.get(o, 0.0) for _, o in keys]),
         np.log1p(said),
