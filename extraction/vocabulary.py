@@ -83,7 +83,7 @@ class Vocabulary:
         return node in self._personal
 
     def says_more(self, node: int, written: str, sentence: str) -> bool:
-        """Whether a concept of the chest layer says more than ``written`` does and ``sentence`` supports: the layer reads
+        """Whether a concept of the chest layer says more than ``written`` and ``sentence`` do: the layer reads
         "zoster" as that of the thorax, which is right in a note on a chest and not in any paper."""
         if node not in self._layer and node not in self.chest:
             return False
