@@ -136,8 +136,8 @@ def score(
 def _features(
     counts: Counts, keys: Sequence[Key], information: Mapping[str, float], annotated: Mapping[str, int]
 ) -> tuple[np.ndarray, ...]:
-    """float64 (P, F) without what sentences and names mean; the ratios by sentence and by text, and the information by sentence,
-    float64 (P,)."""
+    """float64 (P, F) without what sentences and names mean; the ratios by sentence and by text, and the information by
+    sentence, float64 (P,)."""
     pairs = [counts.pairs[key] for key in keys]
     said = np.array([counts.diseases[d] for d, _ in keys], float)
     about = np.array([counts.topics[d] for d, _ in keys], float)

@@ -26,7 +26,7 @@ _HAD = ("context", "normal")  # kinds of findings of the chest layer
 _OF_A_PERSON = ("context", "course")
 # What a name of the chest layer says beside the thing itself: what it goes with, and where it is.
 _BESIDE = re.compile(r"\b(?:with|of|after|from|in|at|during|without|on)\b(.*)", re.IGNORECASE)
-_HOW_SEEN = frozenset("imaging radiograph radiography film scan".split())
+_HOW_SEEN = frozenset(("imaging", "radiograph", "radiography", "film", "scan"))
 _IN_CHEST = re.compile(r"\b(?:pulmon|lung|thora|pleur|chest)\w*", re.IGNORECASE)
 _CHEST_WORDS = re.compile(
     r"pulmon|lung|thora|pleur|chest|bronch|respirat|mediastin|alveol|hilar|intercost|cardi|heart|trache|aspirat",
@@ -78,8 +78,8 @@ class Vocabulary:
         return node in self._row and node not in self._groups
 
     def is_personal(self, node: int) -> bool:
-        """Whether it is what the chest layer asks of a person (exposures, origins, a history, the course): its words are
-        those of notes, and in a paper they mean something else."""
+        """Whether it is what the chest layer asks of a person (exposures, origins, a history, the course): its words
+        are those of notes, and in a paper they mean something else."""
         return node in self._personal
 
     def says_more(self, node: int, written: str, sentence: str) -> bool:
