@@ -119,6 +119,7 @@ def _head(
     ):
         looks = looks_of(folder, device)
         run.versions["detector"] = looks.detector
+        run.data = _hashes(cases, labels, test)
         adapted = adapting.adapt_folder(folder, looks, cases, labels=labels, test=test, only=only, progress=advance)
         run.metrics = {
             f"{judged.output}.{name}.{when}": pair[i]
@@ -135,6 +136,22 @@ def _head(
         run.state = "refused" if adapted.refusals else ""
         number = adapting.keep(folder, adapted, said={"run": run.folder.name})
     say(f"version {number} is in use; whydx adapt --back undoes it")
+
+
+def _hashes(*given: Path | None) -> dict[str, str]:
+    """Name → sha256 of each file, and of a folder's images with their names; what is not there is left out."""
+    from hashlib import sha256
+
+    from indexes.manifest import file_sha256
+
+    found = {}
+    for path in given:
+        if path is not None and path.is_dir():
+            rows = (f"{image.relative_to(path)} {file_sha256(image)}\n" for image in image_files(path))
+            found[path.name] = sha256("".join(rows).encode()).hexdigest()
+        elif path is not None and path.is_file():
+            found[path.name] = file_sha256(path)
+    return found
 
 
 def _track(run: Card, where: Any, config: dict[str, Any]) -> None:
@@ -168,6 +185,7 @@ def _sureness(
     ):
         pipeline = Pipeline.open(folder, device=device)
         run.versions["reasoner"] = pipeline.checkpoint.fingerprint
+        run.data = _hashes(patients)
         found = sureness.fit_file(patients, pipeline, progress=advance)
         run.metrics = {
             f"{name}.{when}": pair[i]
