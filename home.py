@@ -11,6 +11,7 @@ function needs is imported inside it, so that the command line can ask for the f
     indexes/cases         Part.cases
     indexes/images        Part.images
     readings/             what of texts a change of the dictionary leaves as it was   retrieval/readings.py
+    readings/sources      what the sources said when they were read   ontologies/merging/kept.py
     collections/NAME      the user's own papers and cases   retrieval/collection/catalogue.py
     built.json            part → digest of what it was built from
 """
