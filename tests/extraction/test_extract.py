@@ -38,7 +38,7 @@ def test_an_edge_keeps_what_speaks_for_it(own_home: Path, graph: KnowledgeGraph,
     assert found is not None
     assert (found.sentences, found.texts, found.standing) == (2, 2, "new")
     assert set(found.references) == {"PMID:101", "PMID:102"}
-    assert found.quotes[0].sentence == "Two patients with silicosis had uveitis."
+    assert found.quotes[0].sentence == "Silicosis presents with uveitis and cough."  # of patients, not of two
     assert found.model
     assert 0 < found.score <= 1
 
