@@ -30,6 +30,7 @@ _ONE = re.compile(
     r"(?:patients|men|women|boys|girls|children|cases|siblings|brothers|sisters|twins|families)\b",
     re.IGNORECASE,
 )
+# A text that is about one patient or two.
 _REPORT = re.compile(
     rf"{_TOLD}|{_AGED} (?:[\w-]+ ){{0,3}}?{_PERSON}\b|\bcase reports?\b|\ban? (?:\w+ ){{0,3}}case\b|"
     r"\b(?:reports?|description|presentation) of (?:an?|one|two) (?:\w+ ){0,3}(?:cases?|patients?|famil\w+)\b|"
@@ -40,8 +41,7 @@ _REPORT = re.compile(
 _MANY = re.compile(
     r"\b(?:is|are|remains?|occurs?|may|can|usually|typically|commonly|often|frequently|generally|mostly|"
     r"characteri[sz]ed by|includes?|patients with|patients (?:who|may|can|often|usually)|"
-    r"most (?:common|frequent|patients|"
-    r"cases)|known|well[- ]described|causes?|presents|leads)\b",
+    r"most (?:common|frequent|patients|cases)|known|well[- ]described|causes?|presents|leads)\b",
     re.IGNORECASE,
 )
 _NO = re.compile(r"\b(?:no|absence of|lack of|without)\s+(?:\w+\s+){0,2}$")

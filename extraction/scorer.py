@@ -1,4 +1,5 @@
-"""How likely a pair is a relation: a model of the counts, the cues and what the sentences mean.
+"""How likely a pair is a relation: a model of the counts, the cues, how alike the two names are, and what the sentences
+mean.
 
 Two steps, both logistic regressions with a ridge, both taught from a distance (Mintz et al., ACL 2009): a pair that the
 curated layers have (HPO's annotations, the chest layer) is an example, any other pair that texts name together is a
