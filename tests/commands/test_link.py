@@ -136,7 +136,7 @@ def test_a_text_gives_the_same_whatever_was_read_before(whydx: Whydx, home: Path
 
 
 def test_link_all_spans(whydx: Whydx, home: Path) -> None:
-    text = "pulmonary artery stenosis"
+    text = "vestibular schwannoma"
     plain, nested = (
         {m["mention"] for m in json.loads(whydx("link", text, *more, "--format", "json", "--home", home).out)}
         for more in ((), ("--all-spans",))
