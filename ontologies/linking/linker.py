@@ -42,6 +42,7 @@ Method = Literal[
     "similar",
     "measurement",
     "duration",
+    "wording",
     "local",
 ]
 
@@ -57,8 +58,8 @@ class ConceptMatch:
     ``score`` in (0, 1] falls with the distance between the mention and ``matched_term``, the source's name that it
     matched. ``method`` says how: the same characters ("exact"), after normalisation, in another word order, across a
     coordination, by an abbreviation that the text defines, with its modifiers inside ("interrupted"), by a short word
-    of chest reports, with a misspelt word ("spelling"), by a measured value or a length of time
-    ("measurement", "duration": ``ontologies.linking.context``), by a word of the place ("local"), or by what it means
+    of chest reports, with a misspelt word ("spelling"), by a measured value, a length of time or a
+    phrase of notes ("measurement", "duration", "wording": ``ontologies.linking.context``), by a word of the place ("local"), or by what it means
     ("similar", ``retrieval.similar_names``).
     ``presence`` is "not assessed" when the mention is about the past or the family, and ``context`` says which, or when
     linking was asked not to look; "indication" is why the patient was examined: what an image would show is at most
@@ -266,39 +267,44 @@ class Linker:
                 )
             )
         if reading.note:
-            matches += self._measured(reading, matches)
+            matches = self._with_noted(reading, matches)
         matches.sort(key=lambda m: (m.start, -m.end, m.concept.curie))
         return tuple(matches)
 
-    def _measured(self, reading: Reading, named: Sequence[ConceptMatch]) -> Iterator[ConceptMatch]:
-        """What the values and lengths of time of a text say, except of concepts that it names in the same place."""
-        from ontologies.linking.context import course, measurement  # their expressions take a while to compile
+    def _with_noted(self, reading: Reading, named: list[ConceptMatch]) -> list[ConceptMatch]:
+        """The matches of names and what the values, lengths of time and wordings of a note say, except of concepts
+        that it names in the same place. A wording goes before the names inside it, and a name before the wordings
+        inside that."""
+        from ontologies.linking.context.noted import noted  # its expressions take a while to compile
 
-        text, allowed = reading.text, reading.allowed
-        values: list[tuple[measurement.Measured, Method]] = [(v, "measurement") for v in measurement.measured(text)]
-        values += [(v, "duration") for v in course.course(text)]
-        values.sort()
-        said = assertions(text, [(value.start, value.end) for value, _ in values])
-        for (value, method), (presence, context) in zip(values, said, strict=True):
-            known = self._recognizer.named(value.finding)
-            if known is None or (allowed is not None and not allowed[known.concept]):
+        found = []
+        for one in noted(reading.text):
+            known = self._recognizer.named(one.finding)
+            if known is None or (reading.allowed is not None and not reading.allowed[known.concept]):
                 continue
             concept = self._concept(known.concept)
-            if any(m.concept == concept and m.start < value.end and value.start < m.end for m in named):
+            over = [m for m in named if m.start < one.end and one.start < m.end]
+            if any(
+                m.concept == concept or (one.method == "wording" and m.start <= one.start and one.end <= m.end)
+                for m in over
+            ):
                 continue
-            if presence != "not assessed":
-                presence = "present" if value.present else "absent"
-            yield ConceptMatch(
-                mention=text[value.start : value.end],
-                start=value.start,
-                end=value.end,
-                concept=concept,
-                score=round(known.score, 4),
-                matched_term=self._index.term(known.term),
-                method=method,
-                presence=presence,
-                context=context,
+            if one.whole:
+                named = [m for m in named if not (one.start <= m.start and m.end <= one.end)]
+            found.append(
+                ConceptMatch(
+                    mention=reading.text[one.start : one.end],
+                    start=one.start,
+                    end=one.end,
+                    concept=concept,
+                    score=round(known.score, 4),
+                    matched_term=self._index.term(known.term),
+                    method=one.method,
+                    presence=one.presence,
+                    context=one.context,
+                )
             )
+        return named + found
 
     @property
     def index(self) -> dictionary.LinkerIndex:

@@ -1,0 +1,44 @@
+"""What a note says of findings other than by their names: by values, lengths of time and wordings."""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+from ontologies.concept import Presence
+from ontologies.linking.context.assertion import Context, assertions
+from ontologies.linking.context.course import course
+from ontologies.linking.context.measurement import measured
+from ontologies.linking.context.wording import worded
+
+Way = Literal["measurement", "duration", "wording"]
+_TURNED: dict[Presence, Presence] = {"present": "absent", "absent": "present"}
+
+
+class Noted(NamedTuple):
+    """``text[start:end]`` says that the finding called ``finding`` is as ``presence`` has it. ``whole``: the words
+    inside mean nothing by themselves."""
+
+    start: int
+    end: int
+    finding: str
+    method: Way
+    presence: Presence
+    context: Context | None
+    whole: bool
+
+
+def noted(text: str) -> list[Noted]:
+    """What ``text`` says so, in its order; empty when it says nothing."""
+    values: list[tuple[int, int, str, bool, Way, bool]] = [(*value, "measurement", False) for value in measured(text)]
+    values += [(*value, "duration", False) for value in course(text)]
+    values += [(w.start, w.end, w.finding, w.present, "wording", not w.loose) for w in worded(text)]
+    values.sort()
+    result = []
+    for value, (presence, context) in zip(values, assertions(text, [(v[0], v[1]) for v in values]), strict=True):
+        start, end, finding, there, method, whole = value
+        if method != "wording" and presence != "not assessed":
+            presence = "present" if there else "absent"
+        elif not there:
+            presence = _TURNED.get(presence, presence)
+        result.append(Noted(start, end, finding, method, presence, context, whole))
+    return result
