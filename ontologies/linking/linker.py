@@ -273,16 +273,20 @@ class Linker:
 
     def _with_noted(self, reading: Reading, named: list[ConceptMatch]) -> list[ConceptMatch]:
         """The matches of names and what the values, lengths of time and wordings of a note say, except of concepts
-        that it names in the same place. A wording goes before the names inside it, and a name before the wordings
-        inside that."""
+        that it names in the same place. A wording goes before the names inside it, unless these are denied ("no
+        murmur"), and a name before the wordings inside that."""
         from ontologies.linking.context.noted import noted  # its expressions take a while to compile
 
         found = []
         for one in noted(reading.text):
             known = self._recognizer.named(one.finding)
+            if one.method == "wording" and looks_alike(reading.text, one.start, one.end):
+                continue
             if known is None or (reading.allowed is not None and not reading.allowed[known.concept]):
                 continue
             concept = self._concept(known.concept)
+            if one.stated:
+                named = [m for m in named if not (m.concept == concept and one.start <= m.start and m.end <= one.end)]
             over = [m for m in named if m.start < one.end and one.start < m.end]
             if any(
                 m.concept == concept or (one.method == "wording" and m.start <= one.start and one.end <= m.end)
@@ -290,7 +294,9 @@ class Linker:
             ):
                 continue
             if one.whole:
-                named = [m for m in named if not (one.start <= m.start and m.end <= one.end)]
+                named = [
+                    m for m in named if m.presence != one.presence or not (one.start <= m.start and m.end <= one.end)
+                ]
             found.append(
                 ConceptMatch(
                     mention=reading.text[one.start : one.end],

@@ -16,7 +16,7 @@ _TURNED: dict[Presence, Presence] = {"present": "absent", "absent": "present"}
 
 class Noted(NamedTuple):
     """``text[start:end]`` says that the finding called ``finding`` is as ``presence`` has it. ``whole``: the words
-    inside mean nothing by themselves."""
+    inside mean nothing by themselves. ``stated``: it is so whatever section it stands in."""
 
     start: int
     end: int
@@ -25,20 +25,24 @@ class Noted(NamedTuple):
     presence: Presence
     context: Context | None
     whole: bool
+    stated: bool
 
 
 def noted(text: str) -> list[Noted]:
     """What ``text`` says so, in its order; empty when it says nothing."""
-    values: list[tuple[int, int, str, bool, Way, bool]] = [(*value, "measurement", False) for value in measured(text)]
-    values += [(*value, "duration", False) for value in course(text)]
-    values += [(w.start, w.end, w.finding, w.present, "wording", not w.loose) for w in worded(text)]
+    values: list[tuple[int, int, str, bool, Way, bool, bool]]
+    values = [(*value, "measurement", False, False) for value in measured(text)]
+    values += [(*value, "duration", False, False) for value in course(text)]
+    values += [(w.start, w.end, w.finding, w.present, "wording", not w.loose, w.stated) for w in worded(text)]
     values.sort()
     result = []
     for value, (presence, context) in zip(values, assertions(text, [(v[0], v[1]) for v in values]), strict=True):
-        start, end, finding, there, method, whole = value
+        start, end, finding, there, method, whole, stated = value
+        if stated and presence == "not assessed" and context != "family":
+            presence, context = "present", None
         if method != "wording" and presence != "not assessed":
             presence = "present" if there else "absent"
         elif not there:
             presence = _TURNED.get(presence, presence)
-        result.append(Noted(start, end, finding, method, presence, context, whole))
+        result.append(Noted(start, end, finding, method, presence, context, whole, stated))
     return result

@@ -1,7 +1,8 @@
 """How notes say a finding without its name: "coughing up blood", "has to sleep upright", "abdomen soft, nontender".
 
 The table ``data/wordings.tsv`` has families of such phrases, each with the finding that it states or denies: a row is
-"present" or "absent", the finding's name, and a family. In a family words are parted by spaces, and
+"present" or "absent", or "stated" of what is so in whatever section it stands ("Past history: none. Never smoked"), the
+finding's name, and a family. In a family words are parted by spaces, and
 
 - ``(a|b c)`` is any of several, ``(a|b)?`` any or none, ``(a|b)*`` any number of them, ``(a|b)+`` at least one;
   ``$be`` is what a line "= be (...)" of the table says, ``$be?`` that or nothing;
@@ -9,7 +10,7 @@ The table ``data/wordings.tsv`` has families of such phrases, each with the find
 - ``#`` is a number, ``_`` any one word, ``..`` up to three words other than denials; ``,`` a comma;
 - ``!(of|in)`` is nothing, where none of these words comes next.
 
-Case, hyphens and the spelling of the UK make no difference.
+Case, hyphens and the spelling of the UK make no difference; a bracket counts as a comma.
 """
 
 from __future__ import annotations
@@ -22,13 +23,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 _TABLE = Path(__file__).parents[1] / "data" / "wordings.tsv"
-_TOKEN = re.compile(r"\d+(?:[.,/]\d+)*|[^\W\d_][^\W_]*(?:['’][^\W\d_]+)?|\n|[^\w\s]")
+_TOKEN = re.compile(r"\\n|\d+(?:[.,/]\d+)*|[^\W\d_][^\W_]*(?:['’][^\W\d_]+)?|\n|[^\w\s]")
 _PART = re.compile(r"!?\(|\)[?*+]?|\||[^\s()|]+")
 _BRACKET = re.compile(r"\(|\)[?*+]?|(?<![^ ])[^\s()|]+(?= |$)")
 _HYPHENS = frozenset("-–‑")
 _ANY, _SOME, _NUMBER = "_", "..", "#"
 _GAP = 3
-_MOST = 5  # times that what may be repeated is
+_MOST = 8  # times that what may be repeated is
 _NUMBERS = frozenset(
     "one two three four five six seven eight nine ten eleven twelve fifteen twenty thirty several few couple".split()
 )
@@ -44,13 +45,14 @@ _UK = (
 
 class Worded(NamedTuple):
     """``text[start:end]`` says that the finding called ``finding`` is there, or not. ``loose``: words of its own stand
-    between the phrase's."""
+    between the phrase's. ``stated``: it is so now, even in a section on the past."""
 
     start: int
     end: int
     finding: str
     present: bool
     loose: bool
+    stated: bool
 
 
 @dataclass(slots=True)
@@ -125,6 +127,7 @@ class _Family:
     finding: str
     present: bool
     loose: bool
+    stated: bool
     parsed: list[_Node] = field(default_factory=list)
     onward: frozenset[str] = frozenset()
 
@@ -170,8 +173,11 @@ def worded(text: str) -> Iterator[Worded]:
             elif end == best > at:
                 found.append(family)
         if found:
-            start, end = spans[at][0], spans[best - 1][1]
-            yield from dict.fromkeys(Worded(start, end, f.finding, f.present, f.loose) for f in found)
+            denied = at > 0 and tokens[at - 1] == "non"  # "non-febrile"
+            start, end = spans[at - denied][0], spans[best - 1][1]
+            yield from dict.fromkeys(
+                Worded(start, end, f.finding, f.present != denied, f.loose, f.stated) for f in found
+            )
         at = best if found and not any(f.loose for f in found) else at + 1
 
 
@@ -215,9 +221,9 @@ def _tokens(text: str) -> tuple[list[str], list[tuple[int, int]]]:
         token = match[0]
         if token in _HYPHENS and match.start() and text[match.start() - 1].isalnum():
             continue
-        if token == "\n" and text[match.end() : match.end() + 1].islower():
+        if token in ("\n", "\\n") and text[match.end() : match.end() + 1].islower():
             continue
-        tokens.append(_spelt(token.lower().replace("’", "'")))
+        tokens.append("," if token in "()" else _spelt(token.lower().replace("’", "'")))
         spans.append(match.span())
     return tokens, spans
 
@@ -252,7 +258,7 @@ def _table() -> _Table:
             macros[f"${name}"] = parsed(written, macros)
         elif line and not line.startswith("#"):
             said, finding, written = line.split("\t")
-            family = _Family(written, finding, said == "present", ".." in written)
+            family = _Family(written, finding, said != "absent", ".." in written, said == "stated")
             for word in _first(parsed(_head(written), macros)):
                 families.setdefault(word, []).append(family)
     for number in _NUMBERS:
