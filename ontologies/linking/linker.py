@@ -7,9 +7,8 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path
@@ -20,11 +19,12 @@ import numpy as np
 from errors import ArtifactError, InputError
 from ontologies.concept import Concept, Presence, Relation, Term
 from ontologies.linking import dictionary
-from ontologies.linking.abbreviation import definitions
+from ontologies.linking.abbreviation import Row, expanded
 from ontologies.linking.context.assertion import Context, assertions
 from ontologies.linking.context.language import language
 from ontologies.linking.context.lookalike import looks_alike, unlike_its_expansion
 from ontologies.linking.context.modifiers import Change, Extent, Laterality, Modifiers, modifiers
+from ontologies.linking.context.timing import times
 from ontologies.linking.local_words import LocalWords
 from ontologies.linking.radiology import ReportReader, shows_on_images
 from ontologies.linking.recognition import Candidate, Recognizer
@@ -64,7 +64,8 @@ class ConceptMatch:
     ``presence`` is "not assessed" when the mention is about the past or the family, and ``context`` says which, or when
     linking was asked not to look; "indication" is why the patient was examined: what an image would show is at most
     uncertain there. ``locations`` are places such as "right upper lobe"; ``size_mm`` holds the diameters as written, in
-    mm; ``change`` is since the examination before.
+    mm; ``change`` is since the examination before. ``time`` is
+    when or for how long, as a note says it ("for 5 days"); in other texts it is not looked for.
     """
 
     mention: str
@@ -81,6 +82,7 @@ class ConceptMatch:
     size_mm: tuple[float, ...] = ()
     extent: Extent | None = None
     change: Change | None = None
+    time: str | None = None
 
 
 class Reading(NamedTuple):
@@ -231,7 +233,7 @@ class Linker:
             return ()  # half-read, "kein Pneumothorax" would be one
         text, words, found = reading.text, reading.words, reading.found
         rows = [(*span(words, c.words), c.concept, c.score, c.term, c.method) for c in found]
-        rows = [row for row in _expand_abbreviations(text, rows) if not looks_alike(text, row[0], row[1])]
+        rows = [row for row in expanded(text, rows) if not looks_alike(text, row[0], row[1])]
         unlike = unlike_its_expansion(text, [(row[0], row[1]) for row in rows])
         rows = [row for row in rows if (row[0], row[1]) not in unlike]
         said: Iterable[tuple[Row, tuple[Presence, Context | None], Modifiers]]
@@ -268,6 +270,8 @@ class Linker:
             )
         if reading.note:
             matches = self._with_noted(reading, matches)
+            said_when = times(text, [(m.start, m.end) for m in matches])
+            matches = [m if time is None else replace(m, time=time) for m, time in zip(matches, said_when, strict=True)]
         matches.sort(key=lambda m: (m.start, -m.end, m.concept.curie))
         return tuple(matches)
 
@@ -280,23 +284,20 @@ class Linker:
         found = []
         for one in noted(reading.text):
             known = self._recognizer.named(one.finding)
-            if one.method == "wording" and looks_alike(reading.text, one.start, one.end):
-                continue
             if known is None or (reading.allowed is not None and not reading.allowed[known.concept]):
                 continue
+            if one.method == "wording" and looks_alike(reading.text, one.start, one.end):
+                continue
             concept = self._concept(known.concept)
+            inside = [m for m in named if one.start <= m.start and m.end <= one.end]
             if one.stated:
-                named = [m for m in named if not (m.concept == concept and one.start <= m.start and m.end <= one.end)]
+                named = [m for m in named if m.concept != concept or m not in inside]
             over = [m for m in named if m.start < one.end and one.start < m.end]
-            if any(
-                m.concept == concept or (one.method == "wording" and m.start <= one.start and one.end <= m.end)
-                for m in over
-            ):
+            around = [m for m in over if m.start <= one.start and one.end <= m.end and one.method == "wording"]
+            if around or any(m.concept == concept for m in over):
                 continue
             if one.whole:
-                named = [
-                    m for m in named if m.presence != one.presence or not (one.start <= m.start and m.end <= one.end)
-                ]
+                named = [m for m in named if m.presence != one.presence or m not in inside]
             found.append(
                 ConceptMatch(
                     mention=reading.text[one.start : one.end],
@@ -378,31 +379,6 @@ def resolve(found: list[Candidate], *, nested: bool = False) -> list[Candidate]:
         if candidate.method == "coordination" and not covered.intersection(candidate.own):
             covered.update(candidate.own)
             kept.append(candidate)
-    return kept
-
-
-Row = tuple[int, int, int, float, int, str]
-
-
-def _expand_abbreviations(text: str, rows: list[Row]) -> list[Row]:
-    """Give every use of a short form that the text defines the concept of its long form, or none when the long form
-    has none."""
-    defined = definitions(text) if "(" in text else ()
-    if not defined:
-        return rows
-    shorts = {
-        short: next((r for r in rows if r[0] <= start + 4 and start <= r[0] and r[1] == end), None)
-        for short, start, end in defined
-    }
-    kept = [r for r in rows if text[r[0] : r[1]] not in shorts]
-    covered = [(r[0], r[1]) for r in kept]
-    for short, row in shorts.items():
-        if row is None:
-            continue
-        for use in re.finditer(rf"(?<![^\W_]){re.escape(short)}(?![^\W_])", text):
-            start, end = use.span()
-            if not any(a < end and start < b for a, b in covered):
-                kept.append((start, end, row[2], row[3] * 0.95, row[4], "abbreviation"))
     return kept
 
 
