@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -47,6 +48,7 @@ Method = Literal[
 ]
 
 _BATCH = 64
+_NEWLINE = re.compile(r"\\n(?=[A-Z\d\s*-]|\\n|$)")  # as some exports write it
 _OF_ONE_MEANING = [dictionary.KINDS.index(kind) for kind in ("preferred", "exact", "layperson")]
 _UNMODIFIED = Modifiers()
 
@@ -188,6 +190,7 @@ class Linker:
         allowed = None if systems is None else self._allowed(frozenset(systems))
         rest = iter(texts)
         while batch := list(islice(rest, _BATCH)):
+            batch = [_NEWLINE.sub(" \n", text) for text in batch] if note else batch
             words = [self._recognizer.words(text) for text in batch]
             for text, read, found in zip(batch, words, self._recognizer.candidates(words, allowed), strict=True):
                 found = self._local.add(read, self._reports.read(text, read, found, allowed, note), allowed)

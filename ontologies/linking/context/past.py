@@ -46,6 +46,9 @@ _CLAUSE_ENDS = frozenset([".", ";", "but", "who", "which", "that", "when", "unti
 _DIAGNOSED = frozenset(["diagnosed", "dx", "dx'd", "onset"])
 _HISTORIES = frozenset(["history", "hx"])
 _OTHER_HISTORIES = frozenset(["family", "childhood", "remote", "previous", "prior", "past", "no", "gestational", ":"])
+# What a report tells of the illness that it dates, and what leads from a date to what came after.
+_FOUND = frozenset(["found", "detected", "discovered", "revealed", "showed", "noticed", "noted", "developed", "began", "fell", "appeared", "felt"])
+_GOES_ON = frozenset(["and", "then", "was", "is", "presents", "presented", "came", "comes", "fell", "developed", "noticed"])
 _AGES = frozenset(["age", "aged"])
 _SEASONS = frozenset(["year", "winter", "summer", "spring", "autumn", "fall"])
 _AGE_UNITS = frozenset(["mo", "month", "months", "weeks", "wk", "days", "yr", "yrs", "year", "years"])
@@ -101,7 +104,7 @@ def long_ago(words: list[str], first: int, last: int, *, told: bool = False) -> 
     """Whether the mention ``words[first:last]`` is dated to the past. A case report dates the illness it tells of, too:
     "presented in 2019 with" is none, and neither, where the dated illness is all that is ``told``, is "two years ago he
     was admitted with"."""
-    if told and not _ARRIVED.isdisjoint(words[:first]) and _RECOVERED.isdisjoint(words):
+    if told and not (_ARRIVED | _FOUND).isdisjoint(words[:first]) and _RECOVERED.isdisjoint(words):
         return False
     return (
         _year_after(words, first, last)
@@ -123,7 +126,7 @@ def _year_after(words: list[str], first: int, last: int) -> bool:
         if not _YEAR.fullmatch(word):
             continue
         if words[i - 1] in _MONTHS:  # "diagnosed with melanoma in January 2020"
-            return _DIAGNOSED.isdisjoint(words[max(0, first - 8) : first])
+            return (_DIAGNOSED | _FOUND).isdisjoint(words[max(0, first - 8) : first])
         if i == last or words[i - 1] in _DATING:
             return True
     return False
@@ -162,7 +165,7 @@ def _before(words: list[str], first: int) -> bool:
         if _YEAR.fullmatch(word) and before == "/" and rest == [":"]:
             return True  # "12/2021: pneumonia"
         if _YEAR.fullmatch(word) and before == "in" and (had or rest in ([","], [":"], [])):
-            return not {"and", "then"} & set(rest)
+            return _GOES_ON.isdisjoint(rest)
         if not had or {"then", "developed", "followed"} & set(rest):
             continue
         if word in ("before", "prior", "earlier") and before[:1] != "y" and not _VISITS.isdisjoint(rest[:4]):
