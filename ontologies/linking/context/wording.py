@@ -1,8 +1,8 @@
 """How notes say a finding without its name: "coughing up blood", "has to sleep upright", "abdomen soft, nontender".
 
 The table ``data/wordings.tsv`` has families of such phrases, each with the finding that it states or denies: a row is
-"present" or "absent", or "stated" of what is so in whatever section it stands ("Past history: none. Never smoked"), the
-finding's name, and a family. In a family words are parted by spaces, and
+"present" or "absent", or "stated" or "denied" of what is so in whatever section it stands ("Past history: none. Never
+smoked"), the finding's name, and a family. In a family words are parted by spaces, and
 
 - ``(a|b c)`` is any of several, ``(a|b)?`` any or none, ``(a|b)*`` any number of them, ``(a|b)+`` at least one;
   ``$be`` is what a line "= be (...)" of the table says, ``$be?`` that or nothing;
@@ -258,7 +258,9 @@ def _table() -> _Table:
             macros[f"${name}"] = parsed(written, macros)
         elif line and not line.startswith("#"):
             said, finding, written = line.split("\t")
-            family = _Family(written, finding, said != "absent", ".." in written, said == "stated")
+            family = _Family(
+                written, finding, said in ("present", "stated"), ".." in written, said in ("stated", "denied")
+            )
             for word in _first(parsed(_head(written), macros)):
                 families.setdefault(word, []).append(family)
     for number in _NUMBERS:
