@@ -1,9 +1,10 @@
 """How notes are read: ``python -m benchmarks.notes [--home HOME] [--data FOLDER] [--json] [--list KIND]``.
 
-Four measures, each on what rules were made on ("mended") and on what nobody looked at while making them ("unseen"):
+Five measures, each on what rules were made on ("mended") and on what nobody looked at while making them ("unseen"):
 
 - sentences of notes, invented by annotators who did not know the program (tests/ontologies/linking/notes): the share of
   the marked mentions that are read right, by kind; one that is not linked counts as wrong unless it is none;
+- reports that date the illness they tell of, and illness of the past (dated.jsonl);
 - in which language short notes are (languages.jsonl): the share of other languages told, and of English left alone;
 - phrases: how notes say each of the chest layer's findings, and near misses, by writers who did not see the linker
   (phrases.tsv; nothing was made from it): the share in which the finding or a kind of it is read, that in which
@@ -11,7 +12,8 @@ Four measures, each on what rules were made on ("mended") and on what nobody loo
 - 30 case reports and vignettes of the development data, marked whole (marked.jsonl has the places and no text): recall
   of all that a clinician would mark, with the right presence, and precision of what is read. By meaning, what is
   normal is also right when it is read as a normal finding that is there ("never smoked"), a vital sign when its value
-  is read (36.8 °C denies fever), and a time when it is the time of a finding. ``--causes``: why what is marked in the
+  is read (36.8 °C denies fever), what stays when it is called history ("a history of diabetes"), and a time when it is
+  the time of a finding. ``--causes``: why what is marked in the
   mended half was missed before it was mended (missed.tsv).
 
 Whoever mends by a sentence of "unseen" moves it to "mended".
@@ -76,6 +78,11 @@ def sentence_figures(linker: Linker, part: str) -> dict[str, Any]:
     }
 
 
+def dated_figures(linker: Linker, part: str) -> str:
+    told = [right for *_, right in judged(linker, [row for row in rows("dated") if row["part"] == part])]
+    return f"{sum(told)} of {len(told)}"
+
+
 def language_figures(part: str) -> dict[str, float]:
     told, every = Counter[str](), Counter[str]()
     for row in rows("languages"):
@@ -88,14 +95,20 @@ def language_figures(part: str) -> dict[str, float]:
 def normal_findings() -> frozenset[str]:
     """The chest layer's codes of findings that say that something is as it should be."""
     rows = [row for row in chest.load().findings if row.kind == "normal" or row.name in ("Never smoker", "Non-drinker")]
-    return frozenset(row.slug.partition(":")[2] for row in rows)
+    return frozenset(row.slug for row in rows)
+
+
+def own_codes(match: ConceptMatch) -> set[str]:
+    return {f"{system}:{code}" for system, own in match.concept.codes.items() for code in own}
 
 
 def same(match: ConceptMatch, presence: str, kind: str, normal: frozenset[str]) -> bool:
     """Whether a match says what was marked, though its presence is called otherwise."""
+    if presence == "present" and match.context == "history":
+        return not chest.lasting().isdisjoint(own_codes(match))
     if kind == "vital":
         return presence == "present" and match.method == "measurement"
-    return presence == "absent" and match.presence == "present" and not normal.isdisjoint(match.concept.codes.get("CHEST", ()))
+    return presence == "absent" and match.presence == "present" and not normal.isdisjoint(own_codes(match))
 
 
 def time_places(note: str, match: ConceptMatch) -> list[tuple[int, int]]:
@@ -193,7 +206,7 @@ def main() -> None:
         return
     result: dict[str, Any] = {"measured": stamp()}
     for part in PARTS:
-        result[part] = {"sentences": sentence_figures(linker, part), "language told": language_figures(part)}
+        result[part] = {"dated": dated_figures(linker, part), "sentences": sentence_figures(linker, part), "language told": language_figures(part)}
         if arguments.data is not None:
             result[part]["marked notes"] = marked_figures(linker, part, arguments.data)
     result["phrases"] = phrase_figures(linker, KnowledgeGraph.open(home_folder(arguments.home) / "graph"))

@@ -44,8 +44,6 @@ _PRESENT_WORDS = frozenset(
 )
 _CLAUSE_ENDS = frozenset([".", ";", "but", "who", "which", "that", "when", "until"])
 _DIAGNOSED = frozenset(["diagnosed", "dx", "dx'd", "onset"])
-_HISTORIES = frozenset(["history", "hx"])
-_OTHER_HISTORIES = frozenset(["family", "childhood", "remote", "previous", "prior", "past", "no", "gestational", ":"])
 # What a report tells of the illness that it dates, and what leads from a date to what came after.
 _FOUND = frozenset(["found", "detected", "discovered", "revealed", "showed", "noticed", "noted", "developed", "began", "fell", "appeared", "felt"])
 _GOES_ON = frozenset(["and", "then", "was", "is", "presents", "presented", "came", "comes", "fell", "developed", "noticed"])
@@ -84,14 +82,12 @@ def speaks_of_time(words: list[str]) -> bool:
 
 
 def lasting(words: list[str], first: int, last: int) -> bool:
-    """Whether the mention ``words[first:last]`` is a disease that stays, said to have been found at some time or to be in
-    the patient's history, and not to have been cured: "sarcoidosis diagnosed in 2015", "a history of diabetes"."""
-    if _CHRONIC.isdisjoint(words[first:last]) or not _RECOVERED.isdisjoint(words):
-        return False
-    before = words[max(0, first - 8) : first]
-    if not _DIAGNOSED.isdisjoint(before + words[last : last + 5]):
-        return True
-    return not _HISTORIES.isdisjoint(before) and _OTHER_HISTORIES.isdisjoint(before)
+    """Whether the mention ``words[first:last]`` is a disease that stays, said to have been found at some time and not
+    to have been cured: "sarcoidosis diagnosed in 2015"."""
+    near = words[max(0, first - 8) : first] + words[last : last + 5]
+    return (
+        not _CHRONIC.isdisjoint(words[first:last]) and not _DIAGNOSED.isdisjoint(near) and _RECOVERED.isdisjoint(words)
+    )
 
 
 def told_on(text: str, at: int) -> bool:

@@ -7,7 +7,7 @@ smoked"), the finding's name, and a family. In a family words are parted by spac
 - ``(a|b c)`` is any of several, ``(a|b)?`` any or none, ``(a|b)*`` any number of them, ``(a|b)+`` at least one;
   ``$be`` is what a line "= be (...)" of the table says, ``$be?`` that or nothing;
 - ``walk~`` is the word and its regular forms: walks, walked, walking;
-- ``#`` is a number, ``_`` any one word, ``..`` up to three words other than denials; ``,`` a comma;
+- ``#`` is a number, ``_`` any one word, ``..`` up to four words other than denials; ``,`` a comma;
 - ``!(of|in)`` is nothing, where none of these words comes next.
 
 Case, hyphens and the spelling of the UK make no difference; a bracket counts as a comma.
@@ -28,7 +28,7 @@ _PART = re.compile(r"!?\(|\)[?*+]?|\||[^\s()|]+")
 _BRACKET = re.compile(r"\(|\)[?*+]?|(?<![^ ])[^\s()|]+(?= |$)")
 _HYPHENS = frozenset("-–‑")
 _ANY, _SOME, _NUMBER = "_", "..", "#"
-_GAP = 3
+_GAP = 4
 _MOST = 8  # times that what may be repeated is
 _NUMBERS = frozenset(
     "one two three four five six seven eight nine ten eleven twelve fifteen twenty thirty several few couple".split()
