@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Literal, NamedTuple
 
 from ontologies.concept import Presence
@@ -11,6 +12,7 @@ from ontologies.linking.context.measurement import measured
 from ontologies.linking.context.wording import worded
 
 Way = Literal["measurement", "duration", "wording"]
+_DENIAL = re.compile(r"\b(?:no|not|never|non|nil|without|denie[sd]|cannot|\w+n['’]t|unable|none)\b", re.IGNORECASE)
 _TURNED: dict[Presence, Presence] = {"present": "absent", "absent": "present"}
 
 
@@ -40,6 +42,8 @@ def noted(text: str) -> list[Noted]:
         start, end, finding, there, method, whole, stated = value
         if stated and presence == "not assessed" and context != "family":
             presence, context = "present", None
+        if method == "wording" and presence == "absent" and _DENIAL.search(text, start, end):
+            presence = "present"  # "no fever, cannot lie flat": the phrase's own denial is no part of the list's
         if method != "wording" and presence != "not assessed":
             presence = "present" if there else "absent"
         elif not there:
