@@ -66,6 +66,7 @@ class _Node:
     most: int = 1
     never: bool = False
     by_first: dict[str, list[list[_Node]]] | None = None
+    may_be_empty: bool = False
 
     def ends(self, tokens: Sequence[str], at: int) -> frozenset[int]:
         """Where the step may end that begins at token ``at``."""
@@ -79,6 +80,9 @@ class _Node:
         if not self.choices and self.most == 1:
             once = frozenset([at + 1]) if at < len(tokens) and _matches(tokens[at], self.words) else frozenset[int]()
             return once if self.least else once | {at}
+        token = tokens[at] if at < len(tokens) else "\n"
+        if not self._beginning(token) and not self.may_be_empty and not _matches(token, self.words):
+            return frozenset() if self.least else frozenset([at])
         ends, reached = frozenset([at]) if not self.least else frozenset[int](), frozenset([at])
         for times in range(1, self.most + 1):
             reached = frozenset(end for start in reached for end in self._once(tokens, start))
@@ -102,6 +106,7 @@ class _Node:
         """The choices that may begin with a token."""
         if self.by_first is None:
             self.by_first = {}
+            self.may_be_empty = any(not _least(choice) for choice in self.choices)
             for choice in self.choices:
                 for word in _first(choice):
                     self.by_first.setdefault(word, []).append(choice)
@@ -190,10 +195,23 @@ def _ends(steps: list[_Node], tokens: Sequence[str], at: int) -> frozenset[int]:
     """Where a sequence of steps may end that begins at token ``at``."""
     reached = frozenset([at])
     for step in steps:
+        if len(reached) == 1:
+            (start,) = reached
+            reached = step.ends(tokens, start)
+            if not reached:
+                break
+            continue
         reached = frozenset(end for start in reached for end in step.ends(tokens, start))
         if not reached:
             break
     return reached
+
+
+def _least(steps: list[_Node]) -> int:
+    """How many words a sequence of steps has at least, as far as it matters whether it has any."""
+    return sum(
+        step.least and not step.never and bool(step.words or min(map(_least, step.choices), default=0)) for step in steps
+    )
 
 
 def _first(steps: list[_Node]) -> frozenset[str]:
