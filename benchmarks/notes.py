@@ -117,7 +117,9 @@ def time_places(note: str, match: ConceptMatch) -> list[tuple[int, int]]:
         return []
     words = r"\s+".join(map(re.escape, match.time.split()))
     around = note[max(0, match.start - 120) : match.end + 120]
-    return [(max(0, match.start - 120) + m.start(), max(0, match.start - 120) + m.end()) for m in re.finditer(words, around)]
+    return [
+        (max(0, match.start - 120) + m.start(), max(0, match.start - 120) + m.end()) for m in re.finditer(words, around)
+    ]
 
 
 def causes() -> dict[str, int]:
@@ -206,7 +208,11 @@ def main() -> None:
         return
     result: dict[str, Any] = {"measured": stamp()}
     for part in PARTS:
-        result[part] = {"dated": dated_figures(linker, part), "sentences": sentence_figures(linker, part), "language told": language_figures(part)}
+        result[part] = {
+            "dated": dated_figures(linker, part),
+            "sentences": sentence_figures(linker, part),
+            "language told": language_figures(part),
+        }
         if arguments.data is not None:
             result[part]["marked notes"] = marked_figures(linker, part, arguments.data)
     result["phrases"] = phrase_figures(linker, KnowledgeGraph.open(home_folder(arguments.home) / "graph"))

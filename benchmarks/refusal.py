@@ -4,8 +4,9 @@ Pictures that are no chest radiographs, of kinds that the refusal was not fitted
 pages, scikit-image's sample photographs whole and in parts, and the images of pydicom's samples by their look alone,
 their headers taken away. Then films of validation patients of both NIH extracts, which must be read, and turned,
 inverted and cropped, which must not; the radiographs, lateral films and CT images of covid_cxr by their metadata; and
-films of other hospitals, portable and children's ones apart. Each is asked of header and grey levels, of the look and
-of the outlines, as the detector asks. ``--only sources`` does the last two parts alone.
+films of other hospitals, portable and children's ones apart; of the sets that the refusal was fitted on, the validation
+patients alone. Each is asked of header and grey levels, of the look and of the outlines, as the detector asks.
+``--only sources`` does the last two parts alone.
 """
 
 from __future__ import annotations
@@ -24,12 +25,12 @@ from numpy.typing import NDArray
 
 from benchmarks.machine import stamp
 from errors import InputError
+from vision.admission import admit
 from vision.anatomy.outliner import Anatomy
 from vision.datasets.folder import load_grey, read
 from vision.frontal import Frontal
 from vision.image import ImageInstance, load_image
 from vision.intensity import resize
-from vision.quality import refusal
 from vision.training.frontal_fit import excerpt
 
 Picture = NDArray[np.float32]
@@ -191,13 +192,11 @@ def instance(pixels: Picture) -> ImageInstance:
 
 
 def reasons(model: Judges, pictures: Sequence[Picture]) -> list[str | None]:
-    """As the detector asks: header and grey levels first, then the look, then the outlines ("outlines" here, so that
-    they can be told apart)."""
-    look, anatomy = model
-    first = [refusal(instance(p)) for p in pictures]
-    by_look = look.reasons(pictures)
-    by_outlines = ["outlines" if anatomy.reason(o) else None for o in anatomy.outline(pictures)]
-    return [a or b or c for a, b, c in zip(first, by_look, by_outlines, strict=True)]
+    """As the detector asks: header and grey levels first, then the look and the outlines together."""
+    found = []
+    for start in range(0, len(pictures), 16):
+        found += [a.refused for a in admit([instance(p) for p in pictures[start : start + 16]], *model)]
+    return found
 
 
 def count(named: Sequence[tuple[str, Picture]], model: Judges, *, read: bool = False) -> dict[str, Any]:
@@ -225,30 +224,30 @@ def measure(data: Path, seed: int = 0, *, only: str | None = None) -> dict[str, 
     return out
 
 
-# folder: (the most that are asked, whether they are frontal films)
+# folder: (whether they are frontal films, whether the refusal was fitted on its training patients)
 _SOURCES = {
-    "jsrt": (83, True),
-    "wingspan": (89, True),
-    "kermany_children": (200, True),
-    "tb_nlm_belarus": (167, True),
-    "cohen_more": (137, True),
-    "covid_cxnet": (127, True),
-    "nih_more": (55, True),
-    "not_chest_64px": (79, False),
-    "ct_covid": (132, False),
+    "jsrt": (True, True),
+    "wingspan": (True, True),
+    "kermany_children": (True, True),
+    "tb_nlm_belarus": (True, False),
+    "cohen_more": (True, False),
+    "covid_cxnet": (True, False),
+    "nih_more": (True, False),
+    "not_chest_64px": (False, True),
+    "ct_covid": (False, False),
 }
 
 
 def sources(model: Judges, data: Path) -> dict[str, Any]:
     """By folder of other hospitals, and NIH's films in AP position, which are mostly portable."""
     found = {}
-    for name, (most, frontal) in _SOURCES.items():
-        table = data / "cxr_other" / name / "annotations.jsonl"
-        if not table.is_file():
+    for name, (frontal, fitted) in _SOURCES.items():
+        folder = data / "cxr_other" / name
+        if not (folder / "annotations.jsonl").is_file():
             continue
-        images = [json.loads(line)["image"] for line in table.read_text(encoding="utf-8").splitlines()]
-        chosen = images[:: max(1, len(images) // most)]
-        films = [(image, load_grey(table.parent / image).astype(np.float32) / 255) for image in chosen]
+        films = [
+            (r.image, load_grey(r.path).astype(np.float32) / 255) for r in read(folder, split="val" if fitted else None)
+        ]
         found[name] = count(films, model, read=frontal)
     portable = [r for n in ("nih_cxr", "nih_cxr_64px") for r in read(data / n, split="val") if r.view == "AP"]
     films = [(r.image, load_grey(r.path).astype(np.float32) / 255) for r in portable]

@@ -117,12 +117,20 @@ def train_detector(
 
 
 @train.command("refusal")
-def train_refusal(data: LabelledOption, output: RunOption, seed: SeedOption = 0) -> None:
+def train_refusal(
+    data: LabelledOption,
+    output: RunOption,
+    others: Annotated[
+        list[Path] | None,
+        typer.Option("--others", metavar="FOLDER", help="Annotated pictures that are no chest films; may be repeated."),
+    ] = None,
+    seed: SeedOption = 0,
+) -> None:
     """Fit what tells a frontal chest radiograph from anything else, on the training patients."""
     from vision.training.frontal_fit import fit_refusal
 
     with progress() as advance:
-        fit_refusal(data, output, seed=seed, progress=advance)
+        fit_refusal(data, output, others=others or (), seed=seed, progress=advance)
     say(f"wrote {output / 'frontal.safetensors'}")
 
 

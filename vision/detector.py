@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from errors import ArtifactError, InputError
 from ontologies.concept import Presence
 from vision import localisation
+from vision.admission import IN_A_FRAME, admit
 from vision.anatomy import outliner
 from vision.anatomy.large_heart import LABEL as LARGE_HEART
 from vision.anatomy.measures import Measurement
@@ -29,7 +30,7 @@ from vision.image import ImageInstance
 from vision.intensity import resize, standardise
 from vision.local_head import LocalHead
 from vision.manifest import RETRAIN, read_file, read_manifest, read_not_assessed, resolution
-from vision.quality import LOW_RESOLUTION, cautions, refusal
+from vision.quality import LOW_RESOLUTION, cautions
 from vision.weights_pair import WEIGHTS
 
 if TYPE_CHECKING:
@@ -202,25 +203,17 @@ class Detector:
 
     def detect_batch(self, images: list[ImageInstance]) -> list[Detection]:
         """As ``detect`` for several images at once, in order."""
-        reasons = [refusal(image) for image in images]
-        if self._frontal is not None:
-            asked = [i for i, reason in enumerate(reasons) if reason is None]
-            for i, reason in zip(asked, self._frontal.reasons([images[i].upright for i in asked]), strict=True):
-                reasons[i] = reason
-        outlines: dict[int, Outlines] = {}
-        if self._anatomy is not None:
-            asked = [i for i, reason in enumerate(reasons) if reason is None]
-            outlines = dict(zip(asked, self._anatomy.outline([images[i].upright for i in asked]), strict=True))
-            for i, found in outlines.items():
-                reasons[i] = self._anatomy.reason(found)
-        good = [image for image, reason in zip(images, reasons, strict=True) if reason is None]
+        let_in = admit(images, self._frontal, self._anatomy)
+        good = [image for image, judged in zip(images, let_in, strict=True) if judged.refused is None]
         raw = iter(self.raw(np.stack([self.prepare(i) for i in good])) if good else ())
-        return [
-            self._refused(image, reason)
-            if reason
-            else self._measured(image, self._describe(image, next(raw), outlines.get(i)), outlines.get(i))
-            for i, (image, reason) in enumerate(zip(images, reasons, strict=True))
-        ]
+        found = []
+        for image, judged in zip(images, let_in, strict=True):
+            if judged.refused is not None:
+                found.append(self._refused(image, judged.refused))
+                continue
+            seen = self._measured(image, self._describe(image, next(raw), judged.outlines), judged.outlines)
+            found.append(replace(seen, warnings=(*seen.warnings, IN_A_FRAME)) if judged.framed else seen)
+        return found
 
     def _measured(self, image: ImageInstance, seen: Detection, outlines: Outlines | None) -> Detection:
         """``seen`` with what is measured on trusted outlines."""

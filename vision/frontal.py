@@ -2,8 +2,9 @@
 
 The features do not depend on the detector's weights: ImageNet's EfficientNet-Lite0, as published, on the standardised
 image at 128 px, and the image itself at 16 px. A softmax regression tells frontal films from inverted, turned and
-cropped ones and from pictures of other things; a Mahalanobis distance (Lee et al. 2018, arXiv 1807.03888) catches what
-is like none of these.
+cropped ones and from pictures of other things; how unusual the outlines of lungs and heart are counts beside it, since
+either alone refuses more films of hospitals that it does not know. A Mahalanobis distance (Lee et al. 2018, arXiv
+1807.03888) catches what is like none of these.
 """
 
 from __future__ import annotations
@@ -31,7 +32,10 @@ CLASSES = ("frontal", "inverted", "rotated", "cropped", "not_a_chest_radiograph"
 """What a picture is taken for; all but the first are reason codes of refusal."""
 
 NAME = "frontal"
-FORMAT = 1
+_OUTLINES = (0.05, 8.0)  # distances that are told apart
+_LIKELY = 0.5
+_EVEN, _LEAST_FRAME, _LEAST_INSIDE = 0.03, 0.1, 48
+FORMAT = 2
 _REFIT = "whydx train refusal"
 _SHAPES = {
     "mean": (FEATURES,),
@@ -45,8 +49,9 @@ _SHAPES = {
 
 
 class Frontal:
-    """The fitted classifier. ``manifest`` holds its cut-offs: a film is refused when its probability of being frontal
-    is below ``least_probability`` or its distance from the training films above ``most_distance``.
+    """The fitted classifier. ``manifest`` holds its cut-offs: a film is refused when the logit of its being frontal,
+    less ``outlines_weight`` times the logarithm of its outlines' distance from usual ones, is below ``least_margin``,
+    or when its own distance from the training films is above ``most_distance``.
     """
 
     def __init__(self, stem: EfficientNetLite0, arrays: Mapping[str, NDArray], manifest: Mapping[str, Any]) -> None:
@@ -70,12 +75,26 @@ class Frontal:
             raise ArtifactError("the refusal model is missing or damaged", value=file, run=_REFIT) from error
         return cls(imagenet(), arrays, manifest)
 
-    def reasons(self, pictures: Sequence[NDArray[np.float32]]) -> list[str | None]:
-        """For each picture (H, W) in [0, 1] the code of why it is no frontal chest radiograph, or None."""
+    def reasons(
+        self, pictures: Sequence[NDArray[np.float32]], outlines: Sequence[float] | None = None
+    ) -> list[str | None]:
+        """For each picture (H, W) in [0, 1] the code of why it is no frontal chest radiograph, or None. ``outlines``:
+        how unusual its outlines are, 1 being the limit of trust; without them all count as that.
+        """
         if not pictures:
             return []
         probability, distance = self.judge(features(self._stem, pictures))
-        return [self._reason(p, float(d)) for p, d in zip(probability, distance, strict=True)]
+        margins = self.margins(probability, np.ones(len(pictures)) if outlines is None else np.asarray(outlines))
+        return [
+            self._reason(p, float(margin), float(d))
+            for p, margin, d in zip(probability, margins, distance, strict=True)
+        ]
+
+    def margins(self, probability: NDArray[np.float64], outlines: NDArray[np.float64]) -> NDArray[np.float64]:
+        """(n,) of probabilities (n, 5) and the outlines' distances (n,): the larger, the surer a frontal film."""
+        p = np.clip(probability[:, 0], 1e-9, 1 - 1e-9)
+        away = np.log(np.clip(outlines, *_OUTLINES))
+        return np.asarray(np.log(p / (1 - p)) - self.manifest["outlines_weight"] * away)
 
     def judge(self, x: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Features (n, FEATURES) → probabilities (n, 5) in CLASSES order and distances (n,), 1 being usual."""
@@ -89,10 +108,27 @@ class Frontal:
         distance = np.sqrt((np.mean((along / a["spread"]) ** 2, 1) + np.mean(off**2, 1) / a["residual"][0]) / 2)
         return share / share.sum(1, keepdims=True), distance
 
-    def _reason(self, probability: NDArray[np.float64], distance: float) -> str | None:
-        if probability[0] < self.manifest["least_probability"]:
-            return CLASSES[1 + int(probability[1:].argmax())]
+    def _reason(self, probability: NDArray[np.float64], margin: float, distance: float) -> str | None:
+        if margin < self.manifest["least_margin"]:
+            return CLASSES[1 + int(probability[1:].argmax())] if probability[0] < _LIKELY else CLASSES[-1]
         return CLASSES[-1] if distance > self.manifest["most_distance"] else None
+
+
+def without_frame(picture: NDArray[np.float32]) -> NDArray[np.float32] | None:
+    """The part of a picture (H, W) inside its even borders, as of a film on a white sheet; None when the borders hold
+    less than a tenth of it or hardly anything is left.
+    """
+    edges, found = (-1, -1, -1, -1), (0, picture.shape[0], 0, picture.shape[1])
+    while found != edges:
+        edges = top, bottom, left, right = found
+        part = picture[top:bottom, left:right]
+        rows, columns = (np.flatnonzero(np.ptp(np.percentile(part, (2, 98), axis), 0) > _EVEN) for axis in (1, 0))
+        if not rows.size or not columns.size:
+            return None
+        found = top + int(rows[0]), top + int(rows[-1]) + 1, left + int(columns[0]), left + int(columns[-1]) + 1
+    inside = picture[edges[0] : edges[1], edges[2] : edges[3]]
+    small = inside.size > (1 - _LEAST_FRAME) * picture.size or min(inside.shape) < _LEAST_INSIDE
+    return None if small else np.ascontiguousarray(inside)
 
 
 def imagenet() -> EfficientNetLite0:

@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from errors import InputError
-from vision.intake import dicom, header, raster
+from vision.intake import container, dicom, header, raster
 from vision.intake.header import UPRIGHT, Orientation
-from vision.intake.words import age_years
+from vision.intake.words import sex_of
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -83,9 +83,9 @@ def load_image(path: Path | str) -> ImageInstance:
         uid = _derived_uid(data)
         pixels = raster.pixels_of(path, data)
         return ImageInstance(sop_instance_uid=uid, study_instance_uid=uid, pixels=pixels, name=path.name)
-    if dicom.looks_like(data[:_SNIFFED]):
-        with dicom.decoding(path):
-            dataset = dicom.dataset_of(path, data)
+    if container.looks_like(data[:_SNIFFED]):
+        with container.decoding(path):
+            dataset = container.dataset_of(path, data)
             return _instance(path, dataset, data, dicom.pixels_of(path, dataset))
     raise InputError("not an image whydx reads", value=path, expected=_FORMATS)
 
@@ -104,7 +104,7 @@ def is_image(path: Path) -> bool:
             start = file.read(_SNIFFED)
     except OSError:
         return False
-    return start.startswith(_RASTER) or (dicom.looks_like(start) and not dicom.is_directory(start))
+    return start.startswith(_RASTER) or (container.looks_like(start) and not container.is_directory(start))
 
 
 def _derived_uid(data: bytes) -> str:
@@ -113,7 +113,6 @@ def _derived_uid(data: bytes) -> str:
 
 
 def _instance(path: Path, dataset: Dataset, data: bytes, pixels: NDArray[np.float32]) -> ImageInstance:
-    sex = header.text(dataset, "PatientSex").upper()[:1]
     return ImageInstance(
         sop_instance_uid=header.text(dataset, "SOPInstanceUID") or _derived_uid(data),
         study_instance_uid=header.text(dataset, "StudyInstanceUID") or _derived_uid(data),
@@ -122,8 +121,8 @@ def _instance(path: Path, dataset: Dataset, data: bytes, pixels: NDArray[np.floa
         body_part=header.body_part(dataset),
         view_position=header.view_position(dataset),
         pixel_spacing_mm=header.spacing_mm(dataset),
-        patient_age_y=age_years(header.text(dataset, "PatientAge")),
-        patient_sex=sex if sex in ("F", "M", "O") else None,
+        patient_age_y=header.age(dataset),
+        patient_sex=sex_of(header.text(dataset, "PatientSex")),
         is_phantom=header.text(dataset, "ImageComments").upper().startswith("PHANTOM"),
         orientation=header.orientation(dataset),
         name=path.name,

@@ -8,7 +8,7 @@ import numpy as np
 
 from errors import InputError
 from vision.image import ImageInstance
-from vision.intake.words import region_of, view_of
+from vision.intake.words import RADIOGRAPHS, SECONDARY, region_of, view_of
 
 REFUSALS = {
     "blank": "the image holds no structure",
@@ -24,7 +24,6 @@ REFUSALS = {
 """Reason code → what it means. The codes are stable; they stand in predictions and reports."""
 
 LOW_RESOLUTION = 200
-_RADIOGRAPHS = frozenset(("", "DX", "CR", "DR", "RG", "RF", "OT", "SC"))
 _LEAST_SPREAD = 0.02
 _LEAST_LEVELS = 8
 
@@ -41,7 +40,7 @@ def refusal(image: ImageInstance) -> str | None:
     """The first reason not to read this image, from its header and its grey levels, or None. Codes are REFUSALS'
     keys.
     """
-    if image.modality not in _RADIOGRAPHS:
+    if image.modality not in RADIOGRAPHS | SECONDARY:
         return "wrong_modality"
     if region_of(image.body_part) == "other":
         return "wrong_body_part"

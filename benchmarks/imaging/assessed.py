@@ -35,11 +35,13 @@ from vision.anatomy.measures import ratio
 from vision.anatomy.outliner import Anatomy, members_shares
 from vision.datasets import outlines
 from vision.datasets.folder import load_grey, read
+from vision.datasets.record import Record
 from vision.detector import Detector
 from vision.finding import LABELS, in_words
 from vision.image import load_image
 from vision.manifest import ASSESSED, resolution
 from vision.metrics import auroc, bootstrap
+from vision.training_cases import TrainingCase
 from vision.weights_pair import WEIGHTS
 
 LEAST = 8
@@ -96,19 +98,27 @@ def row(label: str, name: str, low: str, score: NDArray[Any], truth: NDArray[np.
     )
 
 
-def nih(detector: Detector, data: Path) -> Iterator[Row]:
-    """From the logits of cases.*, whose rows are in the order of the images' hashes; Cardiomegaly by the ratio."""
+def nih_films(data: Path) -> list[tuple[Record, TrainingCase, NDArray[np.float32]]]:
+    """Each NIH film with its row of cases.* and its out-of-fold logits, in the order of the images' hashes. Raises
+    InputError when these are not the films of the shipped cases."""
     films = sorted((r for n in NIH for r in read(data / n)), key=lambda r: hashlib.sha256(r.image.encode()).hexdigest())
     bank = training_cases.read()
     if [(r.labels, r.fold) for r in films] != [(case.labels, case.fold) for case in bank.rows]:
         raise InputError("these are not the films of the shipped cases", value=data, expected=", ".join(NIH))
-    p = np.stack([detector.probabilities(z, c.low_resolution) for z, c in zip(bank.logits, bank.rows, strict=True)])
+    return list(zip(films, bank.rows, bank.logits, strict=True))
+
+
+def nih(detector: Detector, data: Path) -> Iterator[Row]:
+    """From the logits of cases.*; Cardiomegaly by the ratio."""
+    known = nih_films(data)
+    films, cases = [film for film, _, _ in known], [case for _, case, _ in known]
+    p = np.stack([detector.probabilities(z, case.low_resolution) for _, case, z in known])
     anatomy = Anatomy.open()
     for start in range(0, len(films), 16):
         some = range(start, min(start + 16, len(films)))
         found = anatomy.outline([load_grey(films[i].path).astype(np.float32) / 255 for i in some])
         for i, outlined in zip(some, found, strict=True):
-            large = anatomy.large_heart(outlined, films[i].view or "", resolution(bank.rows[i].low_resolution))
+            large = anatomy.large_heart(outlined, films[i].view or "", resolution(cases[i].low_resolution))
             p[i, LABELS.index(LARGE_HEART)] = p[i, LABELS.index(LARGE_HEART)] if large is None else large[0]
     sets, patients = np.array([r.source for r in films]), np.array([r.patient_id for r in films])
     for name in NIH:

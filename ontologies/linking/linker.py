@@ -28,7 +28,7 @@ from ontologies.linking.context.modifiers import Change, Extent, Laterality, Mod
 from ontologies.linking.context.timing import times
 from ontologies.linking.local_words import LocalWords
 from ontologies.linking.radiology import ReportReader, shows_on_images
-from ontologies.linking.recognition import Candidate, Recognizer
+from ontologies.linking.recognition import Candidate, Recognizer, resolve
 from ontologies.linking.words import Words
 
 Method = Literal[
@@ -44,6 +44,7 @@ Method = Literal[
     "measurement",
     "duration",
     "wording",
+    "reaction",
     "local",
 ]
 
@@ -60,9 +61,9 @@ class ConceptMatch:
     ``score`` in (0, 1] falls with the distance between the mention and ``matched_term``, the source's name that it
     matched. ``method`` says how: the same characters ("exact"), after normalisation, in another word order, across a
     coordination, by an abbreviation that the text defines, with its modifiers inside ("interrupted"), by a short word
-    of chest reports, with a misspelt word ("spelling"), by a measured value, a length of time or a
-    phrase of notes ("measurement", "duration", "wording": ``ontologies.linking.context``), by a word of the place ("local"), or by what it means
-    ("similar", ``retrieval.similar_names``).
+    of chest reports, with a misspelt word ("spelling"), by a measured value, a length of time, a
+    phrase of notes or what a drug did ("measurement", "duration", "wording", "reaction": ``ontologies.linking.context``),
+    by a word of the place ("local"), or by what it means ("similar", ``retrieval.similar_names``).
     ``presence`` is "not assessed" when the mention is about the past or the family, and ``context`` says which, or when
     linking was asked not to look; "indication" is why the patient was examined: what an image would show is at most
     uncertain there. ``locations`` are places such as "right upper lobe"; ``size_mm`` holds the diameters as written, in
@@ -154,10 +155,10 @@ class Linker:
 
         ``systems`` keeps the concepts that have a code in one of these systems ("HP"); it is applied before overlaps
         are resolved, so that a finding inside a disease's name is found when only findings are asked for. ``nested``
-        also keeps mentions inside longer ones. ``note`` reads the text as a note on a patient's chest: opacities are
-        the lung's, and measured values stand for findings ("CRP 106 mg/L"); in a paper they are somebody's or
-        everybody's. A note in another language than English mentions nothing (``context.language`` says which).
-        Raises InputError when the text is empty or blank.
+        also keeps mentions inside longer ones, of the same or a wider concept. ``note`` reads the text as a note on a
+        patient's chest: opacities are the lung's, and measured values stand for findings ("CRP 106 mg/L"); in a paper
+        they are somebody's or everybody's. A note in another language than English mentions nothing
+        (``context.language`` says which). Raises InputError when the text is empty or blank.
         """
         if not text or text.isspace():
             raise InputError("nothing to link: the text is empty", expected="a text")
@@ -173,8 +174,7 @@ class Linker:
         note: bool = False,
     ) -> Iterator[tuple[ConceptMatch, ...]]:
         """``link`` for many texts, in their order and with the same matches; faster, because texts are looked up
-        together. An empty text has no matches. Without ``assess`` presence and side are left out ("not assessed",
-        None), which takes half the time."""
+        together. An empty text has no matches. ``assess`` off leaves presence and side out, in half the time."""
         for reading in self.read_all(texts, systems=systems, nested=nested, note=note):
             yield self.matches(reading, assess=assess)
 
@@ -194,7 +194,8 @@ class Linker:
             words = [self._recognizer.words(text) for text in batch]
             for text, read, found in zip(batch, words, self._recognizer.candidates(words, allowed), strict=True):
                 found = self._local.add(read, self._reports.read(text, read, found, allowed, note), allowed)
-                yield Reading(text, read, self._coherent(resolve(found, nested=nested)), allowed, note)
+                chosen = self._coherent(resolve(found, nested=nested))
+                yield Reading(text, read, self._wider(chosen) if nested else chosen, allowed, note)
 
     def _coherent(self, found: list[Candidate]) -> list[Candidate]:
         """Where words fit several concepts about as well, take the one that lies nearer to the text's other concepts.
@@ -219,6 +220,21 @@ class Linker:
                 candidate = max((candidate, *rivals), key=lambda c: c.score * (1 + self._nearness(c.concept, others)))
             chosen.append(candidate)
         return chosen
+
+    def _wider(self, found: list[Candidate]) -> list[Candidate]:
+        """Without the names inside names that are only words of them: "neuroma" in "acoustic neuroma", a schwannoma,
+        "collecting" in "collecting system". What stands inside a longer name stays when its concept is the same or
+        lies above, "schwannoma" in "vestibular schwannoma", or when the hierarchy does not say."""
+        kept: list[Candidate] = []
+        for candidate in sorted(found, key=lambda c: -len(c.words)):
+            words = set(candidate.words)
+            around = next((c for c in reversed(kept) if not c.own and words < set(c.words)), None)
+            if around is not None and around.concept != candidate.concept:
+                above = self._above(around.concept)
+                if candidate.concept not in above and min(len(above), len(self._above(candidate.concept))) > 1:
+                    continue
+            kept.append(candidate)
+        return kept
 
     def _nearness(self, concept: int, others: set[int]) -> float:
         own = self._above(concept)
@@ -297,6 +313,8 @@ class Linker:
                 named = [m for m in named if m.concept != concept or m not in inside]
             over = [m for m in named if m.start < one.end and one.start < m.end]
             around = [m for m in over if m.start <= one.start and one.end <= m.end and one.method == "wording"]
+            if one.method == "reaction":
+                over = [m for m in over if m.presence == "present" and m.end >= one.end]
             if around or any(m.concept == concept for m in over):
                 continue
             if one.whole:
@@ -357,32 +375,6 @@ def span(words: Words, chosen: Sequence[int]) -> tuple[int, int]:
     """Where in the text the content words ``chosen`` (ascending) start and end."""
     first, last = int(words.content[chosen[0]]), int(words.content[chosen[-1]])
     return int(words.ends[first]) - len(words.pieces[first]), int(words.ends[last])
-
-
-def resolve(found: list[Candidate], *, nested: bool = False) -> list[Candidate]:
-    """Resolve overlaps: contiguous before coordinated, more words before fewer, better scores, then the text's
-    order."""
-    found = sorted(found, key=lambda c: (-len(c.words) * c.score, c.words, c.concept))
-    taken: list[set[int]] = []
-    kept: list[Candidate] = []
-    covered: set[int] = set()
-    for candidate in found:
-        if candidate.method == "coordination":
-            continue
-        if nested:
-            words = set(candidate.words)
-            clash = any(words == other or (words & other and not words < other) for other in taken)
-            taken += [words] * (not clash)
-        else:
-            clash = not covered.isdisjoint(candidate.words)
-        if not clash:
-            covered.update(candidate.words)
-            kept.append(candidate)
-    for candidate in found:
-        if candidate.method == "coordination" and not covered.intersection(candidate.own):
-            covered.update(candidate.own)
-            kept.append(candidate)
-    return kept
 
 
 __all__ = ["ArtifactError", "ConceptMatch", "Linker"]

@@ -70,7 +70,7 @@ def test_fitting_writes_an_artifact_that_opens(miniature: Path, tmp_path: Path) 
     assert Frontal.open(tmp_path).manifest == manifest
     again = fit_refusal([miniature], tmp_path / "again", each=2)
     assert again["sha256"] == manifest["sha256"]
-    assert again["least_probability"] == manifest["least_probability"]
+    assert again["least_margin"] == manifest["least_margin"]
 
 
 def test_a_folder_without_training_images(tmp_path: Path) -> None:

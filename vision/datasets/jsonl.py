@@ -37,9 +37,10 @@ def _record(root: Path, row: dict[str, Any]) -> Record:
     strange = set(labels) - set(LABELS) - {NO_FINDING}
     if strange:
         raise ValueError(f"unknown label {sorted(strange)[0]}")
+    labels, unknown = _judged(labels, row)
     boxes = []
     for box in row.get("boxes") or ():
-        x, y, width, height = box["bbox_xywh_512"]
+        x, y, width, height = box["bbox_xywh_512"] if "bbox_xywh_512" in box else box["bbox_xywh"]
         boxes.append((box["label"], BoundingBox(x=x, y=y, width=width, height=height)))
     return Record(
         path=root / row["image"],
@@ -50,7 +51,18 @@ def _record(root: Path, row: dict[str, Any]) -> Record:
         sex=row.get("sex") or None,
         view=row.get("view") or None,
         labels=labels,
-        unknown=tuple(row.get("unknown") or ()),
+        unknown=unknown,
         boxes=tuple(boxes),
         doubted=(row.get("rsna") or {}).get("class") == "Normal",
     )
+
+
+def _judged(labels: tuple[str, ...], row: dict[str, Any]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The labels, and those that nobody judged: all but ``known_labels`` where a set names these ("No Finding" then
+    means none of them, and nothing of the film), else what ``unknown`` lists.
+    """
+    unknown = set(row.get("unknown") or ())
+    if row.get("known_labels"):
+        unknown |= set(LABELS) - set(row["known_labels"]) - set(labels)
+        labels = tuple(label for label in labels if label != NO_FINDING)
+    return labels, tuple(sorted(unknown))

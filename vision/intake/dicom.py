@@ -1,4 +1,4 @@
-"""A DICOM file → its dataset and grey pixels, also when the header is broken in the ways that exports break it.
+"""A DICOM dataset → grey pixels, also when the header is broken in the ways that exports break it.
 
 Pixels come out as MONOCHROME2, after the modality LUT or rescale (PS3.3 C.11.1), the VOI LUT or window (C.11.2) and the
 inversion of MONOCHROME1 (C.7.6.3.1.2). A rescale, LUT or window that cannot be meant is left out; the film is then
@@ -7,12 +7,8 @@ shown with its full range.
 
 from __future__ import annotations
 
-import io
 import os
-import re
-import struct
 import sys
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,161 +19,69 @@ from numpy.typing import NDArray
 
 from errors import InputError
 from vision.intake.header import number, text
-from vision.intake.raster import FORMATS, check_size, grey_of_colour, is_grey, reason
+from vision.intake.raster import below_marks, grey_of_colour, is_grey
 
 if TYPE_CHECKING:
     from pydicom import Dataset
 
 _JPEG_EXTENDED = "1.2.840.10008.1.2.4.51"
-_PREAMBLE_WITHIN = 1024
-_FIRST_GROUPS = (b"\x02\x00", b"\x08\x00")
-_GREY = ("MONOCHROME1", "MONOCHROME2", "")
-_DEFLATED = b"1.2.840.10008.1.2.1.99"
-_MOST_UNPACKED, _UNPACKED_AT_ONCE = 256_000_000, 1 << 22  # bytes; the most pixels take 128 MB
+_GREY = ("MONOCHROME1", "MONOCHROME2")
+_LEAST_SHADED = 0.01  # of the pixels: a window that leaves fewer between its ends leaves nothing to see
 _WRAPS = 0.002  # of neighbouring pixels, at the least, jump by half the range when the sign is read wrongly
 _WRAPS_LESS = 10
 
 Values = NDArray[np.float64]
 
 
-def looks_like(start: bytes) -> bool:
-    """Whether a file that begins with ``start`` (at least 1,032 bytes, or all of it) is DICOM: by its magic word, where
-    it belongs or a little elsewhere, or by a first tag of group 0002 or 0008 with a plausible element.
-    """
-    if start[128:132] == b"DICM" or start.startswith(b"DICM") or _magic(start) >= 0:
-        return True
-    if start[:2] == b"\x00\x08" and start[2:3] == b"\x00":
-        return start[4:6].isalpha() and start[4:6].isupper()  # big endian has explicit VRs
-    if start[:2] not in _FIRST_GROUPS or len(start) < 8 or start[3:4] != b"\x00":
-        return False
-    explicit = start[4:6].isalpha() and start[4:6].isupper()
-    return explicit or struct.unpack("<I", start[4:8])[0] < 1024
-
-
-def is_directory(start: bytes) -> bool:
-    """Whether the first bytes are of a DICOMDIR (Media Storage Directory Storage, PS3.3 F)."""
-    return re.search(rb"1\.2\.840\.10008\.1\.3\.10(?![.0-9])", start) is not None
-
-
-def _magic(data: bytes) -> int:
-    """Where "DICM" with group 0002 after it stands, -1 when not near the beginning."""
-    return data.find(b"DICM\x02\x00", 0, _PREAMBLE_WITHIN + 6)
-
-
-def dataset_of(path: Path, data: bytes) -> Dataset:
-    """The dataset, with a transfer syntax whatever the file says. Raises InputError for what holds no single image."""
-    import pydicom
-    from pydicom.dataset import FileMetaDataset
-    from pydicom.filereader import read_dataset
-
-    at = _magic(data)
-    if at >= 0 and at != 128:
-        data = bytes(128) + data[at:]
-    elif data.startswith(b"DICM"):
-        data = bytes(128) + data
-    _check_deflated(path, data)
-    if data[:2] == b"\x00\x08" and data[128:132] != b"DICM":
-        dataset = read_dataset(io.BytesIO(data), is_implicit_VR=False, is_little_endian=False)
-        dataset.file_meta = FileMetaDataset()
-        dataset.file_meta.TransferSyntaxUID = pydicom.uid.ExplicitVRBigEndian
-    else:
-        dataset = pydicom.dcmread(io.BytesIO(data), force=True)
-    _check(path, dataset)
-    if not text(dataset.file_meta, "TransferSyntaxUID"):
-        dataset.file_meta.TransferSyntaxUID = pydicom.uid.UID(_syntax(dataset))
-    return dataset
-
-
-def _check_deflated(path: Path, data: bytes) -> None:
-    """Raise InputError for a deflated dataset (PS3.5 A.5) that unpacks to more than an image can be: pydicom unpacks
-    it whole, and 2 MB may stand for 2 GB."""
-    import zlib
-
-    if _DEFLATED not in data[:_PREAMBLE_WITHIN] or data[132:136] != b"\x02\x00\x00\x00":
-        return
-    start = 144 + struct.unpack("<I", data[140:144])[0]  # behind the group length, which counts what is left of 0002
-    unpacker = zlib.decompressobj(-zlib.MAX_WBITS)
-    seen, rest = 0, data[start:]
-    try:
-        while rest and not unpacker.eof and seen <= _MOST_UNPACKED:
-            seen += len(unpacker.decompress(rest, _UNPACKED_AT_ONCE))
-            rest = unpacker.unconsumed_tail
-    except zlib.error:
-        return  # pydicom says what is wrong
-    if seen > _MOST_UNPACKED:
-        most = f"at most {_MOST_UNPACKED // 10**6} MB"
-        raise InputError("the DICOM file unpacks to too much", value=path, expected=most)
-
-
-def _syntax(dataset: Dataset) -> str:
-    """The transfer syntax of a file that does not state it: by its encoding, and by the first bytes of what is
-    encapsulated.
-    """
-    from pydicom import uid
-
-    pixels: bytes = dataset.get("PixelData", b"")
-    if pixels.startswith(b"\xfe\xff\x00\xe0"):
-        inside = pixels[:4096]
-        if b"\xff\x4f\xff\x51" in inside:
-            return str(uid.JPEG2000)
-        start = inside.find(b"\xff\xd8\xff")
-        if start < 0:
-            return str(uid.RLELossless)
-        frame = re.search(rb"\xff([\xc0-\xc3\xf7])\x00[\x0b-\x20]", inside[start:])
-        kinds = {
-            0xC0: uid.JPEGBaseline8Bit,
-            0xC1: uid.JPEGExtended12Bit,
-            0xC3: uid.JPEGLossless,
-            0xF7: uid.JPEGLSLossless,
-        }
-        return str(kinds.get(frame[1][0] if frame else 0xC0, uid.JPEGBaseline8Bit))
-    implicit, little = dataset.original_encoding
-    if little is False:
-        return str(uid.ExplicitVRBigEndian)
-    return str(uid.ImplicitVRLittleEndian if implicit else uid.ExplicitVRLittleEndian)
-
-
-def _check(path: Path, dataset: Dataset) -> None:
-    if "Rows" not in dataset or "Columns" not in dataset:
-        raise InputError("the DICOM file is truncated or holds no image", value=path, expected="a complete DICOM image")
-    if not any(k in dataset for k in ("PixelData", "FloatPixelData", "DoubleFloatPixelData")):
-        raise InputError(
-            "the DICOM file is truncated: it has no pixel data", value=path, expected="a complete DICOM image"
-        )
-    frames = int(number(dataset.get("NumberOfFrames")) or 1)
-    if frames > 1:
-        raise InputError(f"the DICOM file holds {frames} frames", value=path, expected="a single-frame radiograph")
-    check_size(path, int(dataset.Rows), int(dataset.Columns))
-
-
 def pixels_of(path: Path, dataset: Dataset) -> NDArray[np.float32]:
     """(H, W) float32 in [0, 1]. Raises InputError for colour, and whatever pydicom raises for what it cannot decode."""
-    photometric = text(dataset, "PhotometricInterpretation").upper()
+    photometric = text(dataset, "PhotometricInterpretation")
     syntax = dataset.file_meta.TransferSyntaxUID
     if syntax == _JPEG_EXTENDED and int(dataset.get("BitsStored", 8)) > 8:
         _check_jpeg12(path)
     if photometric == "PALETTE COLOR":
         return _of_palette(path, dataset)
-    if int(number(dataset.get("SamplesPerPixel")) or 1) > 1:
+    if int(dataset.SamplesPerPixel) > 1:
         return _of_colour(path, dataset)
     if photometric not in _GREY:
         message = "MONOCHROME1 or MONOCHROME2"
         raise InputError("the DICOM image is not grey-scale", value=photometric, expected=message)
+    shift = _high_bits(dataset)
     with _quiet_decoders():
         stored = dataset.pixel_array
+    stored = stored if not shift or (stored & ((1 << shift) - 1)).any() else stored >> shift
     stored = _signed_as_it_is(stored, int(number(dataset.get("BitsStored")) or 8 * stored.dtype.itemsize))
     values = _rescaled(stored, dataset)
     shown = _windowed(values, stored, dataset)
     inside = ~_padding(stored, dataset)
-    low, high = (float(shown[inside].min()), float(shown[inside].max())) if inside.any() else (0.0, 0.0)
-    if low == high and inside.any():  # a window that leaves nothing to see is a broken header
-        shown = values
-        low, high = float(shown[inside].min()), float(shown[inside].max())
+    low, high = _ends(shown[inside])
+    if inside.any() and float(((shown > low) & (shown < high))[inside].mean()) < _LEAST_SHADED:
+        shown = values  # the window is a broken header
+        low, high = _ends(shown[inside])
+    if inside.any():  # what is burnt in is brighter than the film
+        bright = -1.0 if photometric == "MONOCHROME1" else 1.0
+        low, high = sorted((bright * below_marks(bright * shown[inside]), low if bright > 0 else high))
     scaled = np.clip((shown - low) / (high - low), 0, 1) if high > low else np.zeros(shown.shape)
     if photometric == "MONOCHROME1":
         scaled = 1 - scaled
     scaled[~inside] = 0
     return scaled.astype(np.float32)
+
+
+def _ends(values: Values) -> tuple[float, float]:
+    return (float(values.min()), float(values.max())) if values.size else (0.0, 0.0)
+
+
+def _high_bits(dataset: Dataset) -> int:
+    """How many low bits are unused, where High Bit says that the pixels stand above them (PS3.5 8.1.1). Bits Stored is
+    then raised so that the decoder, which takes them to stand lowest, cuts none off.
+    """
+    allocated, stored = (int(number(dataset.get(name)) or 0) for name in ("BitsAllocated", "BitsStored"))
+    high = number(dataset.get("HighBit"))
+    if high is None or not stored - 1 < high < allocated or dataset.file_meta.TransferSyntaxUID.is_encapsulated:
+        return 0
+    dataset.BitsStored = int(high) + 1
+    return int(high) + 1 - stored
 
 
 def _of_palette(path: Path, dataset: Dataset) -> NDArray[np.float32]:
@@ -341,27 +245,3 @@ def _quiet_decoders() -> Iterator[None]:
         os.dup2(kept, 2)
         os.close(kept)
         os.close(silent)
-
-
-@contextmanager
-def decoding(path: Path) -> Iterator[None]:
-    """Whatever pydicom and its plug-ins raise on a damaged file becomes one InputError; their warnings are silent."""
-    import logging
-
-    from pydicom.errors import InvalidDicomError
-
-    logger = logging.getLogger("pydicom")
-    level = logger.level
-    logger.setLevel(logging.CRITICAL + 1)
-    damaged = (
-        InvalidDicomError, OSError, EOFError, ValueError, KeyError, TypeError, AttributeError, NotImplementedError,
-        RuntimeError, IndexError, struct.error, OverflowError, MemoryError,
-    )  # fmt: skip
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    except damaged as error:
-        raise InputError(f"the DICOM file cannot be decoded ({reason(error)})", value=path, expected=FORMATS) from error
-    finally:
-        logger.setLevel(level)

@@ -1,6 +1,7 @@
 """What a DICOM header says of a film beyond its pixels: view, body part, age, and which way the picture lies.
 
-Names and identifiers of the patient are not read. Fields that hold nothing usable count as absent.
+Names and identifiers of the patient are not read, and of a date of birth only the age is kept. Fields that hold
+nothing usable count as absent.
 """
 
 from __future__ import annotations
@@ -12,14 +13,22 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from vision.intake.words import age_years, view_of
+from vision.intake.words import age_between, age_years, view_of
 
 if TYPE_CHECKING:
     from pydicom import Dataset
 
 LATERAL = "LATERAL"
 _LATERAL_PROJECTION = "399067008"  # SNOMED CT; not among pydicom's
-_DESCRIPTIONS = ("SeriesDescription", "ProtocolName", "AcquisitionProtocolName", "ImageComments", "StudyDescription")
+_DESCRIPTIONS = (
+    *("SeriesDescription", "ProtocolName", "AcquisitionProtocolName", "AcquisitionDeviceProcessingDescription"),
+    *("ImageComments", "PerformedProcedureStepDescription", "RequestedProcedureDescription", "StudyDescription"),
+)
+_PROCEDURES = ("PerformedProtocolCodeSequence", "ProcedureCodeSequence", "RequestedProcedureCodeSequence")
+VIEW_TAGS = ("ViewPosition", "ViewCodeSequence", "PatientOrientation", *_DESCRIPTIONS, *_PROCEDURES)
+"""All that ``view_position`` asks."""
+_DAYS = ("StudyDate", "SeriesDate", "AcquisitionDate", "ContentDate")
+_RAW = "1.2.840.10008.5.1.4.1.1.1.1.1"  # Digital X-Ray Image Storage, For Processing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +88,7 @@ def number(value: Any) -> float | None:
 def view_position(dataset: Dataset) -> str:
     """The view: View Position as it stands, unless it says nothing known and another field says more, or the View Code
     Sequence or the Patient Orientation say that the film is lateral: then "LATERAL". Descriptions of the series are
-    asked last; that of the study only when it names one view.
+    asked last, and after them those of the procedure; of each only what names one view counts.
     """
     position = text(dataset, "ViewPosition").upper()
     coded, lying = _coded(dataset), _directions(dataset)
@@ -87,7 +96,8 @@ def view_position(dataset: Dataset) -> str:
         return position if view_of(position) == "lateral" else LATERAL
     if view_of(position):
         return position
-    for words in (*coded, *(text(dataset, name) for name in _DESCRIPTIONS)):
+    procedures = (text(item, "CodeMeaning") for name in _PROCEDURES for item in _items(dataset, name))
+    for words in (*coded, *(text(dataset, name) for name in _DESCRIPTIONS), *procedures):
         view = view_of(words)
         if view:
             return LATERAL if view == "lateral" else position
@@ -171,12 +181,29 @@ def spacing_mm(dataset: Dataset) -> tuple[float, float] | None:
     return (row, column) if row and column and row > 0 and column > 0 else None
 
 
+def age(dataset: Dataset) -> float | None:
+    """Patient's Age in years, else what the dates of birth and of the study make it."""
+    said = text(dataset, "PatientAge")
+    if said:
+        return age_years(said)
+    days = (text(dataset, name) for name in _DAYS)
+    return age_between(text(dataset, "PatientBirthDate"), next((d for d in days if d), ""))
+
+
+def is_raw(dataset: Dataset) -> bool:
+    """Whether these are the detector's data, not yet processed for reading (Presentation Intent Type)."""
+    said = text(dataset, "PresentationIntentType").upper() or text(dataset, "SOPClassUID")
+    return said in ("FOR PROCESSING", _RAW)
+
+
 def remarks(dataset: Dataset) -> tuple[str, ...]:
     """Lines for the reader about what the header says and how it was taken."""
     lines = []
-    age = text(dataset, "PatientAge")
-    if age and age_years(age) is None:
+    said = text(dataset, "PatientAge")
+    if said and age_years(said) is None:
         lines.append("the age in the header is not understood: give it with --age")  # it may be a date of birth
+    if is_raw(dataset):
+        lines.append("the header says these are the detector's data, not processed for reading: trust findings less")
     if orientation(dataset):
         said = "\\".join(text(dataset, "PatientOrientation").upper().replace("\\", " ").split())
         lines.append(f"the header says the film is stored turned or mirrored ({said}): sides follow the header")

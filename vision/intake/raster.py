@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,11 +33,12 @@ def pixels_of(path: Path, data: bytes) -> NDArray[np.float32]:
 
     try:
         with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # broken EXIF and the like do not change the picture
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             image: Image.Image = Image.open(io.BytesIO(data), formats=("PNG", "JPEG"))
             check_size(path, image.height, image.width)
             image.load()
-            if getattr(image, "n_frames", 1) > 1:
+            if getattr(image, "n_frames", 1) > 1 and image.format != "MPO":  # a telephone's second picture is small
                 raise InputError("the image is animated", value=path, expected="a single image")
             return _grey(path, ImageOps.exif_transpose(image))
     except (
@@ -58,13 +59,29 @@ def _grey(path: Path, image: Image.Image) -> NDArray[np.float32]:
     """
     if image.mode in ("I;16", "I;16B", "I;16L", "I"):
         values = np.asarray(image, dtype=np.float32)
-        low, high = float(values.min()), float(values.max())
+        low, high = float(values.min()), below_marks(values)
+        values = np.minimum(values, high)
         return (values - low) / (high - low) if high - low >= _LEAST_RANGE else np.clip(values / 65535, 0, 1)
     if image.mode in ("L", "1"):
         return np.asarray(image.convert("L"), dtype=np.float32) / 255
     if image.mode in ("LA", "La"):
         return np.asarray(image.convert("LA"), dtype=np.float32)[..., 0] / 255
     return grey_of_colour(path, np.asarray(image.convert("RGB"), dtype=np.float32) / 255)
+
+
+def below_marks(values: NDArray[Any]) -> float:
+    """The largest value, without letters and signs burnt in far above the film: those hold less than 1 % of the pixels
+    and lie above a gap of a quarter of the whole range that begins below its middle.
+    """
+    low, high = float(values.min()), float(values.max())
+    whole = high - low
+    if whole <= 0 or float(np.percentile(values, 99)) - low > 0.5 * whole:
+        return high
+    above = np.unique(values[values >= np.percentile(values, 99)]).astype(np.float64)
+    gaps = np.diff(above)
+    if not gaps.size or gaps.max() < 0.25 * whole:
+        return high
+    return float(above[int(gaps.argmax())])
 
 
 def grey_of_colour(path: Path, colour: NDArray[np.float32]) -> NDArray[np.float32]:

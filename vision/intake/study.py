@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from errors import InputError
-from vision.intake.dicom import decoding, is_directory, looks_like
-from vision.intake.header import text
+from vision.intake.container import decoding, is_directory, looks_like
+from vision.intake.header import VIEW_TAGS, is_raw, text, view_position
+from vision.intake.words import RADIOGRAPHS, SECONDARY, view_of
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -22,13 +23,13 @@ if TYPE_CHECKING:
 Given = Path | str | Sequence[Path | str]
 _SNIFFED = 4096
 _RASTER = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff")
-_RADIOGRAPHS = ("CR", "DX", "RG", "RF", "XA", "OT", "")
 _OWN = "whydx"  # the manufacturer of our own documents, which may lie beside the images that they are about
 _TAGS = (
     *("PatientID", "IssuerOfPatientID", "PatientName", "PatientBirthDate", "StudyInstanceUID", "SOPInstanceUID"),
     *("StudyDate", "StudyTime", "SeriesDate", "AcquisitionDate", "ContentDate", "Modality", "Manufacturer"),
     *("Rows", "Columns", "NumberOfFrames", "SeriesNumber", "InstanceNumber"),
 )
+_LOOKS = ("PresentationIntentType", "SOPClassUID", *VIEW_TAGS)
 _EXPECTED = "DICOM files, of any name, in it or in folders of it"
 
 
@@ -42,13 +43,24 @@ class _Member:
     when: str
     modality: str
     place: tuple[int, int]  # series and instance number
+    lateral: bool
+    raw: bool
+
+    @property
+    def rank(self) -> int:
+        """0 for a radiograph, 1 for the data it was made of, 2 for what may hold one, 3 for anything else."""
+        if self.modality in SECONDARY:
+            return 2
+        return int(self.raw) if self.modality in RADIOGRAPHS else 3
 
 
 def one_study(images: Given, which: str | None = None) -> tuple[Path, ...]:
     """The images of one study among ``images``: files as they are, folders and DICOMDIRs by what lies in them.
 
-    A file that is given by name is kept, unless it belongs to another study; of a folder only radiographs are taken, or
-    one image of another kind if there is none, so that its refusal says why. ``which`` chooses among several studies:
+    A file that is given by name is kept, unless it belongs to another study; of a folder only radiographs are taken
+    (unprocessed data or secondary captures when there is nothing better), or one image of another kind if there is
+    none, so that its refusal says why. A lateral view that is in a study of its own, as anonymisers leave it, goes
+    with the frontal film beside it. ``which`` chooses among several studies:
     their number (by date, 1 the oldest), "last", or a Study Instance UID. Raises InputError when nothing is there, when
     there are several studies or patients and nothing chooses, and when a folder's images say nothing of whose they are.
     """
@@ -59,14 +71,14 @@ def one_study(images: Given, which: str | None = None) -> tuple[Path, ...]:
     listed = [path for folder in given if _lists(folder) for path in _inside(folder)]
     members = [member for path in dict.fromkeys((*named, *listed)) if (member := _member(path, named))]
     studies = sorted({member.study for member in members}, key=lambda s: (_day(members, s), s[1], s[0]))
-    chosen = _chosen(studies, members, which)
+    together = _together(members, named) if which is None else ()
+    chosen = together or (_chosen(studies, members, which),)
     known = {member.path for member in members}
     loose = [path for path in named if path not in known]  # PNG, JPEG, and what no header can be read of
-    kept = [member for member in members if member.study == chosen]
-    from_folders = sorted(
-        (m for m in kept if m.path not in named), key=lambda m: (m.modality not in _RADIOGRAPHS, m.place, m.path)
-    )
-    films = [m for m in from_folders if m.modality in _RADIOGRAPHS] or from_folders[:1]
+    kept = [member for member in members if member.study in chosen]
+    from_folders = sorted((m for m in kept if m.path not in named), key=lambda m: (m.rank, m.place, m.path))
+    best = from_folders[0].rank if from_folders else 0
+    films = [m for m in from_folders if m.rank == best] if best < 3 else from_folders[:1]
     found = [*(path for path in named if path in loose or any(m.path == path for m in kept)), *(m.path for m in films)]
     if not found:
         found = _lone_picture(given, listed)
@@ -152,8 +164,9 @@ def _member(path: Path, named: Collection[Path]) -> _Member | None:
         return None
     try:
         with decoding(path):
-            header = pydicom.dcmread(path, stop_before_pixels=True, force=True, specific_tags=list(_TAGS))
+            header = pydicom.dcmread(path, stop_before_pixels=True, force=True, specific_tags=[*_TAGS, *_LOOKS])
             said = {name: text(header, name) for name in _TAGS}
+            lateral = view_of(view_position(header)) == "lateral"
     except InputError:
         return None
     image = _whole(said["Rows"]) and _whole(said["Columns"]) and _whole(said["NumberOfFrames"]) <= 1
@@ -170,6 +183,8 @@ def _member(path: Path, named: Collection[Path]) -> _Member | None:
         when=day + said["StudyTime"],
         modality=said["Modality"].upper(),
         place=(_whole(said["SeriesNumber"]), _whole(said["InstanceNumber"])),
+        lateral=lateral,
+        raw=is_raw(header),
     )
 
 
@@ -181,6 +196,18 @@ def _day(members: Sequence[_Member], study: tuple[str, str]) -> str:
     return min(member.when for member in members if member.study == study)
 
 
+def _together(members: Sequence[_Member], named: Collection[Path]) -> tuple[tuple[str, str], ...]:
+    """The studies of one patient of which one alone holds a frontal film, when nothing dates them apart or all were
+    given by name: only that film is read, whichever is taken. () where they are not that.
+    """
+    studies = {member.study for member in members}
+    frontal = {m.study for m in members if not m.lateral}
+    dates = {m.when[:8] for m in members if m.when[:8].isdigit() and len(m.when) >= 8}
+    one_day = len(dates) <= 1 or all(m.path in named for m in members)
+    same = len({patient for patient, _ in studies}) == 1
+    return tuple(sorted(studies)) if len(frontal) == 1 < len(studies) and same and one_day else ()
+
+
 def _chosen(
     studies: Sequence[tuple[str, str]], members: Sequence[_Member], which: str | None
 ) -> tuple[str, str] | None:
@@ -190,7 +217,7 @@ def _chosen(
         patients = len({patient for patient, _ in studies})
         what = f"{patients} patients" if patients > 1 else f"{len(studies)} studies of one patient"
         counts = [sum(member.study == study for member in members) for study in studies]
-        shown = ", ".join(f"study {n}: {count} images" for n, count in enumerate(counts, 1))
+        shown = ", ".join(f"study {n}: {count} image{'s' if count > 1 else ''}" for n, count in enumerate(counts, 1))
         raise InputError(
             f"the images are of {what}",
             value=shown,

@@ -198,7 +198,9 @@ def _assertion(
         if effect == "family" or not denied or distance <= min(denied):
             return _THEN[effect]
     denied_before = any(hit.trigger.effect == "absent" and hit.trigger.before for _, hit in acting)
-    if not denied_before and ((words[first:last][:1] and words[first] in _BEFORE_NOW) or _dated(text, words, first, last, end)):
+    if not denied_before and (
+        (words[first:last][:1] and words[first] in _BEFORE_NOW) or _dated(text, words, first, last, end)
+    ):
         return _THEN["history"]
     if not acting:
         return _UNCERTAIN if question else _PRESENT
@@ -230,9 +232,7 @@ def _assertion(
 
 def _dated(text: str, words: list[str], first: int, last: int, end: int) -> bool:
     """Whether a mention that ends at ``end`` is dated to the past, and not as the illness that the note tells of."""
-    return long_ago(words, first, last) and (
-        not told_on(text, end) or long_ago(words, first, last, told=True)
-    )
+    return long_ago(words, first, last) and (not told_on(text, end) or long_ago(words, first, last, told=True))
 
 
 def _says_how_long(words: list[str]) -> bool:

@@ -239,8 +239,8 @@ def _spelt(names: Iterable[str]) -> str:
 _ABBREVIATIONS = [name for name in _NAMES if " " not in name and name.lower() != name]
 _PATTERN = re.compile(
     rf"""
-    (?:\b(?P<before>(?i:normal|unremarkable|elevated|raised|increased|high|reduced|decreased|low))\ (?:serum\ |blood\ |plasma\ |
-        level\ of\ |levels\ of\ )?)?
+    (?:\b(?P<before>(?i:normal|unremarkable|elevated|raised|increased|high|reduced|decreased|low))[ ]
+        (?:serum\ |blood\ |plasma\ |level\ of\ |levels\ of\ )?)?
     (?<![\w-])(?P<name>{_spelt(_ABBREVIATIONS)}|(?i:{_spelt(n for n in _NAMES if n not in _ABBREVIATIONS)}))(?![\w-])
     (?!\ (?:diet|intake|supplement|medication|therapy|treatment|tablets|pills|cuff|monitor))
     (?P<what>(?:\ ?\((?:[^()\d]{{1,20}}|[A-Z][A-Za-z]*[0-9])\))?(?:\ (?:levels?|counts?|concentrations?|values?))?)

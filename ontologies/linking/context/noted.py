@@ -1,4 +1,4 @@
-"""What a note says of findings other than by their names: by values, lengths of time and wordings."""
+"""What a note says of findings other than by name: by values, lengths of time, reactions to drugs and wordings."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from ontologies.concept import Presence
 from ontologies.linking.context.assertion import Context, assertions
 from ontologies.linking.context.course import course
 from ontologies.linking.context.measurement import measured
+from ontologies.linking.context.reaction import reactions
 from ontologies.linking.context.wording import worded
 
-Way = Literal["measurement", "duration", "wording"]
+Way = Literal["measurement", "duration", "wording", "reaction"]
 _DENIAL = re.compile(r"\b(?:no|not|never|non|nil|without|denie[sd]|cannot|\w+n['’]t|unable|none)\b", re.IGNORECASE)
 _TURNED: dict[Presence, Presence] = {"present": "absent", "absent": "present"}
 
@@ -35,6 +36,7 @@ def noted(text: str) -> list[Noted]:
     values: list[tuple[int, int, str, bool, Way, bool, bool]]
     values = [(*value, "measurement", False, False) for value in measured(text)]
     values += [(*value, "duration", False, False) for value in course(text)]
+    values += [(*value, "reaction", False, False) for value in reactions(text)]
     values += [(w.start, w.end, w.finding, w.present, "wording", not w.loose, w.stated) for w in worded(text)]
     values.sort()
     result = []
@@ -44,7 +46,7 @@ def noted(text: str) -> list[Noted]:
             presence, context = "present", None
         if method == "wording" and presence == "absent" and _DENIAL.search(text, start, end):
             presence = "present"  # "no fever, cannot lie flat": the phrase's own denial is no part of the list's
-        if method != "wording" and presence != "not assessed":
+        if method == "reaction" or (method != "wording" and presence != "not assessed"):
             presence = "present" if there else "absent"
         elif not there:
             presence = _TURNED.get(presence, presence)

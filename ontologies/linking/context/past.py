@@ -17,12 +17,21 @@ _ARRIVED = frozenset(["admitted", "presented", "hospitalized", "hospitalised", "
 _RECOVERED = frozenset(["recovered", "cured", "resolved", "healed", "cleared", "survived", "treated", "outgrown"])
 _TOLD = 40  # characters
 _VISITS = frozenset(
-    ["admission", "referral", "presentation", "hospitalization", "hospitalisation", "visit", "consultation", "diagnosis"]
+    [
+        "admission",
+        "referral",
+        "presentation",
+        "hospitalization",
+        "hospitalisation",
+        "visit",
+        "consultation",
+        "diagnosis",
+    ]
 )
 _TO_THE_PRESENT = re.compile(
-    r"\b(?:now|today|tonight|currently|presents|presenting|presented|comes|complains|at present|at the moment|these days|"
-    r"this (?:morning|afternoon|evening|week|month|time|admission|occasion|visit)|(?:is|has been) (?:seen|admitted|referred|"
-    r"brought)|current|since (?:yesterday|last)|for the (?:last|past)|was (?:well|fine|asymptomatic) until)\b",
+    r"\b(?:now|today|tonight|currently|presents|presenting|presented|comes|complains|at present|at the moment|"
+    r"these days|this (?:morning|afternoon|evening|week|month|time|admission|occasion|visit)|"
+    r"(?:is|has been) (?:seen|admitted|referred|brought)|current|since (?:yesterday|last)|for the (?:last|past)|was (?:well|fine|asymptomatic) until)\b",
     re.IGNORECASE,
 )
 _SPANS = frozenset(["year", "years", "yr", "yrs", "decade", "decades", "month", "months"])
@@ -45,13 +54,45 @@ _PRESENT_WORDS = frozenset(
 _CLAUSE_ENDS = frozenset([".", ";", "but", "who", "which", "that", "when", "until"])
 _DIAGNOSED = frozenset(["diagnosed", "dx", "dx'd", "onset"])
 # What a report tells of the illness that it dates, and what leads from a date to what came after.
-_FOUND = frozenset(["found", "detected", "discovered", "revealed", "showed", "noticed", "noted", "developed", "began", "fell", "appeared", "felt"])
-_GOES_ON = frozenset(["and", "then", "was", "is", "presents", "presented", "came", "comes", "fell", "developed", "noticed"])
+_FOUND = frozenset(
+    [
+        "found",
+        "detected",
+        "discovered",
+        "revealed",
+        "showed",
+        "noticed",
+        "noted",
+        "developed",
+        "began",
+        "fell",
+        "appeared",
+        "felt",
+    ]
+)
+_GOES_ON = frozenset(
+    ["and", "then", "was", "is", "presents", "presented", "came", "comes", "fell", "developed", "noticed"]
+)
 _AGES = frozenset(["age", "aged"])
 _SEASONS = frozenset(["year", "winter", "summer", "spring", "autumn", "fall"])
 _AGE_UNITS = frozenset(["mo", "month", "months", "weeks", "wk", "days", "yr", "yrs", "year", "years"])
 # Illness that is over when it is old; an old scar is still there.
-_ENDED = frozenset(["tuberculosis", "tb", "stroke", "cva", "tia", "mi", "infarction", "dvt", "thrombosis", "embolism", "pe", "pneumonia"])
+_ENDED = frozenset(
+    [
+        "tuberculosis",
+        "tb",
+        "stroke",
+        "cva",
+        "tia",
+        "mi",
+        "infarction",
+        "dvt",
+        "thrombosis",
+        "embolism",
+        "pe",
+        "pneumonia",
+    ]
+)
 _CHILDREN = frozenset(
     ["a", "child", "boy", "girl", "teenager", "student", "baby", "toddler", "young", "little", "small"]
 )

@@ -16,7 +16,9 @@ _N = (
 )
 _UNIT = r"(?:seconds?|minutes?|mins?|hours?|hrs?|days?|nights?|weeks?|wks?|months?|mths?|years?|yrs?|decades?)\b"
 _SPAN = rf"{_N}(?:\s+(?:or\s+(?:so|more)|and\s+a\s+half))?[-\s]+(?:consecutive\s+|full\s+)?{_UNIT}"
-_ABOUT = r"(?:about|around|approximately|nearly|almost|over|more\s+than|less\s+than|at\s+least|up\s+to|roughly|only|just)"
+_ABOUT = (
+    r"(?:about|around|approximately|nearly|almost|over|more\s+than|less\s+than|at\s+least|up\s+to|roughly|only|just)"
+)
 _MONTH = r"(?:January|February|March|April|May|June|July|August|September|October|November|December)"
 _TIME = re.compile(
     rf"""
@@ -57,7 +59,10 @@ def times(text: str, spans: Sequence[tuple[int, int]]) -> list[str | None]:
         before = [i for i in order[max(0, nth - 3) : nth] if _beside(text, spans[i][1], match.start())]
         after = [i for i in order[nth : nth + 1] if _beside(text, match.end(), spans[i][0])]
         inside = [i for i in before if spans[i][1] >= match.start()]
-        leads = not before or re.fullmatch(r"[\s,]*(?:(?:an?|the|in|on|at|with|over|after|about|and)\s+)*", text[_clause(text, match.start()) : match.start()])
+        leads = not before or re.fullmatch(
+            r"[\s,]*(?:(?:an?|the|in|on|at|with|over|after|about|and)\s+)*",
+            text[_clause(text, match.start()) : match.start()],
+        )
         for i in inside or (after if after and leads else before[-1:] or after):
             result[i] = result[i] or " ".join(match[0].split())
     return result

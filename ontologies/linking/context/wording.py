@@ -31,9 +31,28 @@ _ANY, _SOME, _NUMBER = "_", "..", "#"
 _GAP = 4
 _MOST = 8  # times that what may be repeated is
 _NUMBERS = frozenset(
-    "one two three four five six seven eight nine ten eleven twelve fifteen twenty thirty several few couple".split()
+    [
+        "one",
+        "two",
+        "three",
+        "four",
+        "five",
+        "six",
+        "seven",
+        "eight",
+        "nine",
+        "ten",
+        "eleven",
+        "twelve",
+        "fifteen",
+        "twenty",
+        "thirty",
+        "several",
+        "few",
+        "couple",
+    ]
 )
-_DENIALS = frozenset("no not without denies denied never but nor neither except".split())
+_DENIALS = frozenset(["no", "not", "without", "denies", "denied", "never", "but", "nor", "neither", "except"])
 _UK = (
     (re.compile(r"ae(?=[mscd])"), "e"),
     (re.compile(r"oe(?=[adt]|soph|strog)"), "e"),
@@ -210,7 +229,8 @@ def _ends(steps: list[_Node], tokens: Sequence[str], at: int) -> frozenset[int]:
 def _least(steps: list[_Node]) -> int:
     """How many words a sequence of steps has at least, as far as it matters whether it has any."""
     return sum(
-        step.least and not step.never and bool(step.words or min(map(_least, step.choices), default=0)) for step in steps
+        step.least and not step.never and bool(step.words or min(map(_least, step.choices), default=0))
+        for step in steps
     )
 
 

@@ -57,6 +57,24 @@ def test_targets_know_one_zero_and_unknown(tmp_path: Path) -> None:
     assert np.array_equal(folder.assessed([record])[0], known.astype(bool))
 
 
+def test_what_a_set_did_not_judge_is_unknown_and_not_negative(tmp_path: Path) -> None:
+    """A set of nodules: "No Finding" there means no nodule, and nothing of the other findings."""
+    told = {"patient_id": "1", "known_labels": ["Nodule", "Mass"], "age": "60", "sex": "F"}
+    box = {"label": "Nodule", "bbox_xywh": [1, 2, 3, 4]}
+    rows = [
+        told | {"image": "a.png", "labels": ["Nodule"], "boxes": [box]},
+        told | {"image": "b.png", "labels": ["No Finding"]},
+    ]
+    (tmp_path / "annotations.jsonl").write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    with_it, without = folder.read(tmp_path)
+    assert with_it.boxes[0][1].x == 1
+    assert (with_it.any_finding, without.any_finding) == (True, None)
+    known = folder.assessed([with_it, without])
+    judged = np.isin(LABELS, ["Nodule", "Mass"])
+    assert np.array_equal(known[:, :-1], np.stack([judged, judged]))
+    assert not folder.truth([without]).any()
+
+
 def test_box_names_map_to_labels() -> None:
     assert folder.box_labels("Infiltrate", ()) == ("Infiltration",)
     assert folder.box_labels("Lung Opacity (RSNA pneumonia)", ("Edema", "Pneumonia", "Mass")) == (

@@ -41,6 +41,13 @@ def film(stored: np.ndarray = FILM, **fields: Any) -> FileDataset:
     return data
 
 
+def worded(name: str, said: str) -> FileDataset:
+    """A film with one attribute as text, whatever its VR."""
+    data = film(SpecificCharacterSet="ISO_IR 192")
+    data[name] = pydicom.DataElement(pydicom.datadict.tag_for_keyword(name), "LO", said)
+    return data
+
+
 def saved(data: FileDataset, path: Path) -> Path:
     data.save_as(path, enforce_file_format=True)
     return path
