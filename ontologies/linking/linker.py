@@ -62,8 +62,9 @@ class ConceptMatch:
     matched. ``method`` says how: the same characters ("exact"), after normalisation, in another word order, across a
     coordination, by an abbreviation that the text defines, with its modifiers inside ("interrupted"), by a short word
     of chest reports, with a misspelt word ("spelling"), by a measured value, a length of time, a
-    phrase of notes or what a drug did ("measurement", "duration", "wording", "reaction": ``ontologies.linking.context``),
-    by a word of the place ("local"), or by what it means ("similar", ``retrieval.similar_names``).
+    phrase of notes or a reaction to a drug ("measurement", "duration", "wording", "reaction":
+    ``ontologies.linking.context``), by a word of the place ("local"), or by what it means ("similar",
+    ``retrieval.similar_names``).
     ``presence`` is "not assessed" when the mention is about the past or the family, and ``context`` says which, or when
     linking was asked not to look; "indication" is why the patient was examined: what an image would show is at most
     uncertain there. ``locations`` are places such as "right upper lobe"; ``size_mm`` holds the diameters as written, in

@@ -31,7 +31,8 @@ _VISITS = frozenset(
 _TO_THE_PRESENT = re.compile(
     r"\b(?:now|today|tonight|currently|presents|presenting|presented|comes|complains|at present|at the moment|"
     r"these days|this (?:morning|afternoon|evening|week|month|time|admission|occasion|visit)|"
-    r"(?:is|has been) (?:seen|admitted|referred|brought)|current|since (?:yesterday|last)|for the (?:last|past)|was (?:well|fine|asymptomatic) until)\b",
+    r"(?:is|has been) (?:seen|admitted|referred|brought)|current|since (?:yesterday|last)|"
+    r"for the (?:last|past)|was (?:well|fine|asymptomatic) until)\b",
     re.IGNORECASE,
 )
 _SPANS = frozenset(["year", "years", "yr", "yrs", "decade", "decades", "month", "months"])

@@ -32,24 +32,8 @@ _GAP = 4
 _MOST = 8  # times that what may be repeated is
 _NUMBERS = frozenset(
     [
-        "one",
-        "two",
-        "three",
-        "four",
-        "five",
-        "six",
-        "seven",
-        "eight",
-        "nine",
-        "ten",
-        "eleven",
-        "twelve",
-        "fifteen",
-        "twenty",
-        "thirty",
-        "several",
-        "few",
-        "couple",
+        *("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve", "fifteen"),
+        *("twenty", "thirty", "several", "few", "couple"),
     ]
 )
 _DENIALS = frozenset(["no", "not", "without", "denies", "denied", "never", "but", "nor", "neither", "except"])
