@@ -344,3 +344,29 @@ def _put(candidate: Candidate, view: Passage, found: list[list[Candidate]]) -> N
     for rival in candidate.rivals:
         rival.words, rival.own = candidate.words, candidate.own
     found[text].append(candidate)
+
+
+def resolve(found: list[Candidate], *, nested: bool = False) -> list[Candidate]:
+    """Resolve overlaps: contiguous before coordinated, more words before fewer, better scores, then the text's
+    order."""
+    found = sorted(found, key=lambda c: (-len(c.words) * c.score, c.words, c.concept))
+    taken: list[set[int]] = []
+    kept: list[Candidate] = []
+    covered: set[int] = set()
+    for candidate in found:
+        if candidate.method == "coordination":
+            continue
+        if nested:
+            words = set(candidate.words)
+            clash = any(words == other or (words & other and not words < other) for other in taken)
+            taken += [words] * (not clash)
+        else:
+            clash = not covered.isdisjoint(candidate.words)
+        if not clash:
+            covered.update(candidate.words)
+            kept.append(candidate)
+    for candidate in found:
+        if candidate.method == "coordination" and not covered.intersection(candidate.own):
+            covered.update(candidate.own)
+            kept.append(candidate)
+    return kept
