@@ -1,10 +1,10 @@
 """Encoding papers, beside plain sentence-transformers: ``python -m benchmarks.scale.encoding FOLDER``.
 
-FOLDER is a judged collection in BEIR layout. The same packaged model encodes its documents three ways: by
-``SentenceTransformer.encode`` as it comes, by whydx up to the model's own limit, and by whydx as the literature index
-does (`retrieval.literature.LONGEST` tokens). Chunks of 64 documents go to the three in turn, so that other work on the
-machine slows all of them alike; time is of the processor, one thread, after a chunk to warm up. nDCG@10 is of the
-vectors alone, over all judged queries, which are encoded by whydx for all three.
+FOLDER is a judged collection in BEIR layout. The same packaged model encodes its documents four ways: by
+``SentenceTransformer.encode`` as it comes, by whydx up to the model's own limit, by whydx in 16 bits, and by whydx as
+the literature index does (`retrieval.literature.LONGEST` tokens). Chunks of 64 documents go to each in turn, so that
+other work on the machine slows all of them alike; time is of the processor, one thread, after a chunk to warm up.
+nDCG@10 is of the vectors alone, over all judged queries, encoded in the same way.
 """
 
 from __future__ import annotations
@@ -43,6 +43,7 @@ def main() -> None:
             plain.encode(list(texts), normalize_embeddings=True, show_progress_bar=False)
         ),
         "whydx, whole": encoder.encode,
+        "whydx, whole, 16 bits": Encoder.load(half=True).encode,
         f"whydx, {LONGEST} tokens": lambda texts: encoder.encode(texts, longest=LONGEST),
     }
     texts = collection.texts[: given.documents]
@@ -56,10 +57,10 @@ def main() -> None:
     first = next(iter(ways))
     found |= {"times as fast": {way: round(seconds[first] / s, 2) for way, s in seconds.items()}}
     if given.documents is None:
-        asked, ranks = encoder.encode(list(collection.queries.values())), id_ranks(collection.ids)
+        ranks = id_ranks(collection.ids)
         measured = {}
         for way, parts in vectors.items():
-            scores = asked @ np.concatenate(parts).T
+            scores = ways[way](list(collection.queries.values())) @ np.concatenate(parts).T
             runs = {
                 name: [collection.ids[row] for row in best_rows(row_scores, ranks, 100)]
                 for name, row_scores in zip(collection.queries, scores, strict=True)

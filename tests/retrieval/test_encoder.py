@@ -7,9 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from errors import ArtifactError
+from errors import ArtifactError, InputError
 from retrieval import encoder
+from retrieval.document import Document
 from retrieval.encoder import Encoder
+from retrieval.hybrid import HybridIndex
 
 TEXTS = [
     "Pneumothorax.",
@@ -32,6 +34,23 @@ def test_equals_sentence_transformers(packaged: Encoder) -> None:
     clean = [text.encode("utf-8", "replace").decode() for text in TEXTS]
     expected = reference.encode(clean, normalize_embeddings=True, show_progress_bar=False)
     np.testing.assert_allclose(packaged.encode(TEXTS), expected, atol=2e-6)
+
+
+def test_in_16_bits_nearly_the_same_and_never_taken_for_it(packaged: Encoder, tmp_path: Path) -> None:
+    half = Encoder.load(half=True)
+    vectors = half.encode(TEXTS)
+    assert vectors.dtype == np.float32
+    np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-6)
+    assert (np.sum(vectors * packaged.encode(TEXTS), axis=1) > 0.999).all()
+    assert half.encode(TEXTS).tobytes() == vectors.tobytes()
+    assert half.fingerprint != packaged.fingerprint
+    document = Document(doc_id="a", kind="literature", title="Effusion", text="Pleural.", source_curie="a", concepts=())
+    HybridIndex.build([document], tmp_path / "index", kind="literature index", encoder=half)
+    assert len(HybridIndex.open(tmp_path / "index", kind="literature index", encoder=half)) == 1
+    with pytest.raises(ArtifactError, match="built with another encoder"):
+        HybridIndex.open(tmp_path / "index", kind="literature index")
+    with pytest.raises(InputError, match="only the packaged encoder"):
+        Encoder.load(tmp_path, half=True)
 
 
 def test_order_shape_and_norm(packaged: Encoder) -> None:
