@@ -25,12 +25,12 @@ from numpy.typing import NDArray
 
 from benchmarks.machine import stamp
 from errors import InputError
-from vision.admission import admit
 from vision.anatomy.outliner import Anatomy
 from vision.datasets.folder import load_grey, read
 from vision.frontal import Frontal
 from vision.image import ImageInstance, load_image
 from vision.intensity import resize
+from vision.quality import admit
 from vision.training.frontal_fit import excerpt
 
 Picture = NDArray[np.float32]

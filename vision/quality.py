@@ -1,14 +1,25 @@
-"""Refusal: what the detector will not read, each with a stable reason code."""
+"""Refusal: what the detector will not read, each with a stable reason code; by header and grey levels, then by the look
+and the outlines together.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from errors import InputError
+from vision.frontal import without_frame
 from vision.image import ImageInstance
 from vision.intake.words import RADIOGRAPHS, SECONDARY, region_of, view_of
+
+if TYPE_CHECKING:
+    from vision.anatomy.outliner import Anatomy, Outlines
+    from vision.frontal import Frontal
 
 REFUSALS = {
     "blank": "the image holds no structure",
@@ -23,6 +34,7 @@ REFUSALS = {
 }
 """Reason code → what it means. The codes are stable; they stand in predictions and reports."""
 
+IN_A_FRAME = "the film fills a part of the picture only: cut its even borders off, and it is read better"
 LOW_RESOLUTION = 200
 _LEAST_SPREAD = 0.02
 _LEAST_LEVELS = 8
@@ -50,6 +62,48 @@ def refusal(image: ImageInstance) -> str | None:
     if high - low < _LEAST_SPREAD or len(np.unique(image.pixels[::2, ::2])) < _LEAST_LEVELS:
         return "blank"
     return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Admission:
+    """Of one image: ``refused`` a reason code or None; its ``outlines``, None where they were not asked; ``framed``
+    whether it was taken for a film only without its even borders."""
+
+    refused: str | None
+    outlines: Outlines | None = None
+    framed: bool = False
+
+
+def admit(images: Sequence[ImageInstance], frontal: Frontal | None, anatomy: Anatomy | None) -> list[Admission]:
+    """One for each image, in order. A model that is None is not asked; without the look, the outlines alone refuse."""
+    reasons = [refusal(image) for image in images]
+    asked = [i for i, reason in enumerate(reasons) if reason is None]
+    pictures = [images[i].upright for i in asked]
+    outlines = anatomy.outline(pictures) if anatomy is not None else None
+    judged = _looked_at(pictures, outlines, frontal, anatomy)
+    inner = [without_frame(p) if reason else None for p, reason in zip(pictures, judged, strict=True)]
+    cut = [p for p in inner if p is not None]
+    again = iter(_looked_at(cut, anatomy.outline(cut) if anatomy is not None else None, frontal, anatomy))
+    found = [Admission(refused=reason) for reason in reasons]
+    for k, (i, reason) in enumerate(zip(asked, judged, strict=True)):
+        framed = inner[k] is not None and next(again) is None
+        found[i] = Admission(
+            refused=None if framed else reason, outlines=outlines[k] if outlines is not None else None, framed=framed
+        )
+    return found
+
+
+def _looked_at(
+    pictures: Sequence[NDArray[np.float32]],
+    outlines: Sequence[Outlines] | None,
+    frontal: Frontal | None,
+    anatomy: Anatomy | None,
+) -> list[str | None]:
+    if frontal is not None:
+        return frontal.reasons(pictures, None if outlines is None else [o.distance for o in outlines])
+    if anatomy is not None and outlines is not None:
+        return [anatomy.reason(o) for o in outlines]
+    return [None] * len(pictures)
 
 
 def cautions(image: ImageInstance) -> tuple[str, ...]:

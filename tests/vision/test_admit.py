@@ -5,13 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from vision.admission import IN_A_FRAME, admit
 from vision.anatomy.outliner import Anatomy
 from vision.detector import Detector
 from vision.frontal import Frontal, without_frame
 from vision.image import ImageInstance, load_image
 from vision.phantom.radiograph import write_phantom
-from vision.quality import refusal
+from vision.quality import IN_A_FRAME, admit, refusal
 
 
 @pytest.fixture(scope="module")
