@@ -36,6 +36,7 @@ REFUSALS = {
 
 IN_A_FRAME = "the film fills a part of the picture only: cut its even borders off, and it is read better"
 LOW_RESOLUTION = 200
+_ADULT = 16  # years
 _LEAST_SPREAD = 0.02
 _LEAST_LEVELS = 8
 
@@ -114,6 +115,8 @@ def cautions(image: ImageInstance) -> tuple[str, ...]:
     height, width = image.pixels.shape
     if min(height, width) < LOW_RESOLUTION:
         lines.append(f"low resolution ({width} × {height} pixels): small findings cannot be seen")
+    if image.patient_age_y is not None and image.patient_age_y < _ADULT:
+        lines.append("the detector was fitted on adults: on children nine films in ten raise a finding, ill or not")
     if not view_of(image.view_position):
         lines.append("the view is not stated: read as frontal (PA or AP)")
     if image.body_part and not region_of(image.body_part):
