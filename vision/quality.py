@@ -16,6 +16,7 @@ from errors import InputError
 from vision.frontal import without_frame
 from vision.image import ImageInstance
 from vision.intake.words import RADIOGRAPHS, SECONDARY, region_of, view_of
+from vision.intensity import resize
 
 if TYPE_CHECKING:
     from vision.anatomy.outliner import Anatomy, Outlines
@@ -37,6 +38,7 @@ REFUSALS = {
 IN_A_FRAME = "the film fills a part of the picture only: cut its even borders off, and it is read better"
 LOW_RESOLUTION = 200
 _ADULT = 16  # years
+_GLANCE, _MOST_INSIDE = 160, 0.7  # a film that fills less than this share of its picture is said to be in a frame
 _LEAST_SPREAD = 0.02
 _LEAST_LEVELS = 8
 
@@ -68,7 +70,7 @@ def refusal(image: ImageInstance) -> str | None:
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Admission:
     """Of one image: ``refused`` a reason code or None; its ``outlines``, None where they were not asked; ``framed``
-    whether it was taken for a film only without its even borders."""
+    whether it is a film in wide even borders."""
 
     refused: str | None
     outlines: Outlines | None = None
@@ -87,11 +89,20 @@ def admit(images: Sequence[ImageInstance], frontal: Frontal | None, anatomy: Ana
     again = iter(_looked_at(cut, anatomy.outline(cut) if anatomy is not None else None, frontal, anatomy))
     found = [Admission(refused=reason) for reason in reasons]
     for k, (i, reason) in enumerate(zip(asked, judged, strict=True)):
-        framed = inner[k] is not None and next(again) is None
+        if inner[k] is not None and next(again) is None:
+            reason = None
         found[i] = Admission(
-            refused=None if framed else reason, outlines=outlines[k] if outlines is not None else None, framed=framed
+            refused=reason,
+            outlines=outlines[k] if outlines is not None else None,
+            framed=reason is None and _in_a_frame(pictures[k]),
         )
     return found
+
+
+def _in_a_frame(picture: NDArray[np.float32]) -> bool:
+    small = resize(picture, _GLANCE)
+    inside = without_frame(small)
+    return inside is not None and inside.size < _MOST_INSIDE * small.size
 
 
 def _looked_at(
