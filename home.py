@@ -11,6 +11,7 @@ function needs is imported inside it, so that the command line can ask for the f
     indexes/cases         Part.cases
     indexes/images        Part.images
     readings/             what of texts a change of the dictionary leaves as it was   retrieval/readings.py
+    readings/sources      what the sources said when they were read   ontologies/merging/kept.py
     collections/NAME      the user's own papers and cases   retrieval/collection/catalogue.py
     built.json            part → digest of what it was built from
 """
@@ -224,12 +225,11 @@ def _build_linker(home: Path, graph_digest: str, progress: Progress | None) -> N
     from ontologies.merging.knowledge import Saved
 
     known = Saved(part_folder(home, Part.graph))
-    relations = known.relations()
     Linker.build(
         known.concepts(),
         known.terms(),
         part_folder(home, Part.linker),
-        relations=relations,
+        relations=known.relations("is_a"),
         source=graph_digest,
         progress=progress,
     )
@@ -280,13 +280,15 @@ def collect(
     backend: str | None = None,
     ray: str | None = None,
     progress: Progress | None = None,
+    tell: Callable[[str], None] | None = None,
 ) -> Built:
     """Make the collection ``name`` of the papers or cases in ``paths``, or add them to it; without paths, bring it up
     to date with what it was made from (`retrieval.collection.build`).
 
     ``kind`` ("papers" or "cases") is told by the files by default; ``columns`` (part of a case → column) and ``drop``
     are for tables. ``backend`` is where the vectors lie ("faiss", an address of Milvus; None: where they were). ``ray``
-    is where Ray links, encodes and looks at images ("local", an address; None: this process). Raises InputError for
+    is where Ray links, encodes and looks at images ("local", an address; None: this process). While another process
+    builds or removes this collection it is waited for, and ``tell`` is told who it is. Raises InputError for
     what cannot be read, ArtifactError when graph or linker is not built or Milvus does not answer, SourceError when no
     Ray does, DependencyError when an extra is not installed.
     """
@@ -295,14 +297,18 @@ def collect(
     from retrieval.collection.build import build as build_collection
     from retrieval.collection.sources import extended
 
-    known = catalogue.sources(home, name) if not paths or catalogue.folder(home, name).is_dir() else None
-    roots = [path.expanduser().resolve() for path in paths]
-    sources = extended(known, roots, kind, columns or {}, drop)
+    if not (catalogue.folder(home, name).is_dir() or paths):
+        catalogue.sources(home, name)  # raises, and leaves no lock behind
     graph, opened = open_graph(home), open_linker(home)
     linker: Reader = opened
     encoder: Encoder | None = None
     eyes: Callable[[], Looks] = partial(Eyes, graph, device)
     with contextlib.ExitStack() as stack:
+        stack.enter_context(catalogue.turn(home, name, tell))
+        there = catalogue.folder(home, name).is_dir()  # now that nobody else is at it
+        known = catalogue.sources(home, name) if not paths or there else None
+        roots = [path.expanduser().resolve() for path in paths]
+        sources = extended(known, roots, kind, columns or {}, drop)
         if ray is not None:
             from fusion.collecting.fan_out import fanned_out
 

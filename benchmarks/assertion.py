@@ -10,6 +10,9 @@ Three measures; ``--peer`` adds negspacy's NegEx rules to the first:
   A code is recalled when one of its concepts, or one below it, is asserted present; codes for which no concept is in
   the table are counted apart, not left out in silence.
 
+``--negex FILE`` adds the annotated sentences of NegEx: whether each finding is denied or not, by the two halves that
+the hash of an identifier makes; ``--list`` shows the misses of the first.
+
 Mentions of "No acute cardiopulmonary disease", the name of a normal image, and of the patient's context (age, exposure)
 are no findings and are not counted in the second measure.
 """
@@ -22,6 +25,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, get_args
 
@@ -107,6 +111,32 @@ def negspacy_right(table: Sequence[Sentence]) -> dict[str, int]:
             right["whydx"] += (said.presence == "absent") == denied
             right["negspacy"] += (span is not None and bool(span._.negex)) == denied
     return dict(right)
+
+
+def negex(path: Path) -> dict[str, Any]:
+    """Of NegEx's annotated sentences (JSON lines of "id", "text", "concept", "negation"), by half: mentions, those of
+    which it is said rightly that they are denied or not, mentions that are not in their sentence (counted as wrong);
+    and the misses of the first half. Raises InputError when the file cannot be read."""
+    counts = {half: Counter[str]() for half in (0, 1)}
+    missed = []
+    try:
+        rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+    except (OSError, ValueError) as error:
+        raise InputError("cannot read the sentences", value=path, expected="JSON lines") from error
+    for row in rows:
+        half = int(sha256(row["id"].encode()).hexdigest(), 16) % 2
+        words = r"\s+".join(map(re.escape, row["concept"].split()))
+        place = re.search(words, row["text"], re.IGNORECASE)
+        counts[half]["mentions"] += 1
+        if place is None:
+            counts[half]["not in the sentence"] += 1
+            continue
+        said = assertions(row["text"], [place.span()])[0].presence
+        right = (said == "absent") == (row["negation"] == "Negated")
+        counts[half]["right"] += right
+        if not right and not half:
+            missed.append(f"{row['negation']}, read as {said}: {row['concept']} | {' '.join(row['text'].split())}")
+    return {"halves": [dict(counts[half]) for half in (0, 1)], "missed": missed}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -242,6 +272,10 @@ def _print(figures: dict[str, Any], listed: int) -> None:
     print(f"{'expected':<14}" + "".join(f"{name:>14}" for name in names))
     for name in names:
         print(f"{name:<14}" + "".join(f"{sentences_['confusion'][name][given]:>14}" for given in names))
+    if "negex" in figures:
+        for half, counts in zip(("looked at", "not"), figures["negex"]["halves"], strict=True):
+            print(f"\nNegEx, half {half}: {counts['right']} of {counts['mentions']} denied or not, rightly")
+        print("\n".join(figures["negex"]["missed"][:listed]))
     if "absent_or_not" in figures:
         print("\nAbsent or not: " + ", ".join(f"{name} {n}" for name, n in figures["absent_or_not"].items()))
     print(f"\nOpen-i, {normal['reports']} normal reports, {normal['mentions']} mentions:")
@@ -266,6 +300,7 @@ def main() -> None:
     parser.add_argument("--home", type=Path)
     parser.add_argument("--json", action="store_true", help="one object; no report text in it")
     parser.add_argument("--peer", action="store_true", help="also negspacy's rules")
+    parser.add_argument("--negex", type=Path, metavar="FILE", help="also NegEx's annotated sentences")
     parser.add_argument("--list", type=int, default=20, help="how many concepts of normal reports to show")
     parser.add_argument("--missed", metavar="HEADING", help="show the reports in which a heading was missed")
     arguments = parser.parse_args()
@@ -274,10 +309,13 @@ def main() -> None:
     figures = measure(home_folder(arguments.home))
     if arguments.peer:
         figures["absent_or_not"] = negspacy_right(sentences())
+    if arguments.negex:
+        figures["negex"] = negex(arguments.negex)
     missed = figures["openi_findings"].pop("missed")
     if arguments.missed:
         print("\n".join(missed.get(arguments.missed, ())))
     elif arguments.json:
+        figures.get("negex", {}).pop("missed", None)
         figures["openi_normal"]["concepts"] = {n: r["mentions"] for n, r in figures["openi_normal"]["concepts"].items()}
         print(json.dumps(figures))
     else:

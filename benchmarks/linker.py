@@ -1,14 +1,18 @@
-"""Concept recognition side by side: ``python -m benchmarks.linker [--data FOLDER] [--obo hp.obo] [--json]``.
+"""Concept recognition side by side: ``python -m benchmarks.linker [findings|extended] [--data FOLDER] [--home DIR]``.
 
-Every tool runs in a process of its own, one after the other, over the names of the same HPO below "Phenotypic
-abnormality" (FastHPOCR brings its own index of HPO). Columns: document-level F1 on the three development sets, with
-retired identifiers brought up to date; texts per second of processor time on abstracts that the tool has not seen
-(PubMedQA), after the development sets have warmed it up, and on 1,500 more after these (BioASQ, of 600
-characters or more); seconds to build and to load; resident memory at its peak. All times are of one processor, so that
-what else the machine does counts for little.
+Every tool (`benchmarks.peers.linkers`) runs in a process of its own, one after the other, over the same names.
 
-The tools: whydx's dictionary; FastHPOCR; gilda's annotator; scispaCy's candidate generator, which needs mentions: every
-run of up to five words that neither starts nor ends with a stop word, longest and nearest first, from a cosine of 0.9.
+"findings": the names of HPO below "Phenotypic abnormality" (FastHPOCR brings its own index of HPO). Columns:
+document-level F1 on the three development sets, with retired identifiers brought up to date; texts per second of
+processor time on abstracts that the tool has not seen (PubMedQA), after the development sets have warmed it up, and on
+1,500 more after these (BioASQ, of 600 characters or more); seconds to build and to load; resident memory at its peak.
+All times are of one processor, so that what else the machine does counts for little.
+
+"extended": the NCBI disease corpus (MeSH and OMIM) over the labels of the Disease Ontology and the home's names with a
+code of these, the same with the mentions of the corpus's training part as further names, and E3C (UMLS) over the home's
+names with a code of UMLS. Precision, recall and F1 of the set of identifiers of a document; what the vocabulary has no
+name for is missed by every tool.
+
 A tool that is not installed, or has no index here, is named with the reason. ``pip install -e '.[peers]'`` installs
 them.
 """
@@ -16,247 +20,34 @@ them.
 from __future__ import annotations
 
 import argparse
-import gzip
+import csv
 import importlib.util
 import json
+import re
 import resource
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from hashlib import sha256
-from itertools import islice, pairwise
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
 from pathlib import Path
 from time import process_time
 from typing import Any
 
 from benchmarks.machine import stamp
-from ontologies.concept import Concept, Relation, Term
+from benchmarks.peers.linkers import FASTHPOCR_INDEX, TOOLS, Tool, Vocabulary, hpo
+from home import Part, home_folder, part_folder
+from ontologies.concept import DISEASE, Concept, Term
 from ontologies.linking.evaluate import Mention, read_pubtator, score
-from ontologies.readers import obo
+from ontologies.linking.linker import Linker
 
 SETS = ("gscplus_dev", "id68", "genereviews")
 ABSTRACTS = 1000
 LATER = 1500
 _SHORTEST = 600  # characters of an abstract: BioASQ holds single sentences too
-_INDEX = "peers/fasthpocr_0.1.4_hpo_2025-01-16.index.gz"
 _SLOW_SECONDS = 30.0  # the speed of a slow tool is measured on as many abstracts as it reads in this time
-_SCISPACY_SIMILARITY = 0.9
-_ALIKE = frozenset(["preferred", "exact", "layperson", "abbreviation"])
-
-Annotate = Callable[[Sequence[str]], Iterator[list[Mention]]]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Vocabulary:
-    """HPO below "Phenotypic abnormality"; ``primary`` maps retired identifiers to those in use."""
-
-    concepts: list[Concept]
-    terms: list[Term]
-    relations: list[Relation]
-    primary: dict[str, str]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tool:
-    """An opened tool: ``annotate`` gives (start, end, HPO identifier) for each text; ``note`` says what is special."""
-
-    annotate: Annotate
-    build_s: float | None
-    load_s: float
-    note: str = ""
-
-
-def vocabulary(path: Path) -> Vocabulary:
-    """Read hp.obo."""
-    concepts, terms, relations = [], [], []
-    primary: dict[str, str] = {}
-    for statement in obo.read(path):
-        if isinstance(statement, Concept):
-            concepts.append(statement)
-        elif isinstance(statement, Term):
-            terms.append(statement)
-        elif statement.predicate == "alias":
-            primary[statement.subject] = statement.object
-        else:
-            relations.append(statement)
-    return Vocabulary(concepts=concepts, terms=terms, relations=relations, primary=primary)
-
-
-def _timed(work: Callable[[], Any]) -> tuple[Any, float]:
-    started = process_time()
-    return work(), round(process_time() - started, 2)
-
-
-def whydx(known: Vocabulary, data: Path, scratch: Path) -> Tool:
-    """The linker, compiled from the names."""
-    from ontologies.linking.linker import Linker
-
-    path = scratch / "linker"
-    _, build_s = _timed(lambda: Linker.build(known.concepts, known.terms, path, relations=known.relations))
-    linker, load_s = _timed(lambda: Linker.open(path))
-
-    def annotate(texts: Sequence[str]) -> Iterator[list[Mention]]:
-        for matches in linker.link_all(texts, systems=("HP",), assess=False):
-            yield [(m.start, m.end, f"HP:{m.concept.code('HP')}") for m in matches]
-
-    return Tool(annotate=annotate, build_s=build_s, load_s=load_s)
-
-
-def fasthpocr(known: Vocabulary, data: Path, scratch: Path) -> Tool:
-    """FastHPOCR 0.1.4 with its index of HPO, which takes its authors' code 34 minutes to build."""
-    from FastHPOCR.HPOAnnotator import HPOAnnotator
-
-    index = scratch / "fasthpocr.index"
-    index.write_bytes(gzip.decompress((data / _INDEX).read_bytes()))
-    annotator, load_s = _timed(lambda: HPOAnnotator(str(index)))
-
-    def annotate(texts: Sequence[str]) -> Iterator[list[Mention]]:
-        for text in texts:
-            yield [(a.getStartOffset(), a.getEndOffset(), a.getHPOUri()) for a in annotator.annotate(text)]
-
-    return Tool(annotate=annotate, build_s=None, load_s=load_s, note="own index of HPO 2025-01-16, not built here")
-
-
-def gilda(known: Vocabulary, data: Path, scratch: Path) -> Tool:
-    """gilda's annotator with a grounder over the same names; sentences end at a full stop before a space."""
-    import re
-
-    from gilda.grounder import Grounder
-    from gilda.ner import annotate as gilda_annotate
-    from gilda.process import normalize
-    from gilda.term import Term as GildaTerm
-
-    def build() -> Any:
-        inside = _below(known)
-        name_of = {c.curie: c.name for c in known.concepts}
-        terms = []
-        for term in known.terms:
-            text = normalize(term.text)
-            if term.curie in inside and term.kind in _ALIKE and text.strip():
-                status = "name" if term.kind == "preferred" else "synonym"
-                terms.append(GildaTerm(text, term.text, "HP", term.curie, name_of[term.curie], status, "hpo"))
-        grounder = Grounder(terms)
-        # its models for ambiguous genes and short forms are downloads
-        grounder.gilda_disambiguators, grounder.adeft_disambiguators = {}, {}
-        return grounder
-
-    grounder, build_s = _timed(build)
-
-    def sentences(text: str) -> Iterable[tuple[int, int]]:
-        ends = [match.end() for match in re.finditer(r"[.!?](?=\s|$)", text)]
-        bounds = [0, *(end for end in ends if end < len(text)), len(text)]
-        return list(pairwise(bounds))
-
-    def annotate(texts: Sequence[str]) -> Iterator[list[Mention]]:
-        for text in texts:
-            found = gilda_annotate(text, grounder=grounder, sent_split_fun=sentences)
-            yield [(a.start, a.end, a.matches[0].term.id) for a in found]
-
-    return Tool(annotate=annotate, build_s=build_s, load_s=build_s, note="kept in memory, built at each start")
-
-
-def _below(known: Vocabulary) -> frozenset[str]:
-    """What lies below "Phenotypic abnormality"."""
-    parents: dict[str, list[str]] = {}
-    for relation in known.relations:
-        if relation.predicate == "is_a":
-            parents.setdefault(relation.subject, []).append(relation.object)
-    return obo.below(parents, ("HP:0000118",)) - {"HP:0000118"}
-
-
-def scispacy(known: Vocabulary, data: Path, scratch: Path) -> Tool:
-    """scispaCy's candidate generator over the same names, its index made with its own parameters.
-
-    The index is kept in the user's cache folder, with the processor time that it took, because making it takes long.
-    Its own builder wants scipy < 1.11 for storing half-precision vectors; the vectors here are single precision.
-    """
-    import re
-
-    import nmslib
-    import numpy as np
-    from platformdirs import user_cache_path
-    from scispacy.candidate_generation import CandidateGenerator
-    from scispacy.linking_utils import KnowledgeBase
-    from sklearn.feature_extraction.text import TfidfVectorizer
-
-    from ontologies.linking.normalize import STOP_WORDS
-
-    inside = _below(known)
-    names: dict[str, list[str]] = {}
-    for term in known.terms:
-        if term.curie in inside and term.kind in _ALIKE:
-            names.setdefault(term.curie, []).append(term.text)
-    rows = [
-        json.dumps({"concept_id": curie, "canonical_name": texts[0], "aliases": texts, "types": []}) + "\n"
-        for curie, texts in sorted(names.items())
-    ]
-    listed = scratch / "names.jsonl"
-    listed.write_text("".join(rows), encoding="utf-8")
-    cached = user_cache_path("whydx") / "benchmarks" / f"scispacy-{sha256(''.join(rows).encode()).hexdigest()[:16]}"
-
-    def load() -> tuple[CandidateGenerator, float]:
-        kb = KnowledgeBase(str(listed))
-        aliases = list(kb.alias_to_cuis)
-        vectorizer = TfidfVectorizer(analyzer="char_wb", ngram_range=(3, 3), min_df=10, dtype=np.float32)
-        vectors = vectorizer.fit_transform(aliases)
-        filled = np.flatnonzero(np.asarray(vectors.sum(axis=1)).ravel())
-        index = nmslib.init(method="hnsw", space="cosinesimil_sparse", data_type=nmslib.DataType.SPARSE_VECTOR)
-        index.addDataPointBatch(vectors[filled])
-        seconds = cached / "build_seconds"
-        if not seconds.is_file():
-            parameters = {"M": 100, "indexThreadQty": 1, "efConstruction": 2000, "post": 0}
-            _, taken = _timed(lambda: index.createIndex(parameters, print_progress=False))
-            cached.mkdir(parents=True, exist_ok=True)
-            index.saveIndex(str(cached / "index"), save_data=False)
-            seconds.write_text(str(taken))
-        else:
-            index.loadIndex(str(cached / "index"), load_data=False)
-        index.setQueryTimeParams({"efSearch": 200})
-        return CandidateGenerator(index, vectorizer, [aliases[i] for i in filled], kb), float(seconds.read_text())
-
-    load()
-    (generator, build_s), load_s = _timed(load)
-    word = re.compile(r"\w+(?:[-'/]\w+)*")
-
-    def spans(text: str) -> list[tuple[int, int]]:
-        tokens = [match.span() for match in word.finditer(text)]
-        found = []
-        for i, (start, first_end) in enumerate(tokens):
-            if text[start:first_end].lower() in STOP_WORDS:
-                continue
-            for j in range(i, min(i + 5, len(tokens))):
-                if j > i and not text[tokens[j - 1][1] : tokens[j][0]].isspace():
-                    break
-                if text[slice(*tokens[j])].lower() not in STOP_WORDS:
-                    found.append((start, tokens[j][1]))
-        return found
-
-    def annotate(texts: Sequence[str]) -> Iterator[list[Mention]]:
-        for text in texts:
-            asked = spans(text)
-            ranked = []
-            for (start, end), candidates in zip(asked, generator([text[a:b] for a, b in asked], 5), strict=True):
-                best = max(candidates, key=lambda c: max(c.similarities), default=None)
-                if best is not None and max(best.similarities) >= _SCISPACY_SIMILARITY:
-                    ranked.append((start, end, best.concept_id, max(best.similarities)))
-            kept: list[Mention] = []
-            for start, end, curie, _ in sorted(ranked, key=lambda r: (-(r[1] - r[0]) * r[3], r)):
-                if all(end <= a or b <= start for a, b, _ in kept):
-                    kept.append((start, end, curie))
-            yield kept
-
-    note = "mentions: all runs of up to five words; the build's time is that of the run that filled the cache"
-    return Tool(annotate=annotate, build_s=build_s, load_s=load_s, note=note)
-
-
-TOOLS: dict[str, tuple[str, Callable[[Vocabulary, Path, Path], Tool]]] = {
-    "whydx": ("ontologies", whydx),
-    "fasthpocr": ("FastHPOCR", fasthpocr),
-    "gilda": ("gilda", gilda),
-    "scispacy": ("nmslib", scispacy),
-}
+_DISEASE_CODES = {"MESH": "MESH", "MIM": "OMIM", "OMIM": "OMIM"}  # as the Disease Ontology and the corpus name them
 
 
 def abstracts(data: Path, corpus: str = "pubmedqa_beir", most: int = ABSTRACTS) -> list[str]:
@@ -276,9 +67,9 @@ def _speed(tool: Tool, texts: list[str]) -> tuple[float, int]:
     return round(docs / (process_time() - started), 1), round(characters / docs)
 
 
-def measure(name: str, data: Path, hpo: Path) -> dict[str, Any]:
-    """The figures of one tool, in this process."""
-    known = vocabulary(hpo)
+def measure(name: str, data: Path, obo: Path) -> dict[str, Any]:
+    """The figures of one tool on findings, in this process."""
+    known = hpo(obo)
     with tempfile.TemporaryDirectory() as scratch:
         tool = TOOLS[name][1](known, data, Path(scratch))
         f1, mention_f1 = {}, {}
@@ -298,28 +89,129 @@ def measure(name: str, data: Path, hpo: Path) -> dict[str, Any]:
         "later_characters_per_doc": later_characters,
         "build_s": tool.build_s,
         "load_s": tool.load_s,
-        "rss_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
+        "rss_mb": _peak(),
         "note": tool.note,
     }
 
 
-def current(mentions: dict[str, set[Mention]], primary: dict[str, str]) -> dict[str, set[Mention]]:
+def extended(name: str, data: Path, home: Path) -> dict[str, Any]:
+    """The figures of one tool on diseases and case reports, in this process."""
+    linking = data / "linking"
+    diseases = named(_mesh_first([*_disease_ontology(data), *_of_home(home, ("MESH", "OMIM"))]))
+    taught = named(diseases.terms, _mentions(linking / "ncbi_disease_train.pubtator", "MESH"))
+    parts = (
+        ("ncbi", diseases, "ncbi_disease_dev", "MESH"),
+        ("ncbi_taught", taught, "ncbi_disease_dev", "MESH"),
+        ("e3c", named(_of_home(home, ("UMLS",))), "e3c_dev", "UMLS"),
+    )
+    figures: dict[str, Any] = {}
+    for part, known, file, system in parts:
+        texts, marked = read_pubtator(linking / f"{file}.pubtator")
+        gold = {document: set(_in_system(mentions, system)) for document, mentions in marked.items()}
+        with tempfile.TemporaryDirectory() as scratch:
+            tool = TOOLS[name][1](known, data, Path(scratch))
+            started = process_time()
+            found = dict(zip(texts, map(set, tool.annotate(list(texts.values()))), strict=True))
+            seconds = process_time() - started
+        has = {concept.curie for concept in known.concepts}
+        wanted = {(document, code) for document, mentions in gold.items() for *_, code in mentions}
+        figures[part] = score(gold, found)["document"] | {
+            "names": len(known.terms),
+            "named_share_of_gold": round(sum(code in has for _, code in wanted) / len(wanted), 3),
+            "docs_per_s": round(len(texts) / seconds, 1),
+        }
+    return figures | {"rss_mb": _peak(), "note": tool.note}
+
+
+def _peak() -> int:
+    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+
+
+def named(*sources: Iterable[Term]) -> Vocabulary:
+    """The concepts that some names name, one a CURIE, each called by its first name."""
+    terms = sorted({(t.curie, t.text): t for source in sources for t in source}.values(), key=lambda t: t.curie)
+    first = {term.curie: term.text for term in reversed(terms)}
+    concepts = [
+        Concept(curie=curie, name=name, semantic_types=(DISEASE,), codes={system: (code,)})
+        for curie, name in sorted(first.items())
+        for system, _, code in (curie.partition(":"),)
+    ]
+    return Vocabulary(concepts=concepts, terms=terms)
+
+
+def _disease_ontology(data: Path) -> Iterator[Term]:
+    """The labels of the Disease Ontology, each under the first of the identifiers of MeSH that it is mapped to, or of
+    OMIM when there is none, as the corpus was annotated."""
+    codes: dict[str, list[str]] = {}
+    with (data / "doid" / "allXREFinDO.tsv").open(encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file, delimiter="\t"):
+            system, _, code = row["xref"].partition(":")
+            if system in _DISEASE_CODES:
+                codes.setdefault(row["label"], []).append(f"{_DISEASE_CODES[system]}:{code}")
+    for label, found in codes.items():
+        yield Term(curie=min(found), text=label)  # "MESH" is before "OMIM"
+
+
+def _mesh_first(terms: Iterable[Term]) -> Iterator[Term]:
+    """``terms`` without the names of OMIM that MeSH has, too."""
+    listed = list(terms)
+    known = {term.text.lower() for term in listed if term.curie.startswith("MESH:")}
+    return (term for term in listed if term.curie.startswith("MESH:") or term.text.lower() not in known)
+
+
+def _of_home(home: Path, systems: tuple[str, ...]) -> Iterator[Term]:
+    """The names of the home's dictionary, under the first code that their concept has in the first of ``systems``."""
+    linker = Linker.open(part_folder(home, Part.linker))
+    for concept, _, text in linker.names(systems):
+        known = linker.concept(concept)
+        system = next(system for system in systems if known.code(system) is not None)
+        yield Term(curie=f"{system}:{known.code(system)}", text=text)
+
+
+def _mentions(path: Path, system: str) -> Iterator[Term]:
+    """What a corpus calls its concepts, each wording under the identifier that it most often stands for."""
+    texts, marked = read_pubtator(path)
+    uses: dict[str, Counter[str]] = {}
+    for document, mentions in marked.items():
+        for start, end, code in mentions:
+            if not re.search(r"[|+]", code):
+                uses.setdefault(texts[document][start:end], Counter())[_curie(code, system)] += 1
+    for text, codes in sorted(uses.items()):
+        yield Term(curie=min(codes, key=lambda code: (-codes[code], code)), text=text)
+
+
+def _in_system(mentions: Iterable[Mention], system: str) -> Iterator[Mention]:
+    for start, end, codes in mentions:
+        for code in re.split(r"[|+]", codes):
+            if code and code.upper() != "CUI-LESS":
+                yield start, end, _curie(code, system)
+
+
+def _curie(code: str, system: str) -> str:
+    code = code.strip()
+    return code if ":" in code else f"{system}:{code}"
+
+
+def current(mentions: dict[str, set[Mention]], primary: Mapping[str, str]) -> dict[str, set[Mention]]:
     """``mentions`` with identifiers in use for retired ones."""
     return {doc: {(a, b, primary.get(code, code)) for a, b, code in found} for doc, found in mentions.items()}
 
 
-def _missing(name: str, data: Path) -> str:
+def _missing(name: str, data: Path, suite: str) -> str:
     """Why a tool cannot run here, or ""."""
     package = TOOLS[name][0]
     if importlib.util.find_spec(package) is None:
         return f"{package} is not installed"
-    if name == "fasthpocr" and not (data / _INDEX).is_file():
-        return f"no index at {_INDEX}"
+    if name == "fasthpocr" and suite == "extended":
+        return "knows HPO alone"
+    if name == "fasthpocr" and not (data / FASTHPOCR_INDEX).is_file():
+        return f"no index at {FASTHPOCR_INDEX}"
     return ""
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("suite", nargs="?", choices=("findings", "extended"), default="findings")
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--obo", type=Path, help="hp.obo; default: the fetched one of --home")
     parser.add_argument("--home", type=Path)
@@ -327,35 +219,38 @@ def main() -> None:
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--here", action="store_true", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
-    hpo = arguments.obo or hpo_file(arguments.home)
+    home, data = home_folder(arguments.home), arguments.data
+    obo = arguments.obo or hpo_file(arguments.home)
     if arguments.here:
-        print(json.dumps(measure(arguments.tool[0], arguments.data, hpo)))
+        name = arguments.tool[0]
+        print(json.dumps(measure(name, data, obo) if arguments.suite == "findings" else extended(name, data, home)))
         return
     results: dict[str, Any] = {}
     for name in arguments.tool or TOOLS:
-        if reason := _missing(name, arguments.data):
+        if reason := _missing(name, data, arguments.suite):
             results[name] = {"missing": reason}
             continue
-        command = [sys.executable, "-m", "benchmarks.linker", "--here", "--tool", name]
-        command += ["--data", str(arguments.data), "--obo", str(hpo)]
+        command = [sys.executable, "-m", "benchmarks.linker", arguments.suite, "--here", "--tool", name]
+        command += ["--data", str(data), "--obo", str(obo), "--home", str(home)]
         run = subprocess.run(command, capture_output=True, text=True, check=False)
         last = run.stdout.strip().splitlines()[-1:] or [""]
         if run.returncode:
             results[name] = {"missing": f"failed: {(run.stderr.strip().splitlines() or ['no message'])[-1]}"}
         else:
             results[name] = json.loads(last[0])
-    print(json.dumps({"measured": stamp(), **results}) if arguments.json else table(results))
+    if arguments.json:
+        print(json.dumps({"measured": stamp(), **results}))
+    else:
+        print((table if arguments.suite == "findings" else extended_table)(results))
 
 
 def hpo_file(home: Path | None) -> Path:
     """The fetched hp.obo."""
-    from home import home_folder
-
     return home_folder(home) / "sources" / "hpo" / "hp.obo"
 
 
 def table(results: dict[str, Any]) -> str:
-    """The figures as a Markdown table."""
+    """The figures on findings as a Markdown table."""
     lines = [
         stamp(),
         "",
@@ -370,6 +265,26 @@ def table(results: dict[str, Any]) -> str:
             scores = " | ".join(f"{row['f1'][part]:.3f}" for part in SETS)
             figures = (row["docs_per_s"], row["later_docs_per_s"], built, row["load_s"], row["rss_mb"])
             lines.append(f"| {name} | {scores} | {' | '.join(map(str, figures))} |")
+    return "\n".join(lines)
+
+
+def extended_table(results: dict[str, Any]) -> str:
+    """The figures on diseases and case reports as a Markdown table: document P / R / F1."""
+    parts = {"ncbi": "NCBI disease", "ncbi_taught": "NCBI disease, taught", "e3c": "E3C"}
+    lines = [stamp(), "", f"| tool | {' | '.join(parts.values())} | docs/s | MB |", "|---|" + "---|" * (len(parts) + 2)]
+    for name, row in results.items():
+        if "missing" in row:
+            lines.append(f"| {name} | {row['missing']} |" + " |" * (len(parts) + 1))
+            continue
+        scores = [" / ".join(f"{row[part][of]:.3f}" for of in ("precision", "recall", "f1")) for part in parts]
+        lines.append(f"| {name} | {' | '.join(scores)} | {row['ncbi']['docs_per_s']} | {row['rss_mb']} |")
+    some = next((row for row in results.values() if "missing" not in row), None)
+    if some is not None:
+        shares = ", ".join(
+            f"{title} {some[part]['names']:,} names, {some[part]['named_share_of_gold']:.0%} of the gold"
+            for part, title in parts.items()
+        )
+        lines += ["", f"The vocabulary: {shares}."]
     return "\n".join(lines)
 
 

@@ -13,8 +13,9 @@ from pathlib import Path
 from time import process_time
 from typing import Any
 
-from benchmarks.linker import SETS, current, hpo_file, vocabulary
+from benchmarks.linker import SETS, current, hpo_file
 from benchmarks.machine import stamp
+from benchmarks.peers.linkers import hpo as vocabulary
 from home import home_folder
 from ontologies.linking.evaluate import Mention, read_pubtator, score
 from ontologies.linking.linker import ConceptMatch, Linker

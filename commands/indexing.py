@@ -156,6 +156,7 @@ def index_add(
             backend=backend,
             ray=ray,
             progress=advance,
+            tell=say,
         )
     _tell(name, built, monotonic() - started)
 
@@ -174,7 +175,9 @@ def index_update(
     """Bring a collection up to date with its files: only what is new or changed is linked and encoded."""
     started = monotonic()
     with progress() as advance:
-        built = collect(home_folder(home), name, anew=anew, device=device, backend=backend, ray=ray, progress=advance)
+        built = collect(
+            home_folder(home), name, anew=anew, device=device, backend=backend, ray=ray, progress=advance, tell=say
+        )
     _tell(name, built, monotonic() - started)
 
 
@@ -200,7 +203,7 @@ def index_remove(name: NameArgument, home: HomeOption = None) -> None:
     """Take a collection away; the files that it was made from stay."""
     from retrieval.collection import catalogue
 
-    documents = catalogue.remove(home_folder(home), name)
+    documents = catalogue.remove(home_folder(home), name, tell=say)
     say(f"removed {name} with {documents:,} documents")
 
 

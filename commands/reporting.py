@@ -108,7 +108,10 @@ def show_report(
     working = dx.working(report, beside.working, images=images, note=note) if dx and beside.working else None
     if layout == "table":
         from reports.explanation import working as draw_working
+        from reports.report import Report
         from reports.table import render
+
+        report = report if note is None else Report.of(report, images=tuple(images), note=note)  # names what was unread
 
         def draw(value: Any, console: Any) -> None:
             render(value, console)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from retrieval.encoder import Encoder
 
 Progress = Callable[[str, int, int], None]
-RULES = 1  # goes up when the same texts and curated layers give other edges
+RULES = 2  # goes up when the same texts and curated layers give other edges
 _PREDICATES: dict[Kind, Predicate] = {
     "finding-disease": "has_phenotype",
     "treatment": "treated_with",
@@ -119,7 +119,18 @@ def scored_pairs(
             if kind == "finding-disease":
                 information[key[1]] = float(vocabulary.graph.information[_node(vocabulary, key[1])])
     annotated = {disease: vocabulary.annotated(_node(vocabulary, disease)) for disease, _ in known}
-    return score(counts, known, information, annotated, encoder, progress=progress)
+    alike = _alike(vocabulary, known) if kind == "finding-disease" else None
+    return score(counts, known, information, annotated, encoder, alike=alike, progress=progress)
+
+
+def _alike(vocabulary: Vocabulary, keys: Collection[Key]) -> dict[Key, float]:
+    """Of each pair the cosine of its two names, by the packaged encoder."""
+    from retrieval.encoder import Encoder
+
+    curies = sorted({curie for key in keys for curie in key})
+    names = [vocabulary.graph.name(_node(vocabulary, curie)) for curie in curies]
+    vectors, place = Encoder.load().encode(names), {curie: i for i, curie in enumerate(curies)}
+    return {(d, f): float(vectors[place[d]] @ vectors[place[f]]) for d, f in keys}
 
 
 def is_said(pair: Pair, kind: Kind) -> bool:

@@ -140,8 +140,13 @@ def readings(texts: Sequence[Text], linker: Linker, treatments: Treatments) -> I
     for text, whole, matches in zip(texts, written, linker.link_all(written), strict=True):
         parts = tuple(_sentences(text, whole, matches, treatments))
         animals = len(_ANIMALS.findall(whole))
-        animal = text.kind == "paper" and (animals > 1 or bool(_ANIMALS.search(text.title)))
+        animal = text.kind == "paper" and (animals > 1 or about_animals(text.title))
         yield Reading(text.doc_id, text.kind, parts, animal)
+
+
+def about_animals(text: str) -> bool:
+    """Whether a text names animals, or cells outside a body."""
+    return bool(_ANIMALS.search(text))
 
 
 def _ended(title: str) -> str:

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from itertools import product
 from typing import Literal
 
-from extraction.cue import Said, hedged, said
-from extraction.reading import Mention, Reading, Sentence
+from extraction.cue import Said, hedged, report, said, single
+from extraction.reading import Mention, Reading, Sentence, about_animals
 from extraction.vocabulary import Vocabulary
 
 Kind = Literal["finding-disease", "treatment", "location"]
@@ -35,11 +35,13 @@ _NAME_GOES_ON = re.compile(
 )
 _NEEDLE = re.compile(r"\b(?:needle|marrow) $", re.IGNORECASE)
 _STATED = ("present", "uncertain")
+ASSERTING = ("shows", "before", "treats")  # what says, and does not only name, two things together
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
-    """A sentence of a text, with the places of the disease and of the other, and what it says of them."""
+    """A sentence of a text, with the places of the disease and of the other, and what it says of them. ``single``: of
+    one patient, not of patients with the disease."""
 
     doc_id: str
     sentence: str
@@ -47,6 +49,7 @@ class Evidence:
     other: tuple[int, int]
     said: Said
     hedged: bool
+    single: bool = False
 
     @property
     def distance(self) -> int:
@@ -58,7 +61,8 @@ class Evidence:
 @dataclass(slots=True)
 class Pair:
     """How many texts say a pair: in a sentence (``sentences``) or as a whole (``texts``, of which ``cases`` are cases);
-    ``said``: by what their clearest sentence says; ``hedged``: only with a doubt; ``denied``: in so many
+    ``said``: by what their clearest sentence says; ``hedged``: only with a doubt; ``single``: so many of the texts that
+    say it, and do not only name it, say it of one patient; ``denied``: in so many
     more texts about the disease the finding was stated to be absent."""
 
     sentences: int = 0
@@ -66,6 +70,7 @@ class Pair:
     cases: int = 0
     hedged: int = 0
     denied: int = 0
+    single: int = 0
     said: Counter[str] = field(default_factory=Counter)
     evidence: list[Evidence] = field(default_factory=list)
     documents: list[str] = field(default_factory=list)
@@ -106,7 +111,7 @@ def _count(reading: Reading, vocabulary: Vocabulary, kind: Kind, counts: Counts)
     absent: set[str] = set()
     clearest: dict[Key, Evidence] = {}
     for sentence in reading.sentences:
-        if sentence.aim:
+        if sentence.aim or (reading.kind == "paper" and about_animals(sentence.text)):
             continue
         own = [(m, name) for m in sentence.mentions for name in known.others(m)]
         stated.update(name for m, name in own if m.presence in _STATED)
@@ -125,6 +130,7 @@ def _count(reading: Reading, vocabulary: Vocabulary, kind: Kind, counts: Counts)
         pair.sentences += 1
         pair.said[evidence.said] += 1
         pair.hedged += evidence.hedged
+        pair.single += evidence.single and evidence.said in ASSERTING
         pair.evidence = sorted([*pair.evidence, evidence], key=_clarity)[:_KEPT]
     if kind != "location":
         for disease, other in product(topics, stated):
@@ -138,10 +144,12 @@ def _count(reading: Reading, vocabulary: Vocabulary, kind: Kind, counts: Counts)
                 counts.pairs[key].denied += 1
 
 
-def _clarity(evidence: Evidence) -> tuple[bool, bool, bool, int, str]:
-    """Clear sentences first: those that deny; then those with a cue, without a doubt, in which the two stand near."""
+def _clarity(evidence: Evidence) -> tuple[bool, bool, bool, bool, int, str]:
+    """Clear sentences first: those that deny; then those with a cue, of patients and not of one, without a doubt, in
+    which the two stand near."""
     said = evidence.said
-    return (said != "excluded", said in ("nothing", "apart"), evidence.hedged, evidence.distance, evidence.doc_id)
+    vague = said in ("nothing", "apart")
+    return (said != "excluded", vague, evidence.single, evidence.hedged, evidence.distance, evidence.doc_id)
 
 
 class _Roles:
@@ -150,6 +158,7 @@ class _Roles:
     def __init__(self, reading: Reading, vocabulary: Vocabulary, kind: Kind) -> None:
         self._vocabulary, self._kind = vocabulary, kind
         self._paper = reading.kind == "paper"
+        self.report = of_one(reading)
         # An abbreviation that a paper does not explain may be anything ("RA transcript").
         text = " ".join(s.text for s in reading.sentences)
         shorts = {
@@ -163,7 +172,12 @@ class _Roles:
             if s.text[m.start : m.end] in self._unexplained
             or _NAME_GOES_ON.match(s.text, m.end)
             or _NEEDLE.search(s.text, max(0, m.start - 10), m.start)
+            or (self._paper and self._says_more(m, s.text))
         }
+
+    def _says_more(self, mention: Mention, sentence: str) -> bool:
+        node = None if mention.treated else self._vocabulary.node(mention.concept)
+        return node is not None and self._vocabulary.says_more(node, sentence[mention.start : mention.end], sentence)
 
     def disease(self, mention: Mention) -> bool:
         if mention.treated or id(mention) in self._doubtful:
@@ -183,6 +197,13 @@ class _Roles:
         if node is None or not self._vocabulary.is_finding(node):
             return ()
         return () if self._paper and self._vocabulary.is_personal(node) else (mention.concept,)
+
+
+def of_one(reading: Reading) -> bool:
+    """Whether a text is about one patient: a case is, and so is a paper that reports one. A title without an abstract
+    is taken for a report, too."""
+    alone = len(reading.sentences) == 1 and reading.sentences[0].title
+    return reading.kind == "case" or alone or report(" ".join(s.text for s in reading.sentences))
 
 
 def _short(written: str) -> bool:
@@ -229,7 +250,7 @@ def _pairs(
             if kind == "location":
                 if other is disease and disease.presence == "present":
                     own = (disease.start, disease.end)
-                    yield (disease.concept, name), _evidence(reading, sentence, own, own, "shows")
+                    yield (disease.concept, name), _evidence(reading, sentence, known, own, own, "shows")
                 continue
             if disease.start < other.end and other.start < disease.end:
                 continue
@@ -239,14 +260,20 @@ def _pairs(
             what = said(sentence.text, one, two, treated=kind == "treatment")
             if what == "excluded":
                 if reading.kind == "paper":
-                    yield (disease.concept, name), _evidence(reading, sentence, one, two, what)
+                    yield (disease.concept, name), _evidence(reading, sentence, known, one, two, what)
             elif disease.presence in _STATED and other.presence in _STATED:
                 doubt = "uncertain" in (disease.presence, other.presence)
-                yield (disease.concept, name), _evidence(reading, sentence, one, two, what, doubt)
+                yield (disease.concept, name), _evidence(reading, sentence, known, one, two, what, doubt)
 
 
 def _evidence(
-    reading: Reading, sentence: Sentence, one: tuple[int, int], two: tuple[int, int], what: Said, doubt: bool = False
+    reading: Reading,
+    sentence: Sentence,
+    known: _Roles,
+    one: tuple[int, int],
+    two: tuple[int, int],
+    what: Said,
+    doubt: bool = False,
 ) -> Evidence:
     return Evidence(
         doc_id=reading.doc_id,
@@ -255,4 +282,5 @@ def _evidence(
         other=two,
         said=what,
         hedged=doubt or hedged(sentence.text),
+        single=single(sentence.text, known.report),
     )

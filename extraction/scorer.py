@@ -1,4 +1,5 @@
-"""How likely a pair is a relation: a model of the counts, the cues and what the sentences mean.
+"""How likely a pair is a relation: a model of the counts, the cues, how alike the two names are, and what the sentences
+mean.
 
 Two steps, both logistic regressions with a ridge, both taught from a distance (Mintz et al., ACL 2009): a pair that the
 curated layers have (HPO's annotations, the chest layer) is an example, any other pair that texts name together is a
@@ -21,7 +22,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from extraction.relation import Counts, Evidence, Key, Pair
+from extraction.relation import ASSERTING, Counts, Evidence, Key, Pair
 from extraction.statistics import chance, log_likelihood_ratio, positive_information
 
 if TYPE_CHECKING:
@@ -41,8 +42,10 @@ SIGNS = {
     "apart": -1,
     "hedged": -1,
     "denied": -1,
+    "single": -1,
     "near": -1,
     "support": 1,
+    "alike": 1,
     "meaning": 1,
     "information": 0,
     "disease_texts": 0,
@@ -55,7 +58,8 @@ CONTROLS = ("information", "disease_texts", "annotated")
 FOLDS = 5
 LEAST_KNOWN = 60  # curated pairs below which nothing is learnt
 _WEIGHT = {"shows": 1.0, "treats": 1.0, "before": 0.6, "nothing": 0.3, "apart": 0.05, "excluded": -1.0}
-_COINCIDENCE = 0.5
+# The odds that a text is a coincidence of its patients, of many and of one.
+_COINCIDENCE, _OF_ONE = 0.4, 0.8
 _READ = 3  # sentences of a pair whose meaning is looked at
 _RIDGE = {"sentence": 3.0, "pair": 1.0}
 _LONGEST = 64  # tokens
@@ -85,12 +89,15 @@ def score(
     annotated: Mapping[str, int],
     encoder: Encoder | None,
     *,
+    alike: Mapping[Key, float] | None = None,
     progress: Progress | None = None,
 ) -> Scored:
     """Scores of the pairs in ``known``, which says whether each is curated. ``information`` (nats) is of the other end,
-    ``annotated`` how many findings of a disease are curated. ``encoder`` None leaves meaning out."""
+    ``annotated`` how many findings of a disease are curated, ``alike`` the cosine of the two names' vectors (none: 0).
+    ``encoder`` None leaves meaning out."""
     keys = tuple(sorted(known))
     features, llr, llr_text, ppmi = _features(counts, keys, information, annotated)
+    features[:, FEATURES.index("alike")] = [(alike or {}).get(key, 0.0) for key in keys]
     label = np.array([known[key] for key in keys], bool)
     fold = np.array([int(hashlib.sha256(d.encode()).hexdigest()[:8], 16) % FOLDS for d, _ in keys])
     if label.sum() < LEAST_KNOWN or (~label).sum() < LEAST_KNOWN:
@@ -130,8 +137,8 @@ def score(
 def _features(
     counts: Counts, keys: Sequence[Key], information: Mapping[str, float], annotated: Mapping[str, int]
 ) -> tuple[np.ndarray, ...]:
-    """float64 (P, F) without what sentences mean; the ratios by sentence and by text, and the information by sentence,
-    float64 (P,)."""
+    """float64 (P, F) without what sentences and names mean; the ratios by sentence and by text, and the information by
+    sentence, float64 (P,)."""
     pairs = [counts.pairs[key] for key in keys]
     said = np.array([counts.diseases[d] for d, _ in keys], float)
     about = np.array([counts.topics[d] for d, _ in keys], float)
@@ -156,8 +163,10 @@ def _features(
         *(np.array([p.said[how] for p in pairs]) / share for how in ("shows", "before", "apart")),
         np.array([p.hedged for p in pairs]) / share,
         np.array([p.denied / max(p.denied + p.texts, 1) for p in pairs]),
+        np.array([p.single for p in pairs]) / np.array([max(asserted(p), 1) for p in pairs]),
         np.log1p(np.array(near, float)),
         np.log1p(np.array([support(p) for p in pairs])),
+        np.zeros(len(keys)),
         np.zeros(len(keys)),
         np.array([information.get(o, 0.0) for _, o in keys]),
         np.log1p(said),
@@ -168,12 +177,14 @@ def _features(
 
 def asserted(pair: Pair) -> int:
     """In how many texts a sentence says, not only names, the two together."""
-    return pair.said["shows"] + pair.said["before"] + pair.said["treats"]
+    return sum(pair.said[how] for how in ASSERTING)
 
 
 def independent(counts: Counts, keys: Sequence[Key]) -> np.ndarray:
-    """float64 (P,): the probability that not all texts that say a pair are a coincidence, each with even odds."""
-    return np.array([1 - _COINCIDENCE ** max(asserted(counts.pairs[key]), 1) for key in keys])
+    """float64 (P,): the probability that not all texts that say a pair are a coincidence: each is with COINCIDENCE,
+    or OF_ONE when it says it of one patient."""
+    pairs = [counts.pairs[key] for key in keys]
+    return np.array([1 - _COINCIDENCE ** (max(asserted(p), 1) - p.single) * _OF_ONE**p.single for p in pairs])
 
 
 def support(pair: Pair) -> float:

@@ -23,6 +23,16 @@ _GROUP, _LEAST_OF_GROUP = re.compile(r"(?:Functional )?abnormal(?:ity|ities)?\b"
 _BY_TREATMENT = ("CHEST:support-device", "HP:0020174")  # HP:0020174: refractory drug response
 _WORD = re.compile(r"[^\W_]+")
 _HAD = ("context", "normal")  # kinds of findings of the chest layer
+_OF_A_PERSON = ("context", "course")
+# What a name of the chest layer says beside the thing itself: what it goes with, and where it is.
+_BESIDE = re.compile(r"\b(?:with|of|after|from|in|at|during|without|on)\b(.*)", re.IGNORECASE)
+_HOW_SEEN = frozenset(("imaging", "radiograph", "radiography", "film", "scan"))
+_IN_CHEST = re.compile(r"\b(?:pulmon|lung|thora|pleur|chest)\w*", re.IGNORECASE)
+_CHEST_WORDS = re.compile(
+    r"pulmon|lung|thora|pleur|chest|bronch|respirat|mediastin|alveol|hilar|intercost|cardi|heart|trache|aspirat",
+    re.IGNORECASE,
+)
+_ROOT = 5  # letters by which words are compared
 _DONE = re.compile(
     r"\b(?:treatment|therapy|use|device|surgery|radiotherapy|chemotherapy|transplant\w*|drugs?|ventilation|transfusion|"
     r"vaccin\w+|catheter|intubation|resection|operation|prosthe\w+|pacemaker|line|tube|injection|anticoagulant|"
@@ -51,7 +61,7 @@ class Vocabulary:
         done = [f.id for f in layer.findings if f.kind in _HAD and _DONE.search(f.name)] + list(_BY_TREATMENT)
         self._findings -= {graph.node(curie) for curie in done if curie in graph}
         self._layer = {graph.node(f.id) for f in layer.findings if f.id in graph}
-        self._personal = {graph.node(f.id) for f in layer.findings if f.kind == "context" and f.id in graph}
+        self._personal = {graph.node(f.id) for f in layer.findings if f.kind in _OF_A_PERSON and f.id in graph}
         subject, excluded, _ = graph.all_edges("excludes_phenotype")
         self._excluded: dict[int, set[int]] = {}
         for s, o in zip(subject.tolist(), excluded.tolist(), strict=True):
@@ -68,9 +78,24 @@ class Vocabulary:
         return node in self._row and node not in self._groups
 
     def is_personal(self, node: int) -> bool:
-        """Whether it is what the chest layer asks of a person (exposures, origins, a history): its words are those of
-        notes, and in a paper they mean something else."""
+        """Whether it is what the chest layer asks of a person (exposures, origins, a history, the course): its words
+        are those of notes, and in a paper they mean something else."""
         return node in self._personal
+
+    def says_more(self, node: int, written: str, sentence: str) -> bool:
+        """Whether a concept of the chest layer says more than ``written`` and ``sentence`` do: the layer reads
+        "zoster" as that of the thorax, which is right in a note on a chest and not in any paper."""
+        if node not in self._layer and node not in self.chest:
+            return False
+        name = self.graph.name(node)
+        words = sentence.lower()
+        beside = _BESIDE.search(name)
+        if beside and not _BESIDE.search(written):
+            own = [w for w in _WORD.findall(beside[1].lower()) if len(w) > 3 and w not in _HOW_SEEN]
+            if own and not any(w[:_ROOT] in words for w in own):
+                return True
+        place = _IN_CHEST.search(name)
+        return bool(place and not _IN_CHEST.search(written) and not _CHEST_WORDS.search(words))
 
     def _finds(self, node: int) -> bool:
         """Whether a node may be the finding of a relation."""

@@ -92,13 +92,17 @@ def none_evidence(scores: np.ndarray, known: Known, length: float = 1.0) -> np.n
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Calibrations:
-    """``words`` where somebody said something of the patient, ``images`` where images alone are known."""
+    """``words`` where somebody said something of the patient, ``images`` where images alone are known, ``both`` where
+    both are (None: as words alone)."""
 
     words: Calibration = Calibration()
     images: Calibration = Calibration()
+    both: Calibration | None = None
 
-    def of(self, worded: bool) -> Calibration:
-        return self.words if worded else self.images
+    def of(self, worded: bool, imaged: bool = False) -> Calibration:
+        if not worded:
+            return self.images
+        return self.both if imaged and self.both else self.words
 
 
 def fit_gate(base: Sequence[np.ndarray], correction: Sequence[np.ndarray], truth: Sequence[int]) -> float:

@@ -101,8 +101,10 @@ def save(
     text.replace(folder / "reasoner.json")
 
 
-def _calibration(stated: dict[str, Any]) -> Calibration:
-    return Calibration(**(stated | {"none": tuple(stated.get("none", ()))}))
+def _calibrations(stated: dict[str, Any]) -> Calibrations:
+    return Calibrations(
+        **{how: Calibration(**(own | {"none": tuple(own.get("none", ()))})) for how, own in stated.items() if own}
+    )
 
 
 def load(folder: Path | None = None, *, detector: str | None = None) -> Checkpoint:
@@ -131,7 +133,7 @@ def load(folder: Path | None = None, *, detector: str | None = None) -> Checkpoi
         expected, features = record["sha256"], record["features"]
         config = ReasonerConfig(**(record["config"] | {"scale": tuple(record["config"]["scale"])}))
         stated = record["calibration"].items()
-        calibration = {k: Calibrations(**{how: _calibration(own) for how, own in v.items()}) for k, v in stated}
+        calibration = {k: _calibrations(v) for k, v in stated}
         trained_on = record["detector"]
     except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError, AttributeError) as error:
         raise ArtifactError(

@@ -189,6 +189,7 @@ class Intake:
             age=age,
             sex=sex,
             worded=worded(findings),
+            imaged=any(finding.origin == "image" for finding in findings),
             setting=setting,
             passages=passages,
         )
@@ -258,8 +259,13 @@ class Intake:
         return tuple(sorted(self.graph.resolve(curie) for curie in once if curie in self.graph))
 
     def _told(self, note: str) -> Iterator[ConceptMatch]:
-        """The note's mentions; what is told of the past is present where it lasts."""
-        for match in self._read(note):
+        """The note's mentions; what is told of the past is present where it lasts. The rash of an allergy is no finding
+        of today: what a reaction to a drug looked like is left out."""
+        matches = self._read(note)
+        reacted = [m for m in matches if m.method == "reaction"]
+        for match in matches:
+            if match.method != "reaction" and any(r.start <= match.start and match.end <= r.end for r in reacted):
+                continue
             past = match.presence == "not assessed" and match.context == "history"
             lasting = past and match.concept.curie in self.graph and self._lasts(match.concept)
             yield replace(match, presence="present") if lasting else match

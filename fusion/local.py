@@ -1,5 +1,5 @@
-"""What a diagnosis takes from its place: the words that its notes use, and how common diseases are there, learnt from
-counts: what ``--setting local`` stands for.
+"""What a diagnosis takes from its place: the words that its notes use, how sure to be of what they say, and how common
+diseases are there, learnt from counts: what ``--setting local`` stands for.
 
 A disease d has the share s_d among the chest layer's patients at large, and n_d of N confirmed diagnoses here (those of
 its kinds are among them). Its share here is taken as (n_d + a s_d) / (N + a), as if a patients of the wide world had
@@ -11,13 +11,14 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 
 from errors import ArtifactError, InputError
+from fusion.calibration import Calibration
 from fusion.prior import RARE_DISEASE_SHARE, SHARE, chest_prior
 from indexes.versions import current
 from kg.graph import KnowledgeGraph
@@ -26,6 +27,7 @@ from ontologies.linking import local_words
 from ontologies.linking.linker import Linker
 
 NAME = "prior.json"
+SURENESS = "sureness.json"
 STRENGTH = 100.0
 _MOST = 4.0
 
@@ -80,6 +82,65 @@ class LocalPrior:
             raise ArtifactError(
                 "the local prior is damaged", value=version / NAME, run="whydx adapt --counts FILE"
             ) from error
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sureness:
+    """How sure the ``reasoner`` (a fingerprint) is to be of patients in words here: ``temperature``, ``none`` and
+    ``conformal_threshold`` as in `fusion.calibration.Calibration`, fitted on ``n`` patients."""
+
+    reasoner: str
+    temperature: float
+    none: tuple[float, ...]
+    conformal_threshold: float
+    n: int
+
+    def of(self, shipped: Calibration) -> Calibration:
+        """The shipped calibration with these numbers in their places; the order of diseases stays."""
+        return replace(
+            shipped,
+            temperature=self.temperature,
+            none=self.none,
+            conformal_threshold=self.conformal_threshold,
+            on="patients of this place",
+            n=self.n,
+        )
+
+    def text(self) -> str:
+        """What ``open`` reads."""
+        return json.dumps(asdict(self), indent=1, sort_keys=True) + "\n"
+
+    @classmethod
+    def open(cls, folder: Path, reasoner: str) -> Sureness | None:
+        """That of the version in use in ``folder``, None when there is none. Raises ArtifactError when it is damaged,
+        or was fitted for another reasoner."""
+        version = current(folder)
+        if version is None:
+            return None
+        again = "whydx adapt --patients FILE, or whydx adapt --use 0 for what was shipped"
+        try:
+            stated = json.loads((version / SURENESS).read_text(encoding="utf-8"))
+            found = cls(
+                reasoner=str(stated["reasoner"]),
+                temperature=float(stated["temperature"]),
+                none=tuple(float(x) for x in stated["none"]),
+                conformal_threshold=float(stated["conformal_threshold"]),
+                n=int(stated["n"]),
+            )
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise ArtifactError(
+                "the local calibration of the reasoner is damaged", value=version / SURENESS, run=again
+            ) from error
+        if found.reasoner != reasoner:
+            raise ArtifactError(
+                "the local calibration was fitted for another reasoner",
+                value=found.reasoner[:12],
+                expected=reasoner[:12],
+                run=again,
+            )
+        return found
 
 
 def open_linker(home: Path) -> Linker:

@@ -15,7 +15,7 @@ from fusion.calibration import Calibration
 from fusion.diagnosis import Diagnosis, DiagnosticReport
 from fusion.evidence_search import EvidenceSearch, Retrieved
 from fusion.intake import Gathered, Intake, Patient
-from fusion.local import LocalPrior, open_linker
+from fusion.local import LocalPrior, Sureness, open_linker
 from fusion.prior import bedside
 from fusion.scorer import Scorer, questions
 from fusion.weighing import Scales
@@ -77,13 +77,16 @@ class Pipeline:
         detector: Detector,
         checkpoint: checkpoints.Checkpoint,
         prior: LocalPrior | None = None,
+        sureness: Sureness | None = None,
     ) -> None:
         self.graph, self.search, self.checkpoint, self.prior = graph, search, checkpoint, prior
+        self.sureness = sureness
         evidence, persons = bedside(graph)
         moved = None if prior is None else prior.ratio(graph, evidence.annotations.disease)
         self.room = WorkupRoom(graph, evidence, persons, moved)
         self.intake = Intake(graph, linker, detector, evidence.words)
-        self.calibrations = checkpoint.calibration["chest"]
+        shipped = checkpoint.calibration["chest"]
+        self.calibrations = shipped if sureness is None else replace(shipped, words=sureness.of(shipped.words))
         self.scorer = Scorer(checkpoint.network, checkpoint.tokenize, calibrations=self.calibrations)
         self.scales = Scales(self.room, self.scorer)
 
@@ -99,7 +102,8 @@ class Pipeline:
         checkpoint = checkpoints.load(detector=detector.manifest["sha256"])
         search = EvidenceSearch(graph, Literature.open(home), Cases.open(home, detector=detector.fingerprint))
         prior = LocalPrior.open(home / "local")
-        return cls(graph, open_linker(home), search, detector, checkpoint, prior)
+        sureness = Sureness.open(home / "local", checkpoint.fingerprint)
+        return cls(graph, open_linker(home), search, detector, checkpoint, prior, sureness)
 
     def diagnose(self, patient: Patient, k: int = 5) -> DiagnosticReport:
         """A report on one patient; ``k`` diagnoses are shown, with their evidence.
@@ -128,7 +132,7 @@ class Pipeline:
     def standing(self, workup: Workup) -> Standing:
         """The candidates of a workup, scored and ranked."""
         scores = self.scorer.scores(questions(workup))
-        calibration = self.calibrations.of(workup.case.worded)
+        calibration = self.calibrations.of(workup.case.worded, workup.case.imaged)
         names = [c.curie for c in workup.candidates[:-1]]
         known = self.room.known(workup.case, names)
         everyone, listed = calibration.with_rest(scores, known), len(names)
@@ -201,7 +205,8 @@ class Pipeline:
     @property
     def fingerprints(self) -> dict[str, str]:
         """What the answers depend on: hashes of the graph, the models and the indexes."""
-        local = local_fingerprint(self.intake.detector.local, self.prior, self.intake.linker.local)
+        fitted = (self.intake.detector.local, self.prior, self.sureness)
+        local = local_fingerprint(fitted, self.intake.linker.local)
         return local | {
             "graph": self.graph.manifest.sha256,
             "detector": self.intake.detector.fingerprint,
@@ -216,9 +221,11 @@ class Pipeline:
         return self.fingerprints | said
 
 
-def local_fingerprint(head: LocalHead | None, prior: LocalPrior | None, words: Mapping[str, str]) -> dict[str, str]:
+def local_fingerprint(
+    fitted: Sequence[LocalHead | LocalPrior | Sureness | None], words: Mapping[str, str]
+) -> dict[str, str]:
     """{"local": a hash of what was fitted to this place}; {} where nothing was."""
-    texts = [part.text() for part in (head, prior) if part is not None]
+    texts = [part.text() for part in fitted if part is not None]
     texts += [local_words.text(words)] if words else []
     return {"local": hashlib.sha256("\n".join(texts).encode()).hexdigest()[:16]} if texts else {}
 

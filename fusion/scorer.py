@@ -78,7 +78,7 @@ class Scorer:
 
     def gate(self, case: Case) -> float:
         """The share of the network's correction that counts; at 0 nothing but the candidates' features does."""
-        return self.calibrations.of(case.worded).gate
+        return self.calibrations.of(case.worded, case.imaged).gate
 
     def _corrections(self, questions: Sequence[Question]) -> np.ndarray:
         import torch

@@ -39,9 +39,12 @@ from ontologies.concept import Presence
 # odds, and 1.
 FEATURES = (*PATIENT_FEATURES, "ranker", "unremarkable", "looked")
 PRIOR, WORDS, RANKER, UNREMARKABLE, LOOKED = map(FEATURES.index, ("prior", "words", "ranker", "unremarkable", "looked"))
-# Who writes of a patient chose one worth writing of, so that behind words the prior counts for less; behind an image
-# alone it counts whole.
+# Who writes of a patient chose one worth writing of, so that behind words the prior counts for less; behind an image it
+# counts whole.
 PRIOR_OF_IMAGES = 1 / Settings().weights[PRIOR]
+# A note beside an image says again what the image shows, and little of the patient: its words count for less than those
+# of a note alone (`python -m benchmarks.chest.beside`).
+WORDS_BESIDE_IMAGES = 0.33
 # The odds of a stated "normal radiograph", and of the surest detector.
 _SUREST = 1000.0
 SHORTLIST = 20  # candidates that are laid out
@@ -79,7 +82,8 @@ class Case:
     """What is known of a patient, one entry a concept. Curies are canonical.
 
     ``worded``: whether words say something of the patient, and not images alone. It stays when findings are taken
-    away or added to ask what they weigh. ``setting``: the place, which has to do with how common diseases are.
+    away or added to ask what they weigh. ``imaged``: whether images were looked at. ``setting``: the place, which has
+    to do with how common diseases are.
     ``passages``: the note's sentences, without what it denies or doubts.
     """
 
@@ -88,6 +92,7 @@ class Case:
     age: float | None = None
     sex: str | None = None
     worded: bool = True
+    imaged: bool = False
     setting: Setting = "neutral"
     passages: tuple[Passage, ...] = ()
 
@@ -100,7 +105,8 @@ class Case:
     def said(self) -> Said:
         """The words of the note that count, one by one and as a whole."""
         meanings = [passage.meaning for passage in self.passages if passage.meaning is not None]
-        return Said(self.stems, np.sum(meanings, axis=0) if meanings else None)
+        heard = WORDS_BESIDE_IMAGES if self.imaged else 1.0
+        return Said(self.stems, np.sum(meanings, axis=0) if meanings else None, heard)
 
     def without(self, piece: str) -> Case:
         """The same case without one finding (a CURIE) and all that hangs on it, or without its "age" or "sex", or
@@ -240,7 +246,7 @@ class WorkupRoom:
         elsewhere, rest = 0.0, np.zeros(0)
         if self.evidence is not None and case.worded:
             if len(self._elsewhere):
-                features = self._weigh(case, self._elsewhere)
+                features = self.weigh(case, self._elsewhere)
                 features[:, PRIOR] = 0.0
                 elsewhere = float(self.evidence.scores(features).max())
             rest = self.rest(case, listed)[1]
@@ -272,10 +278,10 @@ class WorkupRoom:
         if self.ranker is not None:
             out[:, RANKER] = self.ranker.scores(observations(case), rows, age=case.age, sex=case.sex)
         elif self.evidence is not None:
-            out[:, :RANKER] = self._weigh(case, rows)
+            out[:, :RANKER] = self.weigh(case, rows)
         return out
 
-    def _weigh(self, case: Case, rows: np.ndarray) -> np.ndarray:
+    def weigh(self, case: Case, rows: np.ndarray) -> np.ndarray:
         """float64 (len(rows), 5): what findings, prior, person and words weigh."""
         assert self.evidence is not None
         out = self.evidence.features(observations(case), rows, self._person(case), case.said)
@@ -283,7 +289,7 @@ class WorkupRoom:
             if self.local is None:
                 raise missing()
             out[:, PRIOR] += self.local[rows]
-        if not case.worded:
+        if case.imaged or not case.worded:
             out[:, PRIOR] *= PRIOR_OF_IMAGES
         return out
 
@@ -325,7 +331,7 @@ class WorkupRoom:
             scores = self.ranker.scores(observations(case), rows, age=case.age, sex=case.sex)
         elif self.evidence is not None:
             rows = np.arange(len(self.disease)) if within is None else np.flatnonzero(within)
-            scores = self.evidence.scores(self._weigh(case, rows))
+            scores = self.evidence.scores(self.weigh(case, rows))
         best = np.argsort(-scores, kind="stable")
         return rows[best], scores[best]
 

@@ -46,10 +46,11 @@ from kg.portraits import Portraits
 @dataclass(frozen=True, slots=True)
 class Said:
     """A note's words: ``stems`` (`NoteWords.stems`), and ``meaning``, the sum of its sentences' vectors (float32
-    (dimension,)), None when they were not read."""
+    (dimension,)), None when they were not read; ``heard``: by how much they count."""
 
     stems: Collection[str] = ()
     meaning: np.ndarray | None = None
+    heard: float = 1.0
 
 
 NOTHING_SAID = Said()
@@ -150,7 +151,7 @@ class WeightOfEvidence:
         out = self.words.total(said.stems, chosen)
         if said.meaning is not None:
             out += self.settings.likeness * self.portraits.likeness(said.meaning)[chosen]
-        return out
+        return said.heard * out
 
     def scores(self, features: np.ndarray) -> np.ndarray:
         """float64 (..., D) of features (..., D, 5)."""

@@ -32,6 +32,7 @@ from ontologies.problem import Problem, stop
 
 if TYPE_CHECKING:
     import duckdb
+    import pyarrow
 
 OnError = Literal["stop", "skip"]
 MEMORY = "4GB"
@@ -134,6 +135,12 @@ class Staging:
             self._insert("term", _terms(batch))
             self._insert("relation", _relations(batch))
 
+    def insert(self, table: str, rows: pyarrow.Table) -> None:
+        """Add rows to a table, with its columns by name."""
+        self.connection.register("batch", rows)
+        self.connection.execute(f"INSERT INTO {table} BY NAME SELECT * FROM batch")
+        self.connection.unregister("batch")
+
     def report(self, problem: Problem) -> None:
         """What readers are given to call with a malformed row: raises InputError, or writes the row down when
         ``on_error`` is "skip"."""
@@ -179,9 +186,7 @@ class Staging:
             arrays = {
                 name: pyarrow.array(values, types.get(name, pyarrow.string())) for name, values in columns.items()
             }
-            self.connection.register("batch", pyarrow.table(arrays))
-            self.connection.execute(f"INSERT INTO {table} SELECT * FROM batch")
-            self.connection.unregister("batch")
+            self.insert(table, pyarrow.table(arrays))
 
 
 def _concepts(batch: list[Statement]) -> dict[str, list[Any]]:

@@ -19,7 +19,7 @@ _AMONG = "among reports that somebody gave feedback on; not accuracy"
 def agreement(value: Agreement, console: Console) -> None:
     """Agreement over time, by first diagnosis and by finding, and the calibration table."""
     heading("Agreement with the first diagnosis", console, _AMONG)
-    console.print(Text(f"{value.entries} entries; {_words(value.overall)}"))
+    console.print(Text(f"{value.entries} {'entry' if value.entries == 1 else 'entries'}; {_words(value.overall)}"))
     if wrong := value.overall.n - value.overall.agreed:
         console.print(
             Text(f"of {wrong} corrected, {value.in_list} to one further down, {value.related} to a kind of it")

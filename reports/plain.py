@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 
@@ -38,10 +39,13 @@ class PlainReporter:
             ("What this text is", [_INTRODUCTION, *(f"Please note: {line}" for line in report.warnings)]),
             ("What we know about you", [*self._findings(report)]),
             ("What it could be", [*self._differential(report)]),
-            ("What you can ask your doctor", [f"{s.text} [{s.disease}; {s.reference}]" for s in report.next_steps]),
+            (
+                "What you can ask your doctor",
+                _for_doctors([f"{s.text} [{s.disease}; {s.reference}]" for s in report.next_steps]),
+            ),
             (
                 "What is not right for you, as far as we know",
-                [f"{left.objection} [{left.disease}; {left.reference}]" for left in report.left_out],
+                _for_doctors([f"{left.objection} [{left.disease}; {left.reference}]" for left in report.left_out]),
             ),
             ("What we did not understand", [f"{line}." for line in (understanding(report),) if line]),
         )
@@ -72,6 +76,21 @@ class PlainReporter:
     def _name(self, finding: Finding) -> str:
         own = in_words(finding.label)
         return self._names.get(finding.concept.curie, own) if finding.concept else own
+
+
+def _for_doctors(lines: list[str]) -> list[str]:
+    return ["This is in doctors' words. Ask what it means.", *lines] if lines else []
+
+
+def grade(text: str) -> float:
+    """The Flesch-Kincaid grade of ``text`` (Kincaid 1975): the school year in which it can be read. Headings, sources
+    in brackets and numbering are left out; syllables are groups of vowels, a silent e at the end left out, at least one
+    a word."""
+    text = re.sub(r"\[[^]]*\]|^#.*$|^\d+\. ", "", text, flags=re.M)
+    words = re.findall(r"[A-Za-z]+", text)
+    syllables = sum(max(1, len(re.findall(r"[aeiouy]+", re.sub(r"e$", "", word.lower())))) for word in words)
+    sentences = len(re.findall(r"[.:;!?](?:\s|$)", text))
+    return 0.39 * len(words) / sentences + 11.8 * syllables / len(words) - 15.59
 
 
 def _reasons(diagnosis: Diagnosis, stance: str, stated: Mapping[str, str]) -> list[str]:

@@ -175,7 +175,7 @@ def understanding(report: DiagnosticReport, note: str | None = None) -> str:
         return ""
     line = f"Of the note's words {percent(report.understood)} were understood"
     if report.unread and note is None:
-        line += f"; {len(report.unread)} phrases were not"
+        line += f"; {len(report.unread)} phrase{'s were' if len(report.unread) > 1 else ' was'} not"
     elif report.unread:
         line += f". Not understood: {not_understood(note or '', report.unread)}"
     return line

@@ -57,10 +57,16 @@ def _kept(path: Path, origin: dict[str, str]) -> tuple[list[Citation], set[str]]
 
 def _parts(types: str, corrections: str, corrects: str) -> dict[str, Any]:
     return {
-        "types": tuple(json.loads(types)),
-        "corrections": tuple(Correction(**one) for one in json.loads(corrections)),
-        "corrects": {pmid: Correction(**one) for pmid, one in json.loads(corrects).items()},
+        "types": _types(types),
+        "corrections": tuple(Correction(**one) for one in json.loads(corrections)) if corrections != "[]" else (),
+        "corrects": {pmid: Correction(**one) for pmid, one in json.loads(corrects).items()} if corrects != "{}" else {},
     }
+
+
+@functools.cache
+def _types(said: str) -> tuple[str, ...]:
+    """Publication types; few ways of them are in a file."""
+    return tuple(json.loads(said))
 
 
 def _keep(path: Path, origin: dict[str, str], citations: list[Citation], deleted: set[str]) -> None:

@@ -88,7 +88,7 @@ def build(
     kept: dict[str, Document] = {}
     corrections: dict[str, list[Correction]] = {}  # by the document's id, from the paper and from its notices
     spoken: dict[str, list[str]] = {}  # the chest concepts that a kept paper asserts, once for each mention
-    readings = Readings(linker, keep / "linked" if keep else None)
+    readings, names = Readings(linker, keep / "linked" if keep else None), _names(linker, chest_concepts)
     for done, path in enumerate(paths):
         if progress:
             progress("read MEDLINE", done, len(paths))
@@ -103,7 +103,7 @@ def build(
         whole = [citation for citation in whole if not citation.is_notice]
         titles = readings.present([citation.title for citation in whole], progress=progress)
         about = [bool(curies(present) & chest_concepts) for present in titles]
-        worth = _worth_reading(linker, chest_concepts, whole, keep and keep / f"{path.name}.json")
+        worth = _worth_reading(names, whole, keep and keep / f"{path.name}.json")
         chosen = [(c, in_title) for c, in_title, named in zip(whole, about, worth, strict=True) if in_title or named]
         found = readings.present([f"{c.title} {c.abstract}" for c, _ in chosen], progress=progress)
         for (citation, in_title), present in zip(chosen, found, strict=True):
@@ -263,14 +263,17 @@ def _hit(index: HybridIndex, scored: Scored, rank: int) -> SearchHit:
     return SearchHit(document=document, score=scored.score, rank=rank, explanation=scored.parts)
 
 
-def _worth_reading(
-    linker: Linker, chest_concepts: frozenset[str], papers: Sequence[Citation], kept: Path | None
-) -> list[bool]:
-    """Of each abstract whether it has all the words of the preferred name of a chest concept: a tenth have, and telling
-    so takes a tenth of the time that linking takes. A concept that a text names by synonyms only is missed. What
-    the file ``kept`` says of the same names and papers is taken over."""
+def _names(linker: Linker, chest_concepts: frozenset[str]) -> list[tuple[str, ...]]:
+    """The words of the preferred name of each chest concept, sorted, without repeats."""
+    stems, rows = Tokenizer(), map(linker.index.row, sorted(chest_concepts))
+    return sorted({tuple(sorted(set(stems(linker.concept(row).name)))) for row in rows if row is not None} - {()})
+
+
+def _worth_reading(names: Sequence[tuple[str, ...]], papers: Sequence[Citation], kept: Path | None) -> list[bool]:
+    """Of each abstract whether it has all the words of one of ``names``: a tenth have, and telling so takes a tenth
+    of the time that linking takes. A concept that a text names by synonyms only is missed. What the file ``kept``
+    says of the same names and papers is taken over."""
     stems = Tokenizer()
-    names = sorted({tuple(sorted(set(stems(c.name)))) for c in linker.concepts if c.curie in chest_concepts} - {()})
     digest = hashlib.sha256(json.dumps([names, [c.pmid for c in papers], [len(c.abstract) for c in papers]]).encode())
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
         said = json.loads(kept.read_text(encoding="utf-8")) if kept else {}

@@ -82,7 +82,12 @@ class Citation:
 
 def fate(corrections: Iterable[Correction]) -> str:
     """What became of a paper, the worst of its corrections in the order of FATES; empty when there are none."""
-    kinds = {correction.kind for correction in corrections}
+    return fate_of(correction.kind for correction in corrections)
+
+
+def fate_of(kinds: Iterable[str]) -> str:
+    """The worst of corrections, given by their kinds; empty when there are none."""
+    kinds = set(kinds)
     return next((name for kind, name in FATES.items() if kind in kinds), "")
 
 

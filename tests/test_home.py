@@ -72,3 +72,29 @@ def test_a_damaged_part_is_out_of_date_and_named(home: Path, tmp_path: Path) -> 
         open_linker(tmp_path)
     with pytest.raises(ArtifactError, match="run: whydx index build"):
         open_graph(tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1500)
+def test_a_new_term_gives_what_a_build_from_nothing_gives(home: Path, tmp_path: Path) -> None:
+    from ontologies.merging import registry
+
+    own = tmp_path / "home"
+    own.mkdir()
+    (own / "sources").symlink_to(home / "sources")
+    for part in ("graph", "linker", "indexes", "readings"):
+        if (home / part).is_dir():
+            shutil.copytree(home / part, own / part, ignore=shutil.ignore_patterns("beir", "names"))
+    shutil.copy(home / "built.json", own)
+    term = "[Term]\nid: DEPT:1\nname: Blunted costophrenic sulcus\nis_a: HP:0002088\n"
+    (tmp_path / "dept.obo").write_text(f"format-version: 1.2\nontology: dept\n\n{term}", encoding="utf-8")
+    registry.add(own, tmp_path / "dept.obo")
+    assert build(own) == PARTS
+    grown = {part: manifest.sha256 for part, manifest in manifests(own)}
+    for part in ("graph", "linker", "readings"):
+        shutil.rmtree(own / part)
+    (own / "built.json").unlink()
+    assert build(own) == PARTS
+    assert {part: manifest.sha256 for part, manifest in manifests(own)} == grown
+    reports = (own / "indexes" / "cases" / "documents").rglob("*")
+    assert any(b"DEPT:1" in path.read_bytes() for path in reports if path.is_file())

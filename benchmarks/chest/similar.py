@@ -198,22 +198,18 @@ def main() -> None:
     parser.add_argument("--home", type=Path, required=True)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--queries", type=int, default=600)
+    parser.add_argument("--of", choices=("NIH", "Open-i"), action="append", help="by default both")
     given = parser.parse_args()
     graph = open_graph(given.home)
     print(stamp())
-    today = {"image": WEIGHTS["image"], "findings": WEIGHTS["concepts"]}
-    print(
-        json.dumps(
-            {"NIH": table(list(nih_queries(given.home, given.data, graph)), ("image", "findings"), today)}, indent=1
-        ),
-        flush=True,
-    )
-    words = {name: WEIGHTS[name] for name in ("bm25", "dense", "concepts")}
-    print(
-        json.dumps(
-            {"Open-i": table(list(openi_queries(given.home, given.queries, graph)), tuple(words), words)}, indent=1
-        )
-    )
+    for name in given.of or ("NIH", "Open-i"):
+        if name == "NIH":
+            queries = list(nih_queries(given.home, given.data, graph))
+            today = {"image": WEIGHTS["image"], "findings": WEIGHTS["concepts"]}
+        else:
+            queries = list(openi_queries(given.home, given.queries, graph))
+            today = {part: WEIGHTS[part] for part in ("bm25", "dense", "concepts")}
+        print(json.dumps({name: table(queries, tuple(today), today)}, indent=1), flush=True)
 
 
 if __name__ == "__main__":

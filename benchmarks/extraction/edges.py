@@ -9,18 +9,21 @@ Two rankings of the pairs of a disease and a finding that a sentence of the home
 Recall: the share of curated pairs (HPO's annotations and the chest layer; the model saw none of the disease's) among
 the first K of a ranking, of those whose two ends are both named somewhere and of those that a sentence names together,
 and the share of the first K that is curated. Precision: of the first 200 pairs of a ranking that are not curated (nor
-is anything below or above the finding), the share that is right by ``judged.tsv``: a row a pair, with a verdict and a
-reason. The rule: right is what a textbook or review says of patients with the disease more often than of others: a
-symptom, sign, finding or complication, or what comes before it and raises its risk. Wrong are mere company in a
-sentence, what the disease is told apart from, a single patient's coincidence, effects of a treatment, what restates the
-disease, and mentions that were read wrong. The verdicts are one reader's, who saw names and sentences but not the
-ranking that a pair came from. ``--write`` writes the pairs that have no verdict yet, shuffled.
+is anything below or above the finding), the share that is right by ``judged.tsv``: a row a pair, with a verdict, a
+reason, and the round of judging. The rule: right is what a textbook or review says of patients with the disease more
+often than of others: a symptom, sign, finding or complication, or what comes before it and raises its risk. Wrong are
+mere company in a sentence, what the disease is told apart from, a single patient's coincidence, effects of a treatment,
+what restates the disease, and mentions that were read wrong. The verdicts are one reader's, who saw names and sentences
+but not the ranking that a pair came from. Wrong pairs of half of the diseases (`looked_at`) were looked at for rules;
+precision is given of each half, too, and of the pairs of each round. ``--write`` writes the pairs that have no verdict
+yet, shuffled.
 """
 
 from __future__ import annotations
 
 import argparse
 import csv
+import hashlib
 import json
 import random
 import time
@@ -45,7 +48,8 @@ from retrieval.encoder import Encoder
 JUDGED = Path(__file__).parent / "judged.tsv"
 DEPTHS = (200, 500, 1000, 2000, 5000, 10_000)
 FIRST = 200
-COLUMNS = ("disease", "disease_name", "finding", "finding_name", "verdict", "reason")
+ROUNDS = ("1", "2", "3")
+COLUMNS = ("disease", "disease_name", "finding", "finding_name", "verdict", "reason", "round")
 
 
 def by_score(scored: Scored) -> list[Key]:
@@ -97,9 +101,16 @@ def curated_pairs(counts: Counts, vocabulary: Vocabulary) -> set[Key]:
     return own
 
 
-def verdicts(path: Path = JUDGED) -> dict[Key, bool]:
+def verdicts(path: Path = JUDGED, judged_in: str = "") -> dict[Key, bool]:
+    """Pair → whether it is right; only those of the round ``judged_in``, when it is given."""
     with path.open(encoding="utf-8", newline="") as stream:
-        return {(r["disease"], r["finding"]): r["verdict"] == "right" for r in csv.DictReader(stream, delimiter="\t")}
+        rows = [r for r in csv.DictReader(stream, delimiter="\t") if judged_in in ("", r["round"])]
+    return {(r["disease"], r["finding"]): r["verdict"] == "right" for r in rows}
+
+
+def looked_at(pair: Key) -> bool:
+    """Whether a pair belongs to the half of the diseases whose wrong pairs were looked at for rules."""
+    return int(hashlib.sha256(pair[0].encode()).hexdigest(), 16) % 2 == 0
 
 
 def precision(pairs: Sequence[Key], judged: Mapping[Key, bool]) -> dict[str, Any]:
@@ -151,6 +162,11 @@ def main() -> None:
             "recall": recall(ranking, reachable, together),
             f"first {FIRST} new": precision(fresh[name], judged),
             "first 50 new": precision(fresh[name][:50], judged),
+            "half looked at": precision([p for p in fresh[name] if looked_at(p)], judged),
+            "other half": precision([p for p in fresh[name] if not looked_at(p)], judged),
+        } | {
+            f"judged in round {number}": precision(fresh[name], verdicts(judged_in=number) if judged else {})
+            for number in ROUNDS
         }
     found |= {"cpu seconds": round(time.process_time() - started), "machine": stamp()}
     print(json.dumps(found, indent=None if arguments.json else 1))

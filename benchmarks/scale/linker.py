@@ -21,8 +21,10 @@ from itertools import cycle, groupby, islice
 from pathlib import Path
 from typing import Any
 
-from benchmarks.linker import Vocabulary, abstracts, hpo_file, vocabulary
+from benchmarks.linker import abstracts, hpo_file
 from benchmarks.machine import stamp
+from benchmarks.peers.linkers import Vocabulary
+from benchmarks.peers.linkers import hpo as vocabulary
 from benchmarks.scale import synthetic_umls
 from ontologies.concept import Concept, Relation, Term
 from ontologies.linking.linker import Linker

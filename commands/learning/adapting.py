@@ -16,6 +16,7 @@ from home import home_folder
 
 if TYPE_CHECKING:
     from learning.head_fit import Films
+    from tracking.runs import Card
 
 app = typer.Typer()
 LabelsOption = Annotated[
@@ -54,6 +55,10 @@ def adapt(
     words: Annotated[
         Path | None, typer.Option("--words", metavar="TSV", help="Suggestions with an x at those that are right.")
     ] = None,
+    patients: Annotated[
+        Path | None,
+        typer.Option("--patients", metavar="JSONL", help="note, diagnosis a row: fit how sure the reasoner is."),
+    ] = None,
     try_only: Annotated[bool, typer.Option("--try", help="Say how it would do, and keep nothing.")] = False,
     versions: Annotated[bool, typer.Option("--list", help="List the versions.")] = False,
     back: Annotated[bool, typer.Option("--back", help="Use again what was in use before.")] = False,
@@ -66,16 +71,21 @@ def adapt(
     device: DeviceOption = "cpu",
     home: HomeOption = None,
 ) -> None:
-    """Fit the detector, how common diseases are, or the words that are read, to this place; what is worse is refused.
+    """Fit the detector, how sure the reasoner is, how common diseases are, or the words that are read, to this place;
+    what is worse is refused.
 
     What is fitted becomes a numbered version in the home; what was shipped stays as it is.
     """
-    asked = [cases, counts, notes, words, feedback or None, versions or None, back or None, use]
+    asked = [cases, patients, counts, notes, words, feedback or None, versions or None, back or None, use]
     if sum(given is not None for given in asked) != 1:
-        raise typer.BadParameter("give one of --cases, --counts, --feedback, --notes, --words, --list, --back, --use")
+        raise typer.BadParameter(
+            "give one of --cases, --patients, --counts, --feedback, --notes, --words, --list, --back, --use"
+        )
     folder = home_folder(home)
     if cases is not None:
         _head(folder, cases, labels, test, only or [], try_only, track, layout, output, device)
+    elif patients is not None:
+        _sureness(folder, patients, try_only, track, layout, output, device)
     elif counts is not None or feedback:
         _prior(folder, counts, try_only, layout, output)
     elif notes:
@@ -101,7 +111,6 @@ def _head(
     from learning import adapt as adapting
     from reports.learning.adapted import card
     from tracking.runs import Card, new_folder
-    from tracking.tracker import open_tracker
 
     config = {"only": only, "films": cases.name, "test": None if test is None else test.name}
     with (
@@ -110,6 +119,7 @@ def _head(
     ):
         looks = looks_of(folder, device)
         run.versions["detector"] = looks.detector
+        run.data = _hashes(cases, labels, test)
         adapted = adapting.adapt_folder(folder, looks, cases, labels=labels, test=test, only=only, progress=advance)
         run.metrics = {
             f"{judged.output}.{name}.{when}": pair[i]
@@ -117,10 +127,7 @@ def _head(
             for name, pair in (("auroc", judged.auroc), ("loss", judged.loss))
             for i, when in enumerate(("before", "after"))
         } | {f"{judged.output}.guard": judged.guard for judged in adapted.judged}
-        tracker = open_tracker(track, run.folder, 0, config)
-        for name, value in run.metrics.items():
-            tracker.scalar(name.replace(" ", "_").replace(".", "/"), value, 0)
-        tracker.close()
+        _track(run, track, config)
         show(adapting.card(adapted), card, layout, output)
         if try_only:
             run.state = "tried"
@@ -128,6 +135,72 @@ def _head(
             return
         run.state = "refused" if adapted.refusals else ""
         number = adapting.keep(folder, adapted, said={"run": run.folder.name})
+    say(f"version {number} is in use; whydx adapt --back undoes it")
+
+
+def _hashes(*given: Path | None) -> dict[str, str]:
+    """Name → sha256 of each file, and of a folder's images with their names; what is not there is left out."""
+    from hashlib import sha256
+
+    from indexes.manifest import file_sha256
+
+    found = {}
+    for path in given:
+        if path is not None and path.is_dir():
+            rows = (f"{image.relative_to(path)} {file_sha256(image)}\n" for image in image_files(path))
+            found[path.name] = sha256("".join(rows).encode()).hexdigest()
+        elif path is not None and path.is_file():
+            found[path.name] = file_sha256(path)
+    return found
+
+
+def _track(run: Card, where: Any, config: dict[str, Any]) -> None:
+    """What a run measured, once more where `--track` says."""
+    from tracking.tracker import open_tracker
+
+    tracker = open_tracker(where, run.folder, 0, config)
+    for name, value in run.metrics.items():
+        tracker.scalar(name.replace(" ", "_").replace(".", "/"), value, 0)
+    tracker.close()
+
+
+def _sureness(
+    folder: Path,
+    patients: Path,
+    try_only: bool,
+    track: Any,
+    layout: Literal["table", "json"],
+    output: Path | None,
+    device: str,
+) -> None:
+    from fusion.pipeline import Pipeline
+    from learning import sureness
+    from reports.learning.adapted import card
+    from tracking.runs import Card, new_folder
+
+    config = {"patients": patients.name}
+    with (
+        progress() as advance,
+        Card(new_folder(folder, "adapt"), "adapt", command=command_line(), config=config) as run,
+    ):
+        pipeline = Pipeline.open(folder, device=device)
+        run.versions["reasoner"] = pipeline.checkpoint.fingerprint
+        run.data = _hashes(patients)
+        found = sureness.fit_file(patients, pipeline, progress=advance)
+        run.metrics = {
+            f"{name}.{when}": pair[i]
+            for name in ("loss", "calibration", "coverage", "set_size")
+            for pair in (getattr(found, name),)
+            for i, when in enumerate(("before", "after"))
+        }
+        _track(run, track, config)
+        show(sureness.card(found), card, layout, output)
+        if try_only:
+            run.state = "tried"
+            say("nothing is kept: " + ("; ".join(found.refusals) or "it may be kept"))
+            return
+        run.state = "refused" if found.refusals else ""
+        number = sureness.keep(folder, found, said={"run": run.folder.name})
     say(f"version {number} is in use; whydx adapt --back undoes it")
 
 

@@ -10,12 +10,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from errors import InputError
 from fusion.diagnosis import DiagnosticReport
-from fusion.dialogue import explained, reported
+from fusion.dialogue import explained, reported, told
 from fusion.dialogue.answer import Answer, Sentence
 from fusion.dialogue.cues import guesses
 from fusion.dialogue.grounding import Grounding
 from fusion.dialogue.intents import Asked, examples, matches
-from fusion.dialogue.topic import CannotAnswer, Topic
+from fusion.dialogue.topic import CannotAnswer, Refused, Topic
 from fusion.why.explainer import Explainer
 
 Answering = Callable[[Topic, Mapping[str, str], str], Iterable[Sentence]]
@@ -43,10 +43,24 @@ ANSWERS: Mapping[str, Answering] = {
     "define": explained.define,
     "list": reported.listed,
     "provenance": reported.provenance,
+    "refuse": told.refuse,
+    "image": told.image,
+    "has": told.has,
+    "person": told.person,
+    "set": told.open_set,
+    "codes": told.codes,
+    "not_suggested": told.not_suggested,
+    "step_named": told.step_named,
+    "when": told.when,
+    "unexplained": told.unexplained,
+    "frequency": told.frequency,
+    "common": told.common,
+    "simply": told.simply,
+    "summary": told.summary,
 }
 # What "and Y?" asks after an answer of this kind, if it is about a disease.
 _AGAIN = ("why", "why_not", "against", "weightiest", "sure", "steps", "treatment", "typical")
-_SAME_AS = {"could_be": "why_not"}
+_SAME_AS = {"could_be": "why_not", "step_named": "not_suggested"}
 
 
 class Dialogue:
@@ -64,6 +78,9 @@ class Dialogue:
         for asked in self._readings(question):
             try:
                 intent, sentences = self._answered(asked, question)
+            except Refused as error:
+                reason = str(error)
+                break
             except (CannotAnswer, InputError) as error:
                 reason = reason or str(error)
                 continue

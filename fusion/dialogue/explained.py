@@ -199,8 +199,8 @@ def weigh(topic: Topic, slots: Slots, _: str) -> Iterable[Sentence]:
         if disease.curie == topic.first.concept.curie
         else f"; for {topic.first.concept.name} {weight(row.weight_for_first)}"
     )
-    stance = "for" if row.weight > 0 else "against"
-    said = f"{finding.name} ({row.presence}) speaks {stance} {disease.name} with {weight(row.weight)}{beside}."
+    stance = "speaks for" if row.weight > 0 else "speaks against" if row.weight < 0 else "says nothing of"
+    said = f"{finding.name} ({row.presence}) {stance} {disease.name}, with {weight(row.weight)}{beside}."
     yield Sentence(text=said, rests_on=REMOVED)
 
 
@@ -268,8 +268,13 @@ def define(topic: Topic, slots: Slots, _: str) -> Iterable[Sentence]:
     words = slots.get("disease", "")
     curie = topic.names.disease(words) or topic.names.finding(words)
     concept = None if curie is None else topic.explainer.graph.concept(curie)
-    if concept is None or not concept.definition:
-        raise CannotAnswer(f"The graph has no definition of “{words}”.")
+    if concept is None:
+        raise CannotAnswer(f"The graph knows nothing called “{words}”.")
+    if not concept.definition:
+        yield Sentence(text=f"The graph has no definition of {concept.name}.", rests_on=GRAPH)
+        if topic.names.is_disease(concept.curie):
+            yield from typical(topic, {"disease": words}, "")
+        return
     yield Sentence(text=f"{concept.name}: {concept.definition}", rests_on=f"{GRAPH}: {concept.curie}")
 
 

@@ -36,7 +36,9 @@ _AGE = re.compile(r"\b(\d+)[\s-]*(?:-year-old|years?)\b|\bage(?:d| of)? (\d+)\b"
 _WOMAN = re.compile(r"\b(?:she|her|hers|woman|female|lady)\b", re.I)
 _MAN = re.compile(r"\b(?:he|his|him|man|male|gentleman)\b", re.I)
 _SIDE = re.compile(r"\b(left|right|bilateral|both sides)\b(?! out)", re.I)
-_GONE = re.compile(r"\b(?:no|not|none|nor|neither|never|without|absent|missing|lack\w*|den(?:y|ies|ied))\b", re.I)
+_GONE = re.compile(
+    r"\b(?:no|not|none|nor|neither|never|without|absent|missing|lack\w*|den(?:y|ies|ied)|(?<!not be )ruled out)\b", re.I
+)
 _SUPPOSED = re.compile(r"\b(?:if|would|could|typical\w*|usual\w*|ask|test for|examine|look for|expected)\b", re.I)
 _PLACES = ["first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth"]
 _PLACE = re.compile(
@@ -125,11 +127,7 @@ class Grounding:
                 self._papers[found[1]] = f"{hit.document.title} {' '.join(hit.document.metadata.values())}"
         said = [s.text for a in answered if a.intent not in ("papers", "cases") for s in a.sentences]
         said += [f"{d.concept.name}: rank {d.rank}, {percent(d.probability)}" for d in report.diagnoses]
-        said += [
-            f"{d.concept.name}: {percent(d.with_kinds)} with kinds"
-            for d in report.diagnoses
-            if d.with_kinds is not None
-        ]
+        said += [f"{d.concept.name}: {percent(d.with_kinds)} with kinds" for d in report.diagnoses if d.with_kinds]
         said += [
             f"{e.text} ({weight(e.weight)})"
             for d in report.diagnoses
@@ -282,7 +280,7 @@ class Grounding:
             and not denied
             and (findings or not about)
             and not _LEFT.search(sentence)
-            and "ruled out" not in sentence
+            and "not ruled out" not in sentence
             else ""
         )
 

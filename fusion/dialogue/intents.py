@@ -12,7 +12,7 @@ from errors import ArtifactError
 
 TABLE = Path(__file__).parent / "data" / "intents.tsv"
 _COLUMNS = ("intent", "pattern", "example")
-_SLOT = re.compile(r"\{(disease|other|finding|topic|clause)\}")
+_SLOT = re.compile(r"\{(disease|other|finding|topic|clause|step)\}")
 _NUMBERED = re.compile(r"__\d+$")
 
 # Contractions, written out; the last turns "is not it" round.

@@ -24,6 +24,12 @@ _PLACES = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "e
 _PLACE = re.compile(
     rf"(?:({'|'.join(_PLACES)})|(?:number|no\.?|rank|#)\s*(\d+))(?: (?:one|diagnosis|place|candidate|disease))?", re.I
 )
+_SECOND = re.compile(
+    r"runner-?up|second[- ]best|second most likely|next (?:best|likeliest)(?: (?:one|diagnosis))?", re.I
+)
+_LAST = re.compile(
+    r"(?:last|least likely|lowest)(?: (?:one|diagnosis|candidate|disease))?(?: on (?:the|your) list)?", re.I
+)
 _FIRST = re.compile(r"(?:most likely|likeliest|leading|top|main)(?: (?:one|diagnosis|candidate|disease))?", re.I)
 _IT = re.compile(r"|it|this|that|so|one|him|her|diagnosis|disease|disease you name|ones?", re.I)
 _GONE = re.compile(
@@ -105,6 +111,10 @@ class Names:
             return self.last or self._place(1)
         if _FIRST.fullmatch(said):
             return self._place(1)
+        if _SECOND.fullmatch(said):
+            return self._place(2)
+        if _LAST.fullmatch(said):
+            return self._place(len(self.listed))
         if place := _PLACE.fullmatch(said):
             return self._place(_PLACES.index(place[1].lower()) + 1 if place[1] else int(place[2]))
         for curie in self.listed:
@@ -117,6 +127,10 @@ class Names:
     def known(self, words: str) -> bool:
         """Whether the graph has anything of this name."""
         return any(True for _ in self._concepts(bare(words)))
+
+    def named(self, words: str) -> str | None:
+        """The canonical CURIE of what the words name as they stand, or None."""
+        return next(self._concepts(bare(words)), None)
 
     def mentioned(self, question: str) -> tuple[list[str], list[str]]:
         """The diseases and the findings that a question names, in its words and order; a finding of the case is one."""

@@ -46,7 +46,8 @@ def unread(topic: Topic, _: Slots, __: str) -> Iterable[Sentence]:
             text=f"{share} of the note's words were understood: every phrase with a meaning.", rests_on=REPORT
         )
     elif topic.note is None:
-        said = f"{share} of the note's words were understood; {len(report.unread)} phrases were not."
+        phrases = "1 phrase was" if len(report.unread) == 1 else f"{len(report.unread)} phrases were"
+        said = f"{share} of the note's words were understood; {phrases} not."
         yield Sentence(text=f"{said} Give the note (--note) to see which.", rests_on=REPORT)
     else:
         phrases = ", ".join(f"“{span.of(topic.note)}”" for span in report.unread)
@@ -55,8 +56,11 @@ def unread(topic: Topic, _: Slots, __: str) -> Iterable[Sentence]:
         )
 
 
-def read(topic: Topic, _: Slots, __: str) -> Iterable[Sentence]:
+def read(topic: Topic, _: Slots, said: str) -> Iterable[Sentence]:
     report = topic.report
+    seen = any(f.origin == "image" for f in report.findings)
+    if not seen and re.search(r"\b(?:on|in) (?:the|this) (?:image|film|radiograph|x-?ray|picture)\b", said, re.I):
+        raise CannotAnswer("The report was made without an image.")
     person = [f"age {report.age:g} years"] if report.age is not None else []
     person += [{"F": "female", "M": "male"}[report.sex]] if report.sex in ("F", "M") else []
     if person:
@@ -66,7 +70,7 @@ def read(topic: Topic, _: Slots, __: str) -> Iterable[Sentence]:
         presences: tuple[Presence, ...] = ("present", "uncertain", "absent")
         for presence in presences:
             found = [f for f in report.findings if f.origin == origin and f.presence == presence]
-            names = ", ".join(dict.fromkeys(_finding(f) for f in found if f.label != NO_FINDING))
+            names = ", ".join(dict.fromkeys(named_finding(f) for f in found if f.label != NO_FINDING))
             parts += [f"{presence}: {names}"] if names else []
         gone = {in_words(f.label) for f in report.findings if (f.origin, f.presence) == (origin, "not assessed")}
         parts += [f"not assessed: {', '.join(sorted(gone))}"] if gone else []
@@ -133,7 +137,7 @@ def _steps(topic: Topic, words: str | None, kinds: Sequence[StepKind]) -> Iterab
     else:
         open_ones = [d for d in topic.report.diagnoses[: next_steps.FIRST] if next_steps.open_to(d)]
         asked = open_ones or [replace(topic.first, conformal_member=True)]
-    kind = {part: s.kind for d in asked for s in chest.next_steps(_codes(d.concept)) for part in s.text.split("; ")}
+    layer = [s for d in asked for s in chest.next_steps(_codes(d.concept))]
     explainer, report = topic.explainer, topic.report
     reported = {s.disease for s in report.next_steps} | {left.disease for left in report.left_out}
     others = [d for d in asked if d.concept.name not in reported]
@@ -142,12 +146,12 @@ def _steps(topic: Topic, words: str | None, kinds: Sequence[StepKind]) -> Iterab
     steps, left_out = next_steps.fitted(others, report.findings, past, report.age, explainer.graph)
     steps = (*(s for s in report.next_steps if s.disease in names), *steps)
     left_out = (*(left for left in report.left_out if left.disease in names), *left_out)
-    steps = tuple(step for step in steps if kind.get(step.text.split("; ")[0], kinds[0]) in kinds)
-    left_out = tuple(left for left in left_out if kind.get(left.text, kinds[0]) in kinds)
+    steps = tuple(step for step in steps if (next_steps.kind_of(step.text, layer) or kinds[0]) in kinds)
+    left_out = tuple(left for left in left_out if (next_steps.kind_of(left.text, layer) or kinds[0]) in kinds)
     if not steps and not left_out:
         raise CannotAnswer(f"The curated layer has no {' or '.join(kinds)} for {', '.join(sorted(names))}.")
     for step in steps:
-        what = kind.get(step.text.split("; ")[0], "step")
+        what = next_steps.kind_of(step.text, layer) or "step"
         yield Sentence(text=f"{step.disease}, {what}: {step.text}.", rests_on=step.reference)
     for left in left_out:
         yield Sentence(text=f"{left.disease}, left out: {left.objection}.", rests_on=left.reference)
@@ -199,7 +203,8 @@ def provenance(topic: Topic, _: Slots, __: str) -> Iterable[Sentence]:
         yield Sentence(text="The graph's sources: whydx data list; what is built: whydx index show.", rests_on=GRAPH)
 
 
-def _finding(finding: Finding) -> str:
+def named_finding(finding: Finding) -> str:
+    """With its side and probability."""
     chance = "" if finding.probability is None else f" ({percent(finding.probability)})"
     side = f" ({finding.laterality})" if finding.laterality else ""
     return f"{in_words(finding.label)}{side}{chance}"

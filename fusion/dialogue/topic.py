@@ -16,6 +16,10 @@ class CannotAnswer(Exception):
     """A question whose words were taken for one that can be answered, and cannot; the message says why."""
 
 
+class Refused(CannotAnswer):
+    """A question that is understood, and about something that nobody here knows; no other reading is tried."""
+
+
 class Topic:
     """A report, its note where that is at hand, and the explainer of its case, made when it is first needed."""
 

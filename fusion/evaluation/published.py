@@ -174,7 +174,7 @@ class CaseRanker:
             rescored = self.scorer.scores(questions(workup, condition))
             order = np.argsort(-rescored[:-1], kind="stable")
             listed = [listed[i] for i in order] + listed[SHORTLIST:]
-            calibration = self.scorer.calibrations.of(case.worded)
+            calibration = self.scorer.calibrations.of(case.worded, case.imaged)
             among = calibration.probabilities(
                 rescored, self.room.known(case, [curie for curie, _ in listed[:SHORTLIST]])
             )

@@ -370,7 +370,7 @@ class Explainer:
     def _scored(self, workup: Workup, found: Retrieved) -> _Scored:
         scores = self.pipeline.scorer.scores([Question(workup=workup, candidate=c) for c in workup.candidates])
         order = sorted(range(len(scores) - 1), key=lambda i: (-scores[i], workup.candidates[i].curie))
-        calibration = self.pipeline.calibrations.of(workup.case.worded)
+        calibration = self.pipeline.calibrations.of(workup.case.worded, workup.case.imaged)
         known = self.pipeline.room.known(workup.case, [c.curie for c in workup.candidates[:-1]])
         return _Scored(
             workup=workup,

@@ -24,7 +24,7 @@ from functools import cache
 from pathlib import Path
 from typing import get_args
 
-from ontologies.chest import patients
+from ontologies.chest import alternatives, patients
 from ontologies.chest.table import Commonness, Course, FindingKind, Row, StepKind, read_table
 from ontologies.concept import DISEASE, FINDING, Concept, Relation, Statement, Term, TermKind
 from ontologies.readers.hpoa import COLUMNS, FREQUENCY_TERMS, parse_frequency
@@ -112,11 +112,13 @@ class Annotation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """A row of next_steps.tsv: an investigation or a first treatment, as its guideline has it."""
+    """A row of next_steps.tsv: an investigation or a first treatment, as its guideline has it. ``written`` marks the
+    alternatives in the text (`ontologies.chest.alternatives`)."""
 
     disease: str
     kind: StepKind
     text: str
+    written: str
     reference: str
 
 
@@ -271,7 +273,8 @@ def _load(folder: Path) -> ChestLayer:
         Step(
             disease=row.known("disease_id", disease_names, name="disease_name"),
             kind=row.one_of("kind", get_args(StepKind)),
-            text=row.text("text"),
+            text=alternatives.plain(row.text("text")),
+            written=row.text("text"),
             reference=_reference(row, references),
         )
         for row in read_table(folder / "next_steps.tsv", _STEP_COLUMNS)

@@ -12,6 +12,9 @@ import re
 _PARENTHESIS = re.compile(r"\(([^()]{2,12})\)")
 _SHORT = re.compile(r"[A-Za-z][A-Za-z0-9\-]{1,9}")
 
+# A mention: start, end, row of the concept, score, row of the name, how it was found.
+Row = tuple[int, int, int, float, int, str]
+
 
 def definitions(text: str) -> tuple[tuple[str, int, int], ...]:
     """(short form, start, end of its long form in ``text``), by position of the definition; the first definition of a
@@ -51,3 +54,25 @@ def _long_form(short: str, before: str) -> int | None:
         at -= 1
     start = at + 1
     return start if len(before) - start > len(short) else None
+
+
+def expanded(text: str, rows: list[Row]) -> list[Row]:
+    """Give every use of a short form that the text defines the concept of its long form, or none when the long form
+    has none."""
+    defined = definitions(text) if "(" in text else ()
+    if not defined:
+        return rows
+    shorts = {
+        short: next((r for r in rows if r[0] <= start + 4 and start <= r[0] and r[1] == end), None)
+        for short, start, end in defined
+    }
+    kept = [r for r in rows if text[r[0] : r[1]] not in shorts]
+    covered = [(r[0], r[1]) for r in kept]
+    for short, row in shorts.items():
+        if row is None:
+            continue
+        for use in re.finditer(rf"(?<![^\W_]){re.escape(short)}(?![^\W_])", text):
+            start, end = use.span()
+            if not any(a < end and start < b for a, b in covered):
+                kept.append((start, end, row[2], row[3] * 0.95, row[4], "abbreviation"))
+    return kept

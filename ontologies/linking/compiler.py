@@ -35,13 +35,11 @@ from ontologies.linking.dictionary import (
     VARIANT,
     VERSION,
     canonical_json,
-    ordered,
     word_hash,
 )
 from ontologies.linking.spill import Column, SignedRecords, SortedRows
-from ontologies.linking.variants import Exchanges, Name, compose, mine, names_of
+from ontologies.linking.variants import Name, Row, compose, mine, name_of, names_of, with_usual
 
-_MASK = (1 << 64) - 1
 # Learning exchanges, and making variants by them, is for vocabularies of findings. Beyond this many names, only those
 # of concepts with a code in one of these systems take part.
 _LEARNT_NAMES = 1_000_000
@@ -87,9 +85,8 @@ def build(
     Each iterable is read once and may be in any order. Left out are HPO's qualifiers (inheritance, onset, frequency,
     modifiers), titles of ICD-10-CM that no text would use, concepts of SNOMED CT that no source gives a clinical type
     and, given the "is_a" relations, what of HPO's hierarchy does not lie below "Phenotypic abnormality" (a code of HPO
-    that is nowhere in it is judged by its semantic type); terms of concepts that are
-    not given; names without a letter. ``source`` names the graph that the concepts come from. Raises ArtifactError when
-    no name is left.
+    that is nowhere in it is judged by its semantic type); terms of concepts that are not given; names without a letter.
+    ``source`` names the graph that the concepts come from. Raises ArtifactError when no name is left.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -107,7 +104,6 @@ class _Compiler:
 
     def __init__(self, runs: Path, out: Path, progress: Progress) -> None:
         self._runs, self._out, self._progress = runs, out, progress
-        self._words: dict[str, int] = {}  # word family → hash
         self._long: dict[str, int] = {}  # lighter form of a word of a name that was learnt from → hash of its family
         self._read: set[str] = set()  # words of definitions, and of the names of what is left out too
         self._entries = SignedRecords(runs)
@@ -115,12 +111,12 @@ class _Compiler:
     def run(self, concepts: Iterable[Concept], terms: Iterable[Term], relations: Iterable[Relation]) -> dict[str, Any]:
         listed = SortedRows(((c.curie, _concept_json(c)) for c in concepts), self._runs / "concepts")
         row_of, learnt, edges, systems = self._select(listed, relations)
+        terms = with_usual(terms, listed)
         named = SortedRows(((t.curie, t.text, t.kind) for t in terms if t.curie in row_of), self._runs / "terms")
         # Of entries that match equally well the first wins: the nearer to the source, the concept with more names and
         # codes.
         weight = self._write_concepts(listed, row_of, systems)
-        exchanges, known = self._learn(named, row_of, learnt)
-        n_terms = self._compile(named, row_of, weight, exchanges, known)
+        n_terms = self._compile(named, row_of, weight, self._learn(named, row_of, learnt))
         if not self._entries.total:
             raise ArtifactError(
                 "no names to compile into the linker's dictionary", expected="at least one concept with a name"
@@ -191,27 +187,20 @@ class _Compiler:
         np.save(self._out / "system_bits.npy", bits)
         return weight
 
-    def _learn(
-        self, named: SortedRows, row_of: Mapping[str, int], learnt: np.ndarray
-    ) -> tuple[Exchanges, dict[tuple[str, str, str], int]]:
-        """The exchanges that the vocabulary teaches, and the (curie, text, kind) that take part in them; their values
-        become the rows of the texts."""
+    def _learn(self, named: SortedRows, row_of: Mapping[str, int], learnt: np.ndarray) -> dict[Row, Name]:
+        """The terms that teach which words stand for each other, each with its own name."""
         self._progress("learn word families", 0, named.total)
         every = named.total <= _LEARNT_NAMES
-        known = {term: -1 for term in named if every or learnt[row_of[term[0]]]}
-        return mine(known), known  # type: ignore[return-value, arg-type]
+        found = ((term, name_of(term[1], term[2])) for term in named if every or learnt[row_of[term[0]]])
+        return {term: name for term, name in found if name is not None}  # type: ignore[misc]
 
     def _compile(
-        self,
-        named: SortedRows,
-        row_of: Mapping[str, int],
-        weight: np.ndarray,
-        exchanges: Exchanges,
-        known: dict[tuple[str, str, str], int],
+        self, named: SortedRows, row_of: Mapping[str, int], weight: np.ndarray, taught: dict[Row, Name]
     ) -> int:
         """Write the texts of the terms and collect the entries; the number of texts."""
         offsets = array("q", [0])
         last = ("", "")
+        exchanges, rows = mine(taught), {}
         with (self._out / "terms.bin").open("wb") as out:
             for done, term in enumerate(named):
                 if done % 10_000 == 0:
@@ -227,53 +216,31 @@ class _Compiler:
                     offsets.append(offsets[-1] + out.write(text.encode()))
                     last = (curie, text)
                 row = len(offsets) - 2
-                taught = (curie, text, kind) in known
-                if taught:
-                    known[curie, text, kind] = row
-                for name in names_of(text, kind, exchanges if taught else None):
-                    self._add(name, concept, row, kind)
-                    if taught and not name.variant:
-                        self._long.update(
-                            (light, self._words[family])
-                            for light, family in zip(name.lights, name.families, strict=True)
-                            if spelling.tolerated(light)
-                        )
-        for curie, text, kind, name in compose(known):
-            self._add(name, row_of[curie], known[curie, text, kind], kind)
+                own = taught.get((curie, text, kind))
+                if own is not None:
+                    rows[curie, text, kind] = row
+                    self._long.update(
+                        (light, word_hash(family))
+                        for light, family in zip(own.lights, own.families, strict=True)
+                        if spelling.tolerated(light)
+                    )
+                name = own or name_of(text, kind)
+                for form in names_of(text, kind, name, exchanges if own else None) if name else ():
+                    self._add(form, concept, row, kind)
+        for term, name in compose(taught):
+            self._add(name, row_of[term[0]], rows.get(term, -1), term[2])
         np.save(self._out / "term_offsets.npy", np.frombuffer(offsets, dtype="<i8"))
         self._progress("compile names", named.total, named.total)
         return len(offsets) - 1
 
     def _add(self, name: Name, concept: int, term: int, kind: str) -> None:
-        hashes = []
-        for word in name.families:
-            hashed = self._words.get(word)
-            if hashed is None:
-                hashed = self._words[word] = word_hash(word)
-            hashes.append(hashed)
-        # the longest words are the rarest; which of two as long does not matter, but it is the same in any order
-        longest = sorted(zip(name.families, hashes, strict=True), key=lambda word: (-len(word[0]), word))
         flags = GAP * name.gap | COORDINATED * name.coordinated | CASED * name.cased | VARIANT * name.variant
-        self._entries.add(
-            (
-                sum(hashes) & _MASK,
-                longest[0][1],
-                longest[min(1, len(longest) - 1)][1],
-                concept,
-                term,
-                ordered(hashes),
-                sum(word_hash(word) for word in name.lights) & _MASK,
-                KINDS.index(kind),
-                flags,
-                len(hashes),
-                name.cost,
-            )
-        )
+        self._entries.add(name.families, name.lights, concept, term, KINDS.index(kind), flags, name.cost)
 
     def _write_entries(self, weight: np.ndarray) -> tuple[int, int]:
         """Write the sorted entries, their signatures and the bitmap: (number of signatures, words of the longest)."""
         signatures = Column(self._out / "signatures.npy", "<u8")
-        known = np.unique(np.fromiter(self._words.values(), dtype="<u8"))
+        known = self._entries.families()
         anchors = Column(self._out / "anchors.npy", "<i4")
         counts = Column(self._out / "rows.npy", "<i8", np.zeros(1, dtype="<i8"))
         entries = Column(self._out / "entries.npy", ENTRY)
@@ -297,7 +264,7 @@ class _Compiler:
         return signatures.total, longest
 
     def _write_words(self) -> None:
-        known = np.unique(np.fromiter(self._words.values(), dtype="<u8"))
+        known = self._entries.families()
         others = np.fromiter((word_hash(word) for word in set(map(normalize.family, self._read))), dtype="<u8")
         np.save(self._out / "words.npy", known)
         np.save(self._out / "others.npy", np.setdiff1d(others, known))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path
@@ -20,14 +20,15 @@ import numpy as np
 from errors import ArtifactError, InputError
 from ontologies.concept import Concept, Presence, Relation, Term
 from ontologies.linking import dictionary
-from ontologies.linking.abbreviation import definitions
+from ontologies.linking.abbreviation import Row, expanded
 from ontologies.linking.context.assertion import Context, assertions
 from ontologies.linking.context.language import language
 from ontologies.linking.context.lookalike import looks_alike, unlike_its_expansion
 from ontologies.linking.context.modifiers import Change, Extent, Laterality, Modifiers, modifiers
+from ontologies.linking.context.timing import times
 from ontologies.linking.local_words import LocalWords
 from ontologies.linking.radiology import ReportReader, shows_on_images
-from ontologies.linking.recognition import Candidate, Recognizer
+from ontologies.linking.recognition import Candidate, Recognizer, resolve
 from ontologies.linking.words import Words
 
 Method = Literal[
@@ -42,10 +43,13 @@ Method = Literal[
     "similar",
     "measurement",
     "duration",
+    "wording",
+    "reaction",
     "local",
 ]
 
 _BATCH = 64
+_NEWLINE = re.compile(r"\\n(?=[A-Z\d\s*-]|\\n|$)")  # as some exports write it
 _OF_ONE_MEANING = [dictionary.KINDS.index(kind) for kind in ("preferred", "exact", "layperson")]
 _UNMODIFIED = Modifiers()
 
@@ -57,13 +61,15 @@ class ConceptMatch:
     ``score`` in (0, 1] falls with the distance between the mention and ``matched_term``, the source's name that it
     matched. ``method`` says how: the same characters ("exact"), after normalisation, in another word order, across a
     coordination, by an abbreviation that the text defines, with its modifiers inside ("interrupted"), by a short word
-    of chest reports, with a misspelt word ("spelling"), by a measured value or a length of time
-    ("measurement", "duration": ``ontologies.linking.context``), by a word of the place ("local"), or by what it means
-    ("similar", ``retrieval.similar_names``).
+    of chest reports, with a misspelt word ("spelling"), by a measured value, a length of time, a
+    phrase of notes or a reaction to a drug ("measurement", "duration", "wording", "reaction":
+    ``ontologies.linking.context``), by a word of the place ("local"), or by what it means ("similar",
+    ``retrieval.similar_names``).
     ``presence`` is "not assessed" when the mention is about the past or the family, and ``context`` says which, or when
     linking was asked not to look; "indication" is why the patient was examined: what an image would show is at most
     uncertain there. ``locations`` are places such as "right upper lobe"; ``size_mm`` holds the diameters as written, in
-    mm; ``change`` is since the examination before.
+    mm; ``change`` is since the examination before. ``time`` is
+    when or for how long, as a note says it ("for 5 days"); in other texts it is not looked for.
     """
 
     mention: str
@@ -80,6 +86,7 @@ class ConceptMatch:
     size_mm: tuple[float, ...] = ()
     extent: Extent | None = None
     change: Change | None = None
+    time: str | None = None
 
 
 class Reading(NamedTuple):
@@ -149,10 +156,10 @@ class Linker:
 
         ``systems`` keeps the concepts that have a code in one of these systems ("HP"); it is applied before overlaps
         are resolved, so that a finding inside a disease's name is found when only findings are asked for. ``nested``
-        also keeps mentions inside longer ones. ``note`` reads the text as a note on a patient's chest: opacities are
-        the lung's, and measured values stand for findings ("CRP 106 mg/L"); in a paper they are somebody's or
-        everybody's. A note in another language than English mentions nothing (``context.language`` says which).
-        Raises InputError when the text is empty or blank.
+        also keeps mentions inside longer ones, of the same or a wider concept. ``note`` reads the text as a note on a
+        patient's chest: opacities are the lung's, and measured values stand for findings ("CRP 106 mg/L"); in a paper
+        they are somebody's or everybody's. A note in another language than English mentions nothing
+        (``context.language`` says which). Raises InputError when the text is empty or blank.
         """
         if not text or text.isspace():
             raise InputError("nothing to link: the text is empty", expected="a text")
@@ -168,8 +175,7 @@ class Linker:
         note: bool = False,
     ) -> Iterator[tuple[ConceptMatch, ...]]:
         """``link`` for many texts, in their order and with the same matches; faster, because texts are looked up
-        together. An empty text has no matches. Without ``assess`` presence and side are left out ("not assessed",
-        None), which takes half the time."""
+        together. An empty text has no matches. ``assess`` off leaves presence and side out, in half the time."""
         for reading in self.read_all(texts, systems=systems, nested=nested, note=note):
             yield self.matches(reading, assess=assess)
 
@@ -185,10 +191,12 @@ class Linker:
         allowed = None if systems is None else self._allowed(frozenset(systems))
         rest = iter(texts)
         while batch := list(islice(rest, _BATCH)):
+            batch = [_NEWLINE.sub(" \n", text) for text in batch] if note else batch
             words = [self._recognizer.words(text) for text in batch]
             for text, read, found in zip(batch, words, self._recognizer.candidates(words, allowed), strict=True):
                 found = self._local.add(read, self._reports.read(text, read, found, allowed, note), allowed)
-                yield Reading(text, read, self._coherent(resolve(found, nested=nested)), allowed, note)
+                chosen = self._coherent(resolve(found, nested=nested))
+                yield Reading(text, read, self._wider(chosen) if nested else chosen, allowed, note)
 
     def _coherent(self, found: list[Candidate]) -> list[Candidate]:
         """Where words fit several concepts about as well, take the one that lies nearer to the text's other concepts.
@@ -214,6 +222,21 @@ class Linker:
             chosen.append(candidate)
         return chosen
 
+    def _wider(self, found: list[Candidate]) -> list[Candidate]:
+        """Without the names inside names that are only words of them: "neuroma" in "acoustic neuroma", a schwannoma,
+        "collecting" in "collecting system". What stands inside a longer name stays when its concept is the same or
+        lies above, "schwannoma" in "vestibular schwannoma", or when the hierarchy does not say."""
+        kept: list[Candidate] = []
+        for candidate in sorted(found, key=lambda c: -len(c.words)):
+            words = set(candidate.words)
+            around = next((c for c in reversed(kept) if not c.own and words < set(c.words)), None)
+            if around is not None and around.concept != candidate.concept:
+                above = self._above(around.concept)
+                if candidate.concept not in above and min(len(above), len(self._above(candidate.concept))) > 1:
+                    continue
+            kept.append(candidate)
+        return kept
+
     def _nearness(self, concept: int, others: set[int]) -> float:
         own = self._above(concept)
         shares = []
@@ -230,7 +253,7 @@ class Linker:
             return ()  # half-read, "kein Pneumothorax" would be one
         text, words, found = reading.text, reading.words, reading.found
         rows = [(*span(words, c.words), c.concept, c.score, c.term, c.method) for c in found]
-        rows = [row for row in _expand_abbreviations(text, rows) if not looks_alike(text, row[0], row[1])]
+        rows = [row for row in expanded(text, rows) if not looks_alike(text, row[0], row[1])]
         unlike = unlike_its_expansion(text, [(row[0], row[1]) for row in rows])
         rows = [row for row in rows if (row[0], row[1]) not in unlike]
         said: Iterable[tuple[Row, tuple[Presence, Context | None], Modifiers]]
@@ -266,39 +289,51 @@ class Linker:
                 )
             )
         if reading.note:
-            matches += self._measured(reading, matches)
+            matches = self._with_noted(reading, matches)
+            said_when = times(text, [(m.start, m.end) for m in matches])
+            matches = [m if time is None else replace(m, time=time) for m, time in zip(matches, said_when, strict=True)]
         matches.sort(key=lambda m: (m.start, -m.end, m.concept.curie))
         return tuple(matches)
 
-    def _measured(self, reading: Reading, named: Sequence[ConceptMatch]) -> Iterator[ConceptMatch]:
-        """What the values and lengths of time of a text say, except of concepts that it names in the same place."""
-        from ontologies.linking.context import course, measurement  # their expressions take a while to compile
+    def _with_noted(self, reading: Reading, named: list[ConceptMatch]) -> list[ConceptMatch]:
+        """The matches of names and what the values, lengths of time and wordings of a note say, except of concepts
+        that it names in the same place. A wording goes before the names inside it, unless these are denied ("no
+        murmur"), and a name before the wordings inside that."""
+        from ontologies.linking.context.noted import noted  # its expressions take a while to compile
 
-        text, allowed = reading.text, reading.allowed
-        values: list[tuple[measurement.Measured, Method]] = [(v, "measurement") for v in measurement.measured(text)]
-        values += [(v, "duration") for v in course.course(text)]
-        values.sort()
-        said = assertions(text, [(value.start, value.end) for value, _ in values])
-        for (value, method), (presence, context) in zip(values, said, strict=True):
-            known = self._recognizer.named(value.finding)
-            if known is None or (allowed is not None and not allowed[known.concept]):
+        found = []
+        for one in noted(reading.text):
+            known = self._recognizer.named(one.finding)
+            if known is None or (reading.allowed is not None and not reading.allowed[known.concept]):
+                continue
+            if one.method == "wording" and looks_alike(reading.text, one.start, one.end):
                 continue
             concept = self._concept(known.concept)
-            if any(m.concept == concept and m.start < value.end and value.start < m.end for m in named):
+            inside = [m for m in named if one.start <= m.start and m.end <= one.end]
+            if one.stated:
+                named = [m for m in named if m.concept != concept or m not in inside]
+            over = [m for m in named if m.start < one.end and one.start < m.end]
+            around = [m for m in over if m.start <= one.start and one.end <= m.end and one.method == "wording"]
+            if one.method == "reaction":
+                over = [m for m in over if m.presence == "present" and m.end >= one.end]
+            if around or any(m.concept == concept for m in over):
                 continue
-            if presence != "not assessed":
-                presence = "present" if value.present else "absent"
-            yield ConceptMatch(
-                mention=text[value.start : value.end],
-                start=value.start,
-                end=value.end,
-                concept=concept,
-                score=round(known.score, 4),
-                matched_term=self._index.term(known.term),
-                method=method,
-                presence=presence,
-                context=context,
+            if one.whole:
+                named = [m for m in named if m.presence != one.presence or m not in inside]
+            found.append(
+                ConceptMatch(
+                    mention=reading.text[one.start : one.end],
+                    start=one.start,
+                    end=one.end,
+                    concept=concept,
+                    score=round(known.score, 4),
+                    matched_term=self._index.term(known.term),
+                    method=one.method,
+                    presence=one.presence,
+                    context=one.context,
+                )
             )
+        return named + found
 
     @property
     def index(self) -> dictionary.LinkerIndex:
@@ -341,57 +376,6 @@ def span(words: Words, chosen: Sequence[int]) -> tuple[int, int]:
     """Where in the text the content words ``chosen`` (ascending) start and end."""
     first, last = int(words.content[chosen[0]]), int(words.content[chosen[-1]])
     return int(words.ends[first]) - len(words.pieces[first]), int(words.ends[last])
-
-
-def resolve(found: list[Candidate], *, nested: bool = False) -> list[Candidate]:
-    """Resolve overlaps: contiguous before coordinated, more words before fewer, better scores, then the text's
-    order."""
-    found = sorted(found, key=lambda c: (-len(c.words) * c.score, c.words, c.concept))
-    taken: list[set[int]] = []
-    kept: list[Candidate] = []
-    covered: set[int] = set()
-    for candidate in found:
-        if candidate.method == "coordination":
-            continue
-        if nested:
-            words = set(candidate.words)
-            clash = any(words == other or (words & other and not words < other) for other in taken)
-            taken += [words] * (not clash)
-        else:
-            clash = not covered.isdisjoint(candidate.words)
-        if not clash:
-            covered.update(candidate.words)
-            kept.append(candidate)
-    for candidate in found:
-        if candidate.method == "coordination" and not covered.intersection(candidate.own):
-            covered.update(candidate.own)
-            kept.append(candidate)
-    return kept
-
-
-Row = tuple[int, int, int, float, int, str]
-
-
-def _expand_abbreviations(text: str, rows: list[Row]) -> list[Row]:
-    """Give every use of a short form that the text defines the concept of its long form, or none when the long form
-    has none."""
-    defined = definitions(text) if "(" in text else ()
-    if not defined:
-        return rows
-    shorts = {
-        short: next((r for r in rows if r[0] <= start + 4 and start <= r[0] and r[1] == end), None)
-        for short, start, end in defined
-    }
-    kept = [r for r in rows if text[r[0] : r[1]] not in shorts]
-    covered = [(r[0], r[1]) for r in kept]
-    for short, row in shorts.items():
-        if row is None:
-            continue
-        for use in re.finditer(rf"(?<![^\W_]){re.escape(short)}(?![^\W_])", text):
-            start, end = use.span()
-            if not any(a < end and start < b for a, b in covered):
-                kept.append((start, end, row[2], row[3] * 0.95, row[4], "abbreviation"))
-    return kept
 
 
 __all__ = ["ArtifactError", "ConceptMatch", "Linker"]

@@ -18,7 +18,7 @@ import Stemmer
 
 VERSION = 3
 
-_FORMS = Path(__file__).parent / "data" / "word_forms.tsv"
+_DATA = Path(__file__).parent / "data"
 
 
 def _tables(path: Path) -> dict[str, dict[str, str]]:
@@ -31,7 +31,16 @@ def _tables(path: Path) -> dict[str, dict[str, str]]:
     return tables
 
 
-WORD_TABLES = _tables(_FORMS)
+WORD_TABLES = _tables(_DATA / "word_forms.tsv")
+# HPO identifier → wordings that its sources lack.
+USUAL_NAMES: dict[str, list[str]] = {
+    code.removeprefix("HP:"): wordings.split("|")
+    for code, _, wordings in (
+        line.split("\t")
+        for line in (_DATA / "usual_names.tsv").read_text(encoding="utf-8").splitlines()
+        if not line.startswith("#")
+    )
+}
 _GREEK, _IRREGULAR, _SAME = WORD_TABLES["greek"], WORD_TABLES["irregular"], WORD_TABLES["same"]
 _NUMERALS = WORD_TABLES["roman"] | WORD_TABLES["number"]
 _UNCHANGED = WORD_TABLES["unchanged"]
@@ -71,6 +80,11 @@ _FAMILY = tuple(
         (r"dactyl(ous|ic|ies|y|ia)$", "dactyly"),
         (r"emi(c|as?)$", "emia"),
         (r"uri(c|as?)$", "uria"),
+        (r"pen(ic|ias?)$", "penia"),
+        (r"reflex(ic|ias?)$", "reflexia"),
+        (r"orchid(ism)?$", "orchidism"),
+        (r"(?<=hypo)gonad(al|ism)$", "gonadism"),
+        (r"(?<=^my)op(ic|ias?)$", "opia"),
         (r"ton(ic|ias?|icity|us)$", "tonia"),
         (r"pleg(ic|ias?)$", "plegia"),
         (r"par(etic|esis|eses)$", "paresis"),
@@ -135,7 +149,7 @@ _FAMILY = tuple(
     )
 )
 # How a word ends, or starts, that some rule of _FAMILY may match: a look that spares most words the rules.
-_INFLECTED = ("a", "al", "ar", "e", "ed", "en", "ic", "ing", "ion", "m", "s", "t", "y")
+_INFLECTED = ("a", "al", "ar", "e", "ed", "en", "ic", "id", "ing", "ion", "m", "s", "t", "y")
 _UNINFLECTED = ("short", "broad", "narrow", "thick", "thin", "weak", "absent", "retard")
 
 
@@ -261,17 +275,22 @@ def family(word: str) -> str:
 
 _WORD = r"[^\W_]+"
 _PIECES = re.compile(rf"{_WORD}(?:(?:\u00ad\s*|[\u200d\u2060\ufeff])+{_WORD})*|[\W_]+")
+_TYPED = re.compile(r"\b[Tt]ype [A-Z]-\d{1,2}\b")
 _PREFIX_ENDS = tuple(sorted(_PREFIXES))
 _LONGEST_PREFIX = max(map(len, _PREFIXES))
 
 
 def split(text: str) -> list[str]:
     """``text`` cut into words and what stands between them; joined they are the text again. A prefix stays with its
-    word ("pre-auricular")."""
+    word ("pre-auricular"), the number of a type with its letter ("type A-1")."""
     pieces = _PIECES.findall(text)
     if _has_prefix(text):
         for i in [i for i, piece in enumerate(pieces) if piece == "-"][::-1]:
             if 0 < i < len(pieces) - 1 and pieces[i - 1].lower() in _PREFIXES and pieces[i + 1][0].isalpha():
+                pieces[i - 1 : i + 2] = ["".join(pieces[i - 1 : i + 2])]
+    if _TYPED.search(text):
+        for i in [i for i, piece in enumerate(pieces) if piece == "-"][::-1]:
+            if i > 2 and _TYPED.fullmatch("".join(pieces[i - 3 : i + 2])):
                 pieces[i - 1 : i + 2] = ["".join(pieces[i - 1 : i + 2])]
     return pieces
 
@@ -293,7 +312,7 @@ def _has_prefix(text: str) -> bool:
 
 
 _STATES = re.compile(
-    r"(plasia|apnea|trophy|cephaly|dactyly|emia|uria|tonia|plegia|paresis|algia|epilepsy|stenosis|ataxia|dystonia|sis|pathy|kinesia)$"
+    r"(plasia|apnea|trophy|cephaly|dactyly|emia|uria|penia|reflexia|orchidism|gonadism|gnath|myopia|tonia|plegia|paresis|algia|epilepsy|stenosis|ataxia|dystonia|sis|pathy|kinesia)$"
 )
 
 
@@ -312,5 +331,6 @@ def fingerprint() -> str:
         sorted(_PREFIXES),
         [p.pattern for p, _ in _FAMILY + _SPELLING],
         WORD_TABLES,
+        USUAL_NAMES,
     )
     return hashlib.sha256(repr(tables).encode()).hexdigest()[:16]

@@ -10,12 +10,19 @@ from itertools import pairwise
 import numpy as np
 
 from ontologies.linking.dictionary import ordered
+from ontologies.linking.normalize import light
 from ontologies.linking.words import BREAK, COORDINATOR, FUNCTION, MISSPELT, PLAIN, UNKNOWN, Words
 
 _ROMAN = frozenset(["I", "II", "III", "IV", "V", "VI"])
 # The greatest cost of an entry (``linker_index.ENTRY``) that words turned round may stand for.
 _ANY_COST, _OWN_NAME_COST = 255, 1
 _ADJECTIVE = re.compile(r"(al|ar|ic|ous|ary|ory|eous)$")
+_MODIFIER = re.compile(
+    r"(?:al|ar|ic|ous|ary|ory|eous|ed|ive|like|ible|able|less|ful|shaped|set|based)$|^(?:short|broad|wide|flat|low|high|"
+    r"small|large|thin|thick|sparse|long|narrow|round|deep|fine|coarse|prominent|mild|moderate|severe|left|right|"
+    r"upper|lower|blue|dry|brittle|absent|pale|dense|stiff|acute|diffuse|recurrent|persistent|congenital|frequent)$"
+)
+_COPULAS = frozenset(["is", "are", "was", "were", "be", "been", "being", "appeared", "seemed", "became", "looked"])
 
 
 def _capital(word: str) -> bool:
@@ -81,6 +88,20 @@ class Passage:
         if self.gaps[word] != PLAIN:
             return False
         return bool(_ADJECTIVE.search(self.surface(word).lower()))
+
+    def number(self, word: int) -> bool:
+        """Whether the word is a number."""
+        return light(self.surface(word)).isdigit()
+
+    def modifiers(self, first: int, comma: int, noun: int) -> bool:
+        """Whether the words from ``first`` up to ``noun``, with a comma before word ``comma``, modify ``noun`` and are
+        nothing that was said of what stands before: "short, broad | hands", not "hands were short, broad | thumbs"."""
+        if not all(_MODIFIER.search(self.surface(word).lower()) for word in (comma - 1, *range(comma, noun))):
+            return False
+        text, at = self._where(first)
+        words = self.texts[text]
+        before = int(words.content[at]) - 2
+        return before < 0 or words.pieces[before].lower() not in _COPULAS
 
     def severed(self, chosen: tuple[int, ...]) -> bool:
         """Whether words are cut out of a hyphenated whole that means something else.

@@ -185,8 +185,9 @@ class Recognizer:
 
         Interrupted: three or four words with one other word inside ("numerous basal cell nevi"); nothing is shared.
         Coordinated: "left and right pleural effusions" holds "left … pleural effusions", the part before the
-        coordinator, some words skipped, the shared part; "hypoplasia of the lips and tongue" holds "hypoplasia …
-        tongue", the shared part, words skipped, the part after the coordinator.
+        coordinator, some words skipped, the shared part, and "cup-shaped, anteverted pinnae" holds
+        "cup-shaped … pinnae", when all before the noun are modifiers; "hypoplasia of the lips and tongue" holds
+        "hypoplasia … tongue", the shared part, words skipped, the part after the coordinator.
         """
         n, gaps, sums, unknown = view.n, view.words_gaps, view.sums, view.unknown
         shapes = []
@@ -211,9 +212,14 @@ class Recognizer:
             a0, a1, b0, b1, listed, near = (x[inside] for x in (*bounds, lists, short))
             good = (broken[b1 - 1] == broken[a0]) & (gaps[b0 - 1] < COORDINATOR)
             # after a comma the list goes on to a coordinator; after a coordinator at most two words stand between
-            good &= np.where(listed, ands[b0 - 1] > ands[a1], near)
-            good &= (coordinated[a1 - 1] == coordinated[a0]) & (coordinated[b1 - 1] == coordinated[b0])
+            on = ands[b0 - 1] > ands[a1]
+            whole = (coordinated[a1 - 1] == coordinated[a0]) & (coordinated[b1 - 1] == coordinated[b0])
+            # or all of it modifies one noun: "cup-shaped, anteverted | pinnae"
+            one = good & whole & listed & near & ~on & (coordinated[b0 - 1] == coordinated[a1])
+            one &= (view.function[b1 - 1] == view.function[a1]) & (b1 - b0 <= 2)
+            good &= np.where(listed, on, near) & whole
             shapes.append((a0[good], a1[good], b0[good], b1[good], np.ones(int(good.sum()), dtype=np.int8)))
+            shapes.append((a0[one], a1[one], b0[one], b1[one], np.full(int(one.sum()), 3, dtype=np.int8)))
             # share | skipped | coordinator | kept
             bounds = (j + 1 - skipped - share, j + 1 - skipped, j + 1, j + 1 + kept)
             inside = (bounds[0] >= 0) & (bounds[3] <= n) & ~lists & short
@@ -232,7 +238,8 @@ class Recognizer:
             *(x[at].tolist() for x in (a0, a1, b0, b1, kind)), rows.tolist(), strict=True
         ):
             first, second = tuple(range(x0, x1)), tuple(range(y0, y1))
-            found.add((first + second, row, ((), first, second)[shape]))
+            if shape < 3 or view.modifiers(x0, x1, y0):
+                found.add((first + second, row, ((), first, second, first)[shape]))
         return sorted(found)
 
     def _choose(
@@ -255,8 +262,8 @@ class Recognizer:
         turned: dict[int, int] | None = None
         order, lights = 0, sum(view.lights[i] for i in chosen) & _MASK
         misspelt = not view.misspelt.isdisjoint(chosen)
-        if view.severed(chosen):
-            return None
+        if view.severed(chosen) or (gap == FUNCTION and view.gaps[chosen[-2]] == FUNCTION and view.number(chosen[-1])):
+            return None  # "epilepsy in one | family" is no type 1
         if misspelt and alone and len(view.surface(chosen[0])) < LEAST_ALONE:
             return None
         for concept, term, entry_order, entry_light, kind, flags, _, cost in self._entries(row, allowed):
@@ -273,7 +280,8 @@ class Recognizer:
             if own and own[0] == chosen[0] and not (same_order and (gap or not flags & GAP)):
                 continue  # what precedes a coordinator stands as it would right before the shared word
             if not same_order:
-                turned = view.turned(chosen) if turned is None else turned
+                if turned is None:  # "5 | % of sporadic Wilms tumours" counts something
+                    turned = {} if view.number(chosen[0]) or view.number(chosen[-1]) else view.turned(chosen)
                 if cost > turned.get(entry_order, -1) and not (
                     len(chosen) == 2 and gap == PLAIN and not own and not cost and not flags & CASED
                 ):
@@ -336,3 +344,29 @@ def _put(candidate: Candidate, view: Passage, found: list[list[Candidate]]) -> N
     for rival in candidate.rivals:
         rival.words, rival.own = candidate.words, candidate.own
     found[text].append(candidate)
+
+
+def resolve(found: list[Candidate], *, nested: bool = False) -> list[Candidate]:
+    """Resolve overlaps: contiguous before coordinated, more words before fewer, better scores, then the text's
+    order."""
+    found = sorted(found, key=lambda c: (-len(c.words) * c.score, c.words, c.concept))
+    taken: list[set[int]] = []
+    kept: list[Candidate] = []
+    covered: set[int] = set()
+    for candidate in found:
+        if candidate.method == "coordination":
+            continue
+        if nested:
+            words = set(candidate.words)
+            clash = any(words == other or (words & other and not words < other) for other in taken)
+            taken += [words] * (not clash)
+        else:
+            clash = not covered.isdisjoint(candidate.words)
+        if not clash:
+            covered.update(candidate.words)
+            kept.append(candidate)
+    for candidate in found:
+        if candidate.method == "coordination" and not covered.intersection(candidate.own):
+            covered.update(candidate.own)
+            kept.append(candidate)
+    return kept

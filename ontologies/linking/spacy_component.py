@@ -5,26 +5,31 @@
 [('pleural effusion', [('UMLS:C0032227', 1.0)], 'present'), ('pneumothorax', [('UMLS:C0032326', 1.0)], 'absent')]
 
 The interface is scispaCy's: ``kb_ents`` holds (CURIE, score) pairs, best first, and ``component.kb.cui_to_entity`` says
-what a CURIE is. The component finds the mentions itself and needs no model: ``spacy.blank("en")`` will do. Entities
-that another component has set stay where no mention of ours overlaps them. spaCy is optional (the extra "spacy"); the
-entry point in pyproject.toml tells it where the component is.
+what a CURIE is. Documents keep all of it on their way between processes (``nlp.pipe(texts, n_process=2)``) and in a
+DocBin with user data. The component finds the mentions itself and needs no model: ``spacy.blank("en")`` will do.
+Entities that another component has set stay where no mention of ours overlaps them. spaCy is optional (the extra
+"spacy"); the entry point in pyproject.toml tells it where the component is.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from errors import DependencyError
-from ontologies.linking.linker import Linker
+from ontologies.concept import Concept
+from ontologies.linking.linker import ConceptMatch, Linker
 
 if TYPE_CHECKING:
-    from spacy.tokens import Doc
+    from spacy.tokens import Doc, Span
 
 NAME = "whydx_linker"
+_PLAIN = "whydx_match"  # a match in plain values, which spaCy carries from one process to another
 _DEFAULTS: dict[str, Any] = {"home": None, "systems": None, "nested": False}
-_EXTENSIONS: dict[str, Any] = {"kb_ents": [], "presence": None, "concept_match": None}
+_EXTENSIONS: dict[str, Any] = {"kb_ents": [], "presence": None, _PLAIN: None}
 _registered = False
 
 
@@ -75,32 +80,73 @@ class LinkerComponent:
     ``_.concept_match`` (a ConceptMatch). With ``nested``, mentions inside longer ones are in ``doc.spans[NAME]``,
     where all mentions are."""
 
-    def __init__(self, linker: Linker, *, systems: tuple[str, ...] | None = None, nested: bool = False) -> None:
+    def __init__(
+        self,
+        linker: Linker,
+        *,
+        systems: tuple[str, ...] | None = None,
+        nested: bool = False,
+        folder: Path | None = None,
+    ) -> None:
         self.linker, self.kb = linker, KnowledgeBase(linker)
-        self._systems, self._nested = systems, nested
+        self._systems, self._nested, self._folder = systems, nested, folder
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Another process opens the dictionary's folder anew."""
+        if self._folder is None:
+            raise TypeError("a component that was given an open linker stays in its process")
+        return _opened, (self._folder, self._systems, self._nested)
 
     def __call__(self, doc: Doc) -> Doc:
-        from spacy.util import filter_spans
+        return next(self.pipe([doc]))
 
-        if not doc.text.strip():
-            return doc
-        spans = []
-        for match in self.linker.link(doc.text, systems=self._systems, nested=self._nested):
-            label = match.concept.semantic_types[0] if match.concept.semantic_types else "Concept"
-            span = doc.char_span(
-                match.start, match.end, label=label, kb_id=match.concept.curie, alignment_mode="expand"
-            )
-            if span is None:  # nothing but white space
-                continue
-            span._.kb_ents = [(match.concept.curie, match.score)]
-            span._.presence, span._.concept_match = match.presence, match
-            spans.append(span)
-        doc.spans[NAME] = spans
-        ours = filter_spans(spans)
-        taken = {token for span in ours for token in range(span.start, span.end)}
-        others = [ent for ent in doc.ents if taken.isdisjoint(range(ent.start, ent.end))]
-        doc.set_ents([*ours, *others])
-        return doc
+    def pipe(self, stream: Iterable[Doc], *, batch_size: int = 128) -> Iterator[Doc]:
+        """Documents as `__call__` gives them, in their order; texts are looked up together."""
+        rest = iter(stream)
+        while docs := list(islice(rest, batch_size)):
+            texts = [doc.text for doc in docs]
+            found = self.linker.link_all(texts, systems=self._systems, nested=self._nested)
+            for doc, matches in zip(docs, found, strict=True):
+                yield _marked(doc, matches)
+
+
+def _marked(doc: Doc, matches: Iterable[ConceptMatch]) -> Doc:
+    """``doc`` with ``matches`` as spans, and as entities where they do not overlap."""
+    from spacy.util import filter_spans
+
+    spans = []
+    for match in matches:
+        label = match.concept.semantic_types[0] if match.concept.semantic_types else "Concept"
+        span = doc.char_span(match.start, match.end, label=label, kb_id=match.concept.curie, alignment_mode="expand")
+        if span is None:  # nothing but white space
+            continue
+        span._.kb_ents = [(match.concept.curie, match.score)]
+        span._.presence = match.presence
+        span._.set(_PLAIN, asdict(match))
+        spans.append(span)
+    doc.spans[NAME] = spans
+    ours = filter_spans(spans)
+    taken = {token for span in ours for token in range(span.start, span.end)}
+    others = [ent for ent in doc.ents if taken.isdisjoint(range(ent.start, ent.end))]
+    doc.set_ents([*ours, *others])
+    return doc
+
+
+def _opened(folder: Path, systems: tuple[str, ...] | None, nested: bool) -> LinkerComponent:
+    register()
+    return LinkerComponent(Linker.open(folder), systems=systems, nested=nested, folder=folder)
+
+
+def _match(span: Span) -> ConceptMatch | None:
+    """The match that a span is, None for any other span."""
+    plain = span._.get(_PLAIN)
+    if plain is None:
+        return None
+    known = plain["concept"]
+    codes = {system: tuple(codes) for system, codes in known["codes"].items()}
+    concept = Concept(**{**known, "semantic_types": tuple(known["semantic_types"]), "codes": codes})
+    lists = {name: tuple(value) for name, value in plain.items() if isinstance(value, list)}
+    return ConceptMatch(**{**plain, **lists, "concept": concept})
 
 
 def whydx_linker(nlp: Any, name: str, home: Any, systems: Any, nested: bool) -> LinkerComponent:
@@ -111,8 +157,7 @@ def whydx_linker(nlp: Any, name: str, home: Any, systems: Any, nested: bool) -> 
     from platformdirs import user_data_dir
 
     folder = Path(home or os.environ.get("WHYDX_HOME") or user_data_dir("whydx"))
-    linker = Linker.open(folder.expanduser() / "linker")
-    return LinkerComponent(linker, systems=tuple(systems) if systems else None, nested=nested)
+    return _opened(folder.expanduser().absolute() / "linker", tuple(systems) if systems else None, nested)
 
 
 def register() -> None:
@@ -130,6 +175,8 @@ def register() -> None:
     for extension, default in _EXTENSIONS.items():
         if not Span.has_extension(extension):
             Span.set_extension(extension, default=default)
+    if not Span.has_extension("concept_match"):
+        Span.set_extension("concept_match", getter=_match)
     Language.factory(NAME, default_config=_DEFAULTS, func=whydx_linker)
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterable, Iterator
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
 from heapq import merge
 from itertools import islice
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import IO, Any
 
 import numpy as np
 
-from ontologies.linking.dictionary import ENTRY
+from ontologies.linking.dictionary import ENTRY, word_hash
 
 RECORD = np.dtype(
     [
@@ -63,27 +64,92 @@ def _run(file: Path) -> Iterator[tuple[str, ...]]:
             yield tuple(json.loads(line))
 
 
+class _Words(dict[str, int]):
+    """Word → its place in the order in which words came, and ``hashes``, of each place."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.hashes = array("Q")
+
+    def __missing__(self, word: str) -> int:
+        self[word] = place = len(self)
+        self.hashes.append(word_hash(word))
+        return place
+
+
 class SignedRecords:
     """Collected entries; many are kept on disk, split by their signatures' leading bits."""
 
     def __init__(self, runs: Path) -> None:
         self._runs = runs
-        self._batch: list[tuple[int, ...]] = []
+        self._families, self._lights = _Words(), _Words()
         self._arrays: list[np.ndarray] = []
         self._files: list[IO[bytes]] = []
         self.total = 0
+        self._begin()
 
-    def add(self, record: tuple[int, ...]) -> None:
-        self._batch.append(record)
+    def _begin(self) -> None:
+        """An empty batch: the places of the words of all its names in one row, and the rest of each."""
+        self._places, self._light_places = array("i"), array("i")
+        self._rows: list[tuple[int, ...]] = []
+
+    def add(
+        self, families: Sequence[str], lights: Sequence[str], concept: int, term: int, kind: int, flags: int, cost: int
+    ) -> None:
+        """A name, of at least one word, as many ``lights`` as ``families``."""
+        self._places.extend(map(self._families.__getitem__, families))
+        self._light_places.extend(map(self._lights.__getitem__, lights))
+        self._rows.append((concept, term, kind, flags, cost, len(families)))
         self.total += 1
-        if len(self._batch) == _BATCH:
+        if len(self._rows) == _BATCH:
             self._flush()
 
+    def families(self) -> np.ndarray:
+        """The hashes of the word families of all names, uint64, ascending, unique."""
+        return np.unique(np.frombuffer(self._families.hashes, dtype="<u8"))
+
     def _flush(self) -> None:
-        self._arrays.append(np.array(self._batch, dtype=RECORD))
-        self._batch.clear()
+        if self._rows:
+            self._arrays.append(self._signed())
+            self._begin()
         if self._files or sum(map(len, self._arrays)) > _IN_MEMORY:
             self._spill()
+
+    def _signed(self) -> np.ndarray:
+        """The batch as entries."""
+        rest = np.array(self._rows, dtype=np.int64)
+        sizes = rest[:, -1]
+        starts = np.cumsum(sizes) - sizes
+        owner = np.repeat(np.arange(len(sizes)), sizes)
+        places = np.frombuffer(self._places, dtype=np.int32)
+        hashes, rank, by_rank = self._ranked(places)
+        first = np.minimum.reduceat(rank, starts)
+        held = np.flatnonzero(rank == first[owner])
+        others = rank.copy()
+        others[held[np.unique(owner[held], return_index=True)[1]]] = len(by_rank)  # a word may be there twice
+        second = np.where(sizes > 1, np.minimum.reduceat(others, starts), first)
+        turn = 2 * (np.arange(len(places)) - starts[owner]) + 3
+        lights = np.array(self._lights.hashes, dtype="<u8")[np.frombuffer(self._light_places, dtype=np.int32)]
+        found = np.zeros(len(sizes), dtype=RECORD)
+        found["signature"] = np.add.reduceat(hashes, starts)  # modulo 2**64, like the next two
+        found["light"] = np.add.reduceat(lights, starts)
+        found["order"] = np.add.reduceat(hashes * turn.astype("<u8"), starts)  # as `dictionary.ordered`
+        found["anchor"], found["second"] = by_rank[first], by_rank[second]
+        for name, column in zip(("concept", "term", "kind", "flags", "cost", "words"), rest.T, strict=True):
+            found[name] = column
+        return found
+
+    def _ranked(self, places: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """The hash of each word of the batch and its rank among them, the longest first (the longest are the rarest;
+        which of two as long does not matter, but it is the same in any order), and the hash of each rank."""
+        unique, where = np.unique(places, return_inverse=True)
+        every = list(self._families)
+        words = [every[place] for place in unique.tolist()]
+        order = np.array(sorted(range(len(words)), key=lambda at: (-len(words[at]), words[at])))
+        hashes = np.array(self._families.hashes, dtype="<u8")[unique]
+        rank = np.empty_like(order)
+        rank[order] = np.arange(len(order))
+        return hashes[where], rank[where], hashes[order]
 
     def _spill(self) -> None:
         if not self._files:

@@ -8,13 +8,25 @@ names.
 
 from __future__ import annotations
 
+import json
 import re
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import NamedTuple
 
-from ontologies.linking.normalize import COORDINATORS, STOP_WORDS, WORD_TABLES, family, is_letter, light, split
+from ontologies.concept import Term
+from ontologies.linking.normalize import (
+    COORDINATORS,
+    STOP_WORDS,
+    USUAL_NAMES,
+    WORD_TABLES,
+    family,
+    is_letter,
+    light,
+    split,
+)
 
 LONGEST_NAME = 12
 _ALIKE = frozenset(["preferred", "exact", "layperson"])
@@ -57,14 +69,16 @@ _SHORT = tuple(
     (short, re.compile(rf"\b{re.escape(phrase)}(?:s\b|\b)", re.IGNORECASE))
     for short, phrase in WORD_TABLES["short"].items()
 )
+_ANY_SHORT = re.compile(
+    rf"\b(?:{'|'.join(re.escape(phrase) for phrase in WORD_TABLES['short'].values())})", re.IGNORECASE
+)
 _KIND = r"(?P<kind>[A-Z]\d?[a-z]?|\d{1,2}[A-Za-z]?|[IVX]{1,4})"
 _TYPE_FIRST = re.compile(rf"^[Tt]ype {_KIND} (?P<rest>.+)$")
 _TYPE_LAST = re.compile(rf"^(?P<rest>.+?),? [Tt]ype {_KIND}$")
 _HEAD_COST = (3, 5, 6, 4, 5)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Name:
+class Name(NamedTuple):
     """A name as the index holds it: word families in order, the lighter forms, what joins them, and how far it is
     from the source's wording (cost 0 is the source's own)."""
 
@@ -81,36 +95,66 @@ def content_words(text: str) -> tuple[list[str], bool, bool]:
     """The words of ``text`` without function words, whether function words were dropped, and whether a coordinator
     was."""
     words: list[str] = []
-    gap = coordinated = False
+    said = 0
     pieces = split(text)
     for i, piece in enumerate(pieces):
-        lower = piece.lower()
-        if is_letter(pieces, i):
+        joins = _JOINS[piece]
+        if joins == _WORD or is_letter(pieces, i):
             words.append(piece)
-        elif not piece[0].isalnum():
-            coordinated |= "/" in piece or "&" in piece
-            gap |= "," in piece
-        elif lower in COORDINATORS:
-            coordinated = True
-        elif lower in STOP_WORDS:
-            gap = True
         else:
-            words.append(piece)
-    return words, gap, coordinated
+            said |= joins
+    return words, bool(said & _GAP), bool(said & _COORDINATES)
 
 
-def names_of(text: str, kind: str, exchanges: Exchanges | None) -> Iterator[Name]:
-    """Every form of a source's name, the source's own first; without exchanges only its own and it turned round.
-    Nothing for a name without a word."""
-    own = _name(text, kind)
-    if own is None:
-        return
+_WORD, _GAP, _COORDINATES = -1, 1, 2
+
+
+class _Joins(dict[str, int]):
+    """Piece of a name → what it says: a word, or that words are left out or coordinated where it stands."""
+
+    def __missing__(self, piece: str) -> int:
+        lower = piece.lower()
+        if not piece[0].isalnum():
+            found = _COORDINATES * ("/" in piece or "&" in piece) | _GAP * ("," in piece)
+        elif lower in COORDINATORS:
+            found = _COORDINATES
+        else:
+            found = _GAP if lower in STOP_WORDS else _WORD
+        self[piece] = found
+        return found
+
+
+_JOINS = _Joins()
+
+
+def with_usual(terms: Iterable[Term], concepts: Iterable[tuple[str, ...]]) -> Iterator[Term]:
+    """``terms``, and what texts call the concepts of HPO that they name beside the names in it
+    (``data/usual_names.tsv``), for concepts given as (CURIE, JSON with "codes"); a wording that a nearer concept may
+    have, too, is related."""
+    usual: dict[str, list[str]] = {}
+    for curie, text in concepts:
+        if '"HP"' in text:
+            for code in json.loads(text)["codes"].get("HP", ()):
+                if code in USUAL_NAMES:
+                    usual.setdefault(curie, []).extend(USUAL_NAMES[code])
+    named = set()
+    for term in terms:
+        if term.curie in usual:
+            named.add(term.curie)
+        yield term
+    for curie in sorted(named):
+        for wording in usual[curie]:
+            yield Term(curie=curie, text=wording.lstrip("~"), kind="related" if wording[0] == "~" else "exact")
+
+
+def names_of(text: str, kind: str, own: Name, exchanges: Exchanges | None) -> Iterator[Name]:
+    """Every form of a source's name, its ``own`` first; without exchanges only that and it turned round."""
     yield own
     if own.cased or kind in ("related", "broad"):
         return
     forms = _rewordings(text, own, exchanges is not None)
     for form, cost in forms.items():
-        name = _name(form, kind, cost=cost)
+        name = name_of(form, kind, cost=cost)
         if name is not None:
             yield name
     size = len(own.families)
@@ -141,7 +185,7 @@ def _rewordings(text: str, own: Name, every: bool) -> dict[str, int]:
     if own.gap:
         for form in _turned(text):
             forms[form] = 1
-    bare = re.sub(r"\s*\([^)]*\)|\s*\[[^\]]*\]", "", text).strip()
+    bare = re.sub(r"\s*\([^)]*\)|\s*\[[^\]]*\]", "", text).strip() if "(" in text or "[" in text else ""
     if bare and bare != text and len(bare.split()) > 1:
         forms.setdefault(bare, 1)
     if not every:
@@ -161,7 +205,8 @@ def _rewordings(text: str, own: Name, every: bool) -> dict[str, int]:
                 forms.setdefault(turned, 3)
     for form, cost in _typed(text):
         forms.setdefault(form, cost)
-    for pattern, cost in zip(_ABNORMALITY, _HEAD_COST, strict=True):
+    patterns = zip(_ABNORMALITY, _HEAD_COST, strict=True) if "abnormal" in text.lower() else ()
+    for pattern, cost in patterns:
         match = pattern.match(text)
         if match:
             for head in _HEADS:
@@ -176,15 +221,16 @@ def _rewordings(text: str, own: Name, every: bool) -> dict[str, int]:
     return forms
 
 
-def _name(text: str, kind: str, cost: int = 0) -> Name | None:
+def name_of(text: str, kind: str, cost: int = 0) -> Name | None:
+    """A name as it stands in the text; None when it has no word, no letter, or too many words."""
     words, gap, coordinated = content_words(text)
-    if not 0 < len(words) <= LONGEST_NAME or not any(c.isalpha() for c in text):
+    if not 0 < len(words) <= LONGEST_NAME or not any(map(str.isalpha, text)):
         return None
     short = len(words) == 1 and len(words[0]) <= 6 and words[0].isupper() and words[0].isalnum()
     cased = short or (kind == "abbreviation" and len(words) <= 2)
     return Name(
-        families=tuple(family(w) for w in words),
-        lights=tuple(light(w) for w in words),
+        families=tuple(map(family, words)),
+        lights=tuple(map(light, words)),
         gap=gap,
         coordinated=coordinated,
         cased=cased,
@@ -201,6 +247,8 @@ def _turned(text: str) -> Iterator[str]:
 
 def _shortened(text: str) -> Iterator[str]:
     """The name with each phrase that has a usual abbreviation written so: "Recurrent UTI"."""
+    if not _ANY_SHORT.search(text):
+        return
     for short, pattern in _SHORT:
         form, count = pattern.subn(short, text)
         if count:
@@ -209,7 +257,7 @@ def _shortened(text: str) -> Iterator[str]:
 
 def _typed(text: str) -> Iterator[tuple[str, int]]:
     """ "Type C brachydactyly" → "brachydactyly type C" and the other way round; a letter needs no "type"."""
-    match = _TYPE_FIRST.match(text) or _TYPE_LAST.match(text)
+    match = (_TYPE_FIRST.match(text) or _TYPE_LAST.match(text)) if "ype " in text else None
     if match:
         kind, rest = match["kind"], match["rest"]
         yield f"{rest} type {kind}", 1
@@ -220,7 +268,7 @@ def _typed(text: str) -> Iterator[tuple[str, int]]:
 
 def _slashes(text: str) -> Iterator[str]:
     """ "Aplasia/Hypoplasia of the thumb" → both halves; only where each side is one word of letters."""
-    match = re.search(r"(?<![\w-])([A-Za-z]{4,})/([A-Za-z]{4,})(?![\w-])", text)
+    match = re.search(r"(?<![\w-])([A-Za-z]{4,})/([A-Za-z]{4,})(?![\w-])", text) if "/" in text else None
     if match:
         for side in match.groups():
             yield text[: match.start()] + side + text[match.end() :]
@@ -241,13 +289,15 @@ class Exchanges:
     understood: frozenset[tuple[str, str]]
 
 
-def mine(texts: Iterable[tuple[str, str, str]]) -> Exchanges:
-    """Learn the exchanges from (curie, text, kind) rows. All are empty when nothing recurs."""
+Row = tuple[str, str, str]  # curie, text, kind
+
+
+def mine(terms: Mapping[Row, Name]) -> Exchanges:
+    """Learn the exchanges from terms and their own names. All are empty when nothing recurs."""
     names: dict[str, set[tuple[str, ...]]] = defaultdict(set)
-    for curie, text, kind in texts:
-        words = content_words(text)[0]
-        if kind in _ALIKE and 2 <= len(words) <= 8:
-            names[curie].add(tuple(family(w) for w in words))
+    for (curie, _, kind), name in terms.items():
+        if kind in _ALIKE and 2 <= len(name.families) <= 8:
+            names[curie].add(name.families)
     together: Counter[tuple[str, str]] = Counter()
     alone: Counter[str] = Counter()
     dropped: Counter[tuple[str, str]] = Counter()
@@ -302,36 +352,34 @@ def _both_ways(pairs: Iterable[tuple[str, str]]) -> dict[str, tuple[str, ...]]:
     return {word: tuple(sorted(found)) for word, found in sorted(others.items())}
 
 
-def compose(texts: Iterable[tuple[str, str, str]]) -> Iterator[tuple[str, str, str, Name]]:
+def compose(terms: Mapping[Row, Name]) -> Iterator[tuple[Row, Name]]:
     """Names that the vocabulary composes: when a name of C is a word and a name of P ("severe" + "muscular
-    hypotonia"), that word with every other exact name of P names C too ("severe hypotonia"). Yields (curie of C, its
-    text, kind, name)."""
+    hypotonia"), that word with every other exact name of P names C too ("severe hypotonia"). Yields (the term of C,
+    name)."""
     named: dict[tuple[str, ...], set[str]] = defaultdict(set)
     names: dict[str, list[Name]] = defaultdict(list)
     rows = []
-    for curie, text, kind in texts:
+    for term, name in terms.items():
+        curie, _, kind = term
         if kind not in _ALIKE and kind != "abbreviation":
             continue
-        name = _name(text, kind)
-        if name is not None and len(name.families) <= 6:
+        if len(name.families) <= 6:
             names[curie].append(name)
             if kind != "abbreviation":
                 named[tuple(sorted(name.families))].add(curie)
-                rows.append((curie, text, kind, name))
-    for curie, text, kind, name in rows:
+                rows.append((term, name))
+    for term, name in rows:
         if len(name.families) < 2:
             continue
         for i, word in enumerate(name.families):
             rest = tuple(sorted(name.families[:i] + name.families[i + 1 :]))
             for base in sorted(named.get(rest, ())):
-                if base == curie:
+                if base == term[0]:
                     continue
                 for other in names[base]:
                     if word not in other.families:
                         yield (
-                            curie,
-                            text,
-                            kind,
+                            term,
                             Name(
                                 families=(word, *other.families),
                                 lights=(word, *other.lights),

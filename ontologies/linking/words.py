@@ -14,6 +14,7 @@ from ontologies.linking.normalize import COORDINATORS, STOP_WORDS, family, is_le
 PLAIN, FUNCTION, WITH, COORDINATOR, COMMA, BREAK = 0, 1, 2, 3, 4, 5
 KNOWN, UNKNOWN, MISSPELT = 10, 11, 12
 _NEWLINE = 6
+_RELATIVE = frozenset(["which", "who", "whom", "whose"])  # "a syndrome in which adult patients"
 _LETTER = "A\0"  # the letter and not the article, as no text has it
 _LARGEST_TABLE = 1 << 20
 _LARGEST_SET = 1 << 18
@@ -51,6 +52,8 @@ class PieceTable(dict[str, int]):
             return COORDINATOR, 0, 0
         if lower == "with":
             return WITH, 0, 0
+        if lower in _RELATIVE:
+            return BREAK, 0, 0
         if piece == _LETTER:
             piece = piece[0]
         elif lower in STOP_WORDS:
@@ -126,6 +129,9 @@ def words_of(text: str, table: PieceTable) -> Words:
     gaps = np.maximum.reduceat(between, content)
     # "A, B, and C": the comma before a coordinator adds nothing
     gaps[(gaps == COMMA) & np.logical_or.reduceat(between == COORDINATOR, content)] = COORDINATOR
-    gaps[-1] = BREAK
     rows = codes[content]
+    for i in np.flatnonzero(rows == table["type"]).tolist():  # "brachydactyly, type A1"
+        if i and gaps[i - 1] == COMMA and pieces[int(content[i]) - 1] == ", ":
+            gaps[i - 1] = PLAIN
+    gaps[-1] = BREAK
     return Words(pieces, ends, hyphens, content, kinds[content], table.hash[rows], table.light[rows], gaps)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import compress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -84,8 +85,9 @@ class Knowledge(ABC):
     def terms(self) -> Iterator[Term]:
         return (Term(**row) for row in self._rows("terms"))
 
-    def relations(self) -> Iterator[Relation]:
-        for row in self._rows("relations"):
+    def relations(self, predicate: str | None = None) -> Iterator[Relation]:
+        """The relations, or those of one predicate."""
+        for row in self._rows("relations", predicate):
             shown, examined = row.pop("shown"), row.pop("examined")
             yield Relation(**row, count=None if shown is None else (shown, examined))
 
@@ -93,9 +95,13 @@ class Knowledge(ABC):
         for row in self._rows("conflicts"):
             yield Conflict(kind=row["kind"], curies=tuple(row["curies"]), detail=row["detail"])
 
-    def _rows(self, table: Table) -> Iterator[dict[str, Any]]:
+    def _rows(self, table: Table, predicate: str | None = None) -> Iterator[dict[str, Any]]:
         for batch in self.batches(table):
-            yield from batch.to_pylist()
+            columns = batch.to_pydict()
+            rows: Iterable[tuple[Any, ...]] = zip(*columns.values(), strict=True)
+            if predicate is not None:
+                rows = compress(rows, (name == predicate for name in columns["predicate"]))
+            yield from (dict(zip(columns, row, strict=True)) for row in rows)
 
 
 @dataclass(frozen=True, slots=True)

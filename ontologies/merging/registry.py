@@ -6,16 +6,19 @@ one that has changed or vanished since it was added is an error, never silently 
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
+from functools import partial
 from itertools import islice
 from pathlib import Path
 
 from errors import ArtifactError, InputError
 from ontologies.concept import Concept, Relation, Statement, Term
+from ontologies.merging import kept
 from ontologies.problem import Notice, Omission, Problem, Report, stop, text_lines
 from ontologies.readers import hpoa, icd10cm, obo, rdf, snomed, snomed_dicom, sssom, umls
 from ontologies.readers.kind import Sniffed, locate, sniff
@@ -126,7 +129,8 @@ def add(
         problems=problems,
         omitted=omitted,
     )
-    _write(home, [*(other for other in entries(home) if other.name != entry.name), entry])
+    with _alone(home):
+        _write(home, [*(other for other in entries(home) if other.name != entry.name), entry])
     return entry
 
 
@@ -135,7 +139,8 @@ def remove(home: Path, name: str) -> Entry:
     listed = entries(home)
     for entry in listed:
         if entry.name == name:
-            _write(home, [other for other in listed if other.name != name])
+            with _alone(home):
+                _write(home, [other for other in entries(home) if other.name != name])
             return entry
     raise InputError(
         "no such ontology", value=name, expected=", ".join(e.name for e in listed) or "a name from: whydx ontology list"
@@ -166,7 +171,8 @@ def _open_parts(home: Path) -> Iterator[Part]:
         pinned = source(of)
         (inside,) = (m for m in pinned.members if m.name == name or len(pinned.members) == 1)
         path = member_path(home, of, inside.name)
-        return f"{of} {inside.name}", inside.sha256, lambda staging: staging.add(read(path))
+        folder, whole = home / "readings" / "sources" / inside.name, f"{pinned.version} {inside.sha256}"
+        return f"{of} {inside.name}", inside.sha256, partial(kept.stage, folder, whole, lambda: read(path))
 
     mappings = f"Biomappings {source('biomappings').version}"
     yield part("hp.obo", "hpo", obo.read)
@@ -206,6 +212,17 @@ def _check_heads(files: tuple[Member, ...], report: Report) -> None:
                 report(Problem(file=file.base, line=number, reason=reason, value=line))
 
 
+@contextlib.contextmanager
+def _alone(home: Path) -> Iterator[None]:
+    """The list for one process alone, so that of two that add at the same time both stay."""
+    from filelock import FileLock
+
+    path = _registry(home)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(path.with_name(".registry.lock")):
+        yield
+
+
 def _registry(home: Path) -> Path:
     return Path(home) / "ontologies" / "registry.json"
 
@@ -223,7 +240,6 @@ def _check(entry: Entry) -> Sniffed:
 
 def _write(home: Path, listed: list[Entry]) -> None:
     path = _registry(home)
-    path.parent.mkdir(parents=True, exist_ok=True)
     text = json.dumps({"ontologies": [asdict(e) for e in sorted(listed, key=lambda e: e.name)]}, indent=1)
     descriptor, beside = tempfile.mkstemp(prefix=".registry-", dir=path.parent)
     try:

@@ -12,7 +12,12 @@ from learning.words import Suggested
 from learning.worklist import Wanted
 from reports.table import grid, heading, percent
 
-_PARTS = {"head.json": "detector head", "prior.json": "local setting", "words.json": "local words"}
+_PARTS = {
+    "head.json": "detector head",
+    "prior.json": "local setting",
+    "words.json": "local words",
+    "sureness.json": "calibration of the reasoner",
+}
 
 
 def card(value: Mapping[str, Any], console: Console) -> None:

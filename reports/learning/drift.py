@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from io import BytesIO
 from typing import Literal
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from rich.console import Console
 from rich.text import Text
 
@@ -65,10 +67,15 @@ def drift(watched: Sequence[Watched], console: Console) -> None:
 
 
 def _said(moved: Moved, steps: float) -> str:
-    """A value in the measure's own unit; a probability where log odds are kept."""
-    if moved.name in _SHARES:
-        return percent(float(1 / (1 + np.exp(-steps * _SHARES[moved.name]))))
-    return f"{steps * STEPS.get(moved.name, 1.0):.3g}"
+    """A value as a reader is told it."""
+    value = float(in_units(moved.name, steps))
+    return percent(value) if moved.name in _SHARES else f"{value:.3g}"
+
+
+def in_units(name: str, steps: ArrayLike) -> NDArray[np.float64]:
+    """Steps of a measure in its own unit, float64 of the same shape; a probability where log odds are kept."""
+    own = np.asarray(steps, np.float64)
+    return 1 / (1 + np.exp(-own * _SHARES[name])) if name in _SHARES else own * STEPS.get(name, 1.0)
 
 
 def in_words(name: str) -> str:
@@ -111,6 +118,7 @@ def figure(watched: Sequence[Watched], format: Literal["png", "svg"]) -> bytes:
     the same bytes."""
     import matplotlib
     from matplotlib.figure import Figure
+    from matplotlib.ticker import PercentFormatter
 
     rows = 1 + min(_SHOWN, max(len(one.drift.streams) for one in watched))
     drawn = Figure(figsize=(7 * len(watched), 1.6 * rows + 0.6), layout="constrained")
@@ -122,22 +130,24 @@ def figure(watched: Sequence[Watched], format: Literal["png", "svg"]) -> bytes:
         top.semilogy(x, np.maximum(found.evidence, 1e-2), color="#1f5a8a")
         top.axhline(found.limit, color="#b3261e", linewidth=1, linestyle="--")
         top.set_title(f"{one.of}: {_verdict(one)}", fontsize=9)
-        top.set_ylabel("evidence")
+        top.set_ylabel("evidence", fontsize=7)
         for place in range(1, rows):
             ax = axes[place, column]
             if place > len(found.streams):
                 ax.axis("off")
                 continue
             moved = found.streams[place - 1]
-            points = [(i + 1, row[moved.name]) for i, row in enumerate(one.rows) if moved.name in row]
-            ax.axhspan(moved.low, moved.high, color="#dfe7ee")
-            ax.plot([p for p, _ in points], [v for _, v in points], ".", color="0.6", markersize=3)
-            y = np.array([v for _, v in points], float)
+            rows_with = [(i + 1, row[moved.name]) for i, row in enumerate(one.rows) if moved.name in row]
+            places, y = [p for p, _ in rows_with], in_units(moved.name, [v for _, v in rows_with])
+            low, high = in_units(moved.name, (moved.low, moved.high)).tolist()
+            ax.axhspan(low, high, color="#dfe7ee")
+            ax.plot(places, y, ".", color="0.6", markersize=3)
             if len(y) >= 5:
                 size = min(RECENT // 2, len(y))
-                mean = np.convolve(y, np.ones(size) / size, "valid")
-                ax.plot([p for p, _ in points][size - 1 :], mean, color="#1f5a8a")
-            ax.set_ylabel(in_words(moved.name), fontsize=7)
+                ax.plot(places[size - 1 :], np.convolve(y, np.ones(size) / size, "valid"), color="#1f5a8a")
+            if moved.name in _SHARES:
+                ax.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+            ax.set_ylabel(textwrap.fill(in_words(moved.name), 22), fontsize=7)
         for ax in axes[:, column]:
             if found.alarm is not None:
                 ax.axvline(found.alarm, color="#b3261e", linewidth=1)

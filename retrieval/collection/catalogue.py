@@ -22,6 +22,7 @@ from errors import ArtifactError, InputError
 from indexes import backend as backends
 from indexes import manifest
 from indexes.manifest import Manifest, Verify
+from indexes.turn import Tell, only_one
 from retrieval.cases import Cases
 from retrieval.collection.record import Kind
 from retrieval.collection.sources import Sources
@@ -42,6 +43,15 @@ def folder(home: Path, name: str) -> Path:
     if not _NAME.fullmatch(name):
         raise InputError("no name for a collection", value=name, expected="letters, digits, - and _")
     return home / "collections" / name
+
+
+@contextlib.contextmanager
+def turn(home: Path, name: str, tell: Tell | None = None) -> Iterator[None]:
+    """The collection for one process alone: whoever builds, updates or removes it at the same time is waited for, and
+    ``tell`` is told who it is. Raises InputError for what is no name. Not reentrant."""
+    folder(home, name)
+    with only_one(home / f".collection-{name}", tell):
+        yield
 
 
 def names(home: Path) -> tuple[str, ...]:
@@ -99,19 +109,22 @@ def cases(home: Path, name: str, *, encoder: Encoder | None = None, detector: st
     return Cases(index, None, columns=columns) if index.images is None else Cases(None, index, columns=columns)
 
 
-def remove(home: Path, name: str) -> int:
+def remove(home: Path, name: str, *, tell: Tell | None = None) -> int:
     """Take a collection away (what it was made from stays); returns how many documents it had. Raises InputError when
-    there is none of this name."""
+    there is none of this name; ``tell`` is for `turn`."""
     path = folder(home, name)
-    documents = 0
-    with contextlib.suppress(ArtifactError):  # a damaged one can be removed, too
-        documents = stored(home, name).settings["documents"]
-    place = backends.place_of(path / "dense")
-    gone = path.with_name(f".{name}.removed")
-    shutil.rmtree(gone, ignore_errors=True)
-    path.rename(gone)  # from here on nobody sees half of it
-    shutil.rmtree(gone, ignore_errors=True)
-    backends.forget(place)
+    if not path.is_dir():
+        sources(home, name)  # raises, and leaves no lock behind
+    with turn(home, name, tell):
+        documents = 0
+        with contextlib.suppress(ArtifactError):  # a damaged one can be removed, too
+            documents = stored(home, name).settings["documents"]
+        place = backends.place_of(path / "dense")
+        gone = path.with_name(f".{name}.removed")
+        shutil.rmtree(gone, ignore_errors=True)
+        path.rename(gone)  # from here on nobody sees half of it
+        shutil.rmtree(gone, ignore_errors=True)
+        backends.forget(place)
     return documents
 
 

@@ -1,7 +1,8 @@
 """A researcher's papers: MEDLINE/PubMed XML, NBIB, RIS, PubTator, BEIR's corpus.jsonl, plain text; a reader a format.
 
 A paper with an abstract or a title becomes a record; the rest are left out. Its id is its PMID, else its DOI, else its
-number in its file or the name of its file. MEDLINE and NBIB say when one was retracted.
+number in its file or the name of its file. MEDLINE and NBIB say when one was retracted or corrected; the notices
+themselves are no papers.
 """
 
 from __future__ import annotations
@@ -23,6 +24,15 @@ _YEAR = re.compile(r"(?:18|19|20)\d\d")
 _NBIB = re.compile(r"([A-Z]{2,4}) *- (.*)")
 _LONGEST_TITLE = 200
 _RETRACTED = "Retracted Publication"
+# what was published about a paper, by its tag in NBIB
+_CORRECTED = {
+    "RIN": "RetractionIn",
+    "ECI": "ExpressionOfConcernIn",
+    "RRI": "RetractedandRepublishedIn",
+    "CRI": "CorrectedandRepublishedIn",
+    "EIN": "ErratumIn",
+    "UIN": "UpdateIn",
+}
 Paper = tuple[str, str, str, Mapping[str, str]]  # id, title, abstract, journal and year
 
 
@@ -63,9 +73,22 @@ def text_of(path: Path, most: int = LARGEST_FILE) -> str:
 
 
 def _medline(path: Path, name: str) -> Iterator[Paper]:
-    for citation in medline.read(path):
-        status = RETRACTED if citation.is_retracted else medline.fate(citation.corrections)
-        known = {"journal": citation.journal, "year": citation.year, "status": status}
+    """Notices are no papers: what they say of a paper of the same file becomes its status."""
+    deleted: set[str] = set()
+    citations = list(medline.read(path, deleted=deleted))
+    told: dict[str, list[medline.Correction]] = {}
+    for citation in citations:
+        for pmid, correction in citation.corrects.items():
+            told.setdefault(pmid, []).append(correction)
+    for citation in citations:
+        if citation.is_notice or citation.pmid in deleted:
+            continue
+        fate = medline.fate([*citation.corrections, *told.get(citation.pmid, ())])
+        known = {
+            "journal": citation.journal,
+            "year": citation.year,
+            "status": RETRACTED if citation.is_retracted else fate,
+        }
         yield f"PMID:{citation.pmid}", citation.title, citation.abstract, known
 
 
@@ -91,11 +114,15 @@ def _nbib(path: Path, name: str) -> Iterator[Paper]:
             raise InputError(f"line {line} is not NBIB", value=path, expected='"PMID- 12345678"')
         elif record:
             number += 1
+            types = set(record.get("PT", "").split("\n"))
             doi = next((i.split()[0] for i in record.get("LID", "").split("\n") if i.endswith("[doi]")), "")
-            status = RETRACTED if _RETRACTED in record.get("PT", "").split("\n") else ""
+            status = (
+                RETRACTED if _RETRACTED in types else medline.fate_of(_CORRECTED[t] for t in record if t in _CORRECTED)
+            )
             journal = record.get("JT", record.get("TA", ""))
             known = {"journal": journal, "year": _year(record.get("DP", "")), "status": status}
-            yield _id(record.get("PMID", ""), doi, name, number), record.get("TI", ""), record.get("AB", ""), known
+            if not types & medline.NOTICES:
+                yield _id(record.get("PMID", ""), doi, name, number), record.get("TI", ""), record.get("AB", ""), known
             record, tag = {}, ""
 
 

@@ -1,1 +1,1 @@
-"""Papers, cases and concepts for LangChain: retrievers, tools, embeddings and a vector store."""
+"""Papers, cases and concepts for LangChain: retrievers, tools, a transformer, embeddings and a vector store."""

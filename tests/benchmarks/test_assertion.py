@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
-from benchmarks.assertion import confusion, measure, mesh_row, mesh_rows, sentences
+from benchmarks.assertion import confusion, measure, mesh_row, mesh_rows, negex, sentences
 from errors import InputError
 from kg.graph import KnowledgeGraph
 from ontologies.sources.store import member_path
@@ -29,6 +30,24 @@ def test_a_sentence_needs_a_letter_for_each_mention(tmp_path: Path) -> None:
     table.write_text("pa\tNo [effusion].\n")
     with pytest.raises(InputError, match="as many letters"):
         sentences(table)
+
+
+def test_negex_is_denied_or_not(tmp_path: Path, shared_data: Path) -> None:
+    rows = [("No fever.", "fever", "Negated"), ("Fever.", "fever", "Negated"), ("Cough.", "fever", "Affirmed")]
+    file = tmp_path / "sentences.jsonl"
+    file.write_text(
+        "\n".join(
+            json.dumps({"id": str(i), "text": t, "concept": c, "negation": n}) for i, (t, c, n) in enumerate(rows)
+        )
+    )
+    halves = negex(file)["halves"]
+    assert sum(half.get("mentions", 0) for half in halves) == 3
+    assert sum(half.get("right", 0) for half in halves) == 1
+    assert sum(half.get("not in the sentence", 0) for half in halves) == 1
+    with pytest.raises(InputError, match="cannot read"):
+        negex(tmp_path / "none")
+    for half in negex(shared_data / "notes" / "negex_dev.jsonl")["halves"]:
+        assert half["right"] / half["mentions"] >= 0.97
 
 
 def test_confusion_counts_every_mention() -> None:

@@ -77,6 +77,8 @@ def test_adapt_keeps_a_version_says_how_it_does_and_goes_back(whydx: Whydx, clin
     assert "detector head" in whydx("adapt", "--list", *home).out
     runs = json.loads(whydx("runs", "list", *home, "--format", "json").out)
     assert [run["state"] for run in runs] == ["tried", "finished"]
+    assert [sorted(run["data"]) for run in runs] == [["films", "labels.csv"]] * 2
+    assert runs[0]["data"] == runs[1]["data"]
     assert list((clinic / "home" / "runs").rglob("events.out.tfevents.*"))
     assert "version 0 is in use" in whydx("adapt", "--back", *home).err
     ran = whydx("adapt", "--use", "9", *home)

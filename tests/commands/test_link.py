@@ -94,8 +94,49 @@ def test_link_lines_of_stdin(whydx: Whydx, home: Path, monkeypatch: pytest.Monke
     assert link("--format", "jsonl") == link("--format", "jsonl", "--lines") == ["1", "3"]
 
 
+def test_a_spacy_pipeline_finds_what_the_command_does(whydx: Whydx, home: Path, tmp_path: Path) -> None:
+    spacy = pytest.importorskip("spacy")
+    from ontologies.linking import spacy_component
+
+    lines = tmp_path / "notes.txt"
+    lines.write_text(
+        "Small left pleural effusion, no pneumothorax.\nMother had asthma; cough for two weeks.\n"
+        "Brachydactyly type A1 (BDA1). No BDA1 in his brother.\nCRP 106 mg/L\n",
+        encoding="utf-8",
+    )
+    rows = whydx("link", lines, "--lines", "--format", "jsonl", "--home", home).out.splitlines()
+    wanted = [
+        [(m["start"], m["end"], m["concept"]["curie"], m["presence"]) for m in json.loads(row)["matches"]]
+        for row in rows
+    ]
+    spacy_component.register()
+    nlp = spacy.blank("en")
+    nlp.add_pipe("whydx_linker", config={"home": str(home)})
+    found = [[span._.concept_match for span in doc.spans["whydx_linker"]] for doc in nlp.pipe(lines.open("r"))]
+    assert [[(m.start, m.end, m.concept.curie, m.presence) for m in matches] for matches in found] == wanted
+    assert sum(map(len, wanted)) > 5
+
+
+def test_a_text_gives_the_same_whatever_was_read_before(whydx: Whydx, home: Path, tmp_path: Path) -> None:
+    texts = [
+        "BDA1 is brachydactyly type A1.",
+        "No ASD (autism spectrum disorder); ASD.",
+        "pleural effuusion",
+        "jaw cysts",
+    ]
+    answers: list[dict[str, list[object]]] = []
+    for order in (texts, texts[::-1], texts[2:] + texts[:2]):
+        listed = tmp_path / "lines.txt"
+        listed.write_text("\n".join(order), encoding="utf-8")
+        rows = whydx("link", listed, "--lines", "--format", "jsonl", "--home", home).out.splitlines()
+        answers.append({text: json.loads(row)["matches"] for text, row in zip(order, rows, strict=True)})
+    alone = {t: json.loads(whydx("link", t, "--format", "json", "--home", home).out) for t in texts}
+    assert answers == [alone] * 3
+    assert all(alone.values())
+
+
 def test_link_all_spans(whydx: Whydx, home: Path) -> None:
-    text = "pulmonary artery stenosis"
+    text = "vestibular schwannoma"
     plain, nested = (
         {m["mention"] for m in json.loads(whydx("link", text, *more, "--format", "json", "--home", home).out)}
         for more in ((), ("--all-spans",))

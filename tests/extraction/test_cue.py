@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from extraction.cue import hedged, said
+from extraction.cue import hedged, report, said, single
 
 # The disease in braces, the finding in brackets.
 SENTENCES = [
@@ -27,6 +27,11 @@ SENTENCES = [
     ("{Asthma}, [bronchiectasis] and others were studied.", "apart"),
     ("The differential diagnosis of {sarcoidosis} versus [lymphoma].", "apart"),
     ("{Asthma} was frequent; [cough] was rare.", "nothing"),
+    ("Changes simulating {myocardial infarction} caused by [hyperkalemia].", "apart"),
+    ("[Aneurysm] due to bacteria after treatment for {bladder cancer}.", "apart"),
+    ("Patients with {asthma} had higher values than those with [pneumonia].", "apart"),
+    ("Tumors were {breast cancer} (80 %), followed by [lung cancer].", "apart"),
+    ("{Heart failure} was followed by [shock].", "shows"),
 ]
 
 
@@ -57,3 +62,24 @@ def test_two_far_from_each_other_say_nothing() -> None:
 def test_words_of_doubt() -> None:
     assert hedged("It may be associated with asthma")
     assert not hedged("It is associated with asthma")
+
+
+@pytest.mark.parametrize(
+    ("sentence", "of_report", "expected"),
+    [
+        ("A 45-year-old man with sarcoidosis had hiccups.", False, True),
+        ("We report a case of sarcoidosis with hiccups.", False, True),
+        ("Sarcoidosis presenting as hiccups.", True, True),
+        ("Sarcoidosis presenting as hiccups.", False, False),
+        ("Hiccups are a common sign of sarcoidosis.", True, False),
+        ("The majority of patients with sarcoidosis had hiccups.", False, False),
+    ],
+)
+def test_one_patient_is_told_from_patients(sentence: str, of_report: bool, expected: bool) -> None:
+    assert single(sentence, of_report) is expected
+
+
+def test_a_report_of_one_patient() -> None:
+    assert report("Sarcoidosis. We describe a woman with hiccups.")
+    assert report("Hiccups in a patient with sarcoidosis.")
+    assert not report("Signs of sarcoidosis. Of 40 patients, 12 had hiccups.")

@@ -14,7 +14,10 @@ from extraction import reading
 from extraction.extract import extract
 from extraction.layer import Edge, Layer
 from extraction.reading import read
+from extraction.relation import counted
+from extraction.scorer import independent
 from extraction.source import Text, sources
+from extraction.vocabulary import Vocabulary
 from kg.graph import KnowledgeGraph
 from ontologies.linking.linker import Linker
 from tests.extraction.conftest import NOTICE, OTHERS, PAPERS, medline
@@ -35,7 +38,7 @@ def test_an_edge_keeps_what_speaks_for_it(own_home: Path, graph: KnowledgeGraph,
     assert found is not None
     assert (found.sentences, found.texts, found.standing) == (2, 2, "new")
     assert set(found.references) == {"PMID:101", "PMID:102"}
-    assert found.quotes[0].sentence == "Two patients with silicosis had uveitis."
+    assert found.quotes[0].sentence == "Silicosis presents with uveitis and cough."  # of patients, not of two
     assert found.model
     assert 0 < found.score <= 1
 
@@ -194,3 +197,28 @@ def test_editing_leaves_the_edge_itself_alone(
 ) -> None:
     layer = layer_of(own_home, graph, linker, papers)
     assert replace(layer.edges[0]) == layer.edges[0]
+
+
+def test_one_patient_counts_for_less_than_patients(
+    own_home: Path, graph: KnowledgeGraph, linker: Linker, tmp_path: Path
+) -> None:
+    papers = (
+        (301, "Hiccups in silicosis", "We report a man with silicosis. Silicosis presented with hiccups.", (), ()),
+        (302, "Vertigo in silicosis", "Of 90 patients, many were ill. Silicosis often presents with vertigo.", (), ()),
+    )
+    readings, _ = read(own_home, sources(own_home, [str(medline(tmp_path / "p.xml", papers))]), linker)
+    counts = counted(readings, Vocabulary(graph), "finding-disease")
+    keys = [(graph.find("silicosis"), graph.find(name)) for name in ("Hiccup", "Vertigo")]
+    assert [counts.pairs[key].single for key in keys] == [1, 0]
+    one, many = independent(counts, keys)
+    assert one < many
+
+
+def test_a_name_of_the_chest_layer_needs_what_it_says(graph: KnowledgeGraph) -> None:
+    vocabulary, zoster = Vocabulary(graph), graph.node(graph.find("Herpes zoster of the thorax"))
+    assert vocabulary.says_more(zoster, "Herpes zoster", "Herpes zoster of the ear with facial paralysis.")
+    assert not vocabulary.says_more(zoster, "herpes zoster", "Thoracic pain in herpes zoster of the thorax.")
+    tuberculoma = graph.node(graph.find("Pulmonary tuberculoma"))
+    assert vocabulary.says_more(tuberculoma, "tuberculoma", "A cerebellar tuberculoma was removed.")
+    assert not vocabulary.says_more(tuberculoma, "tuberculoma", "A tuberculoma of the right lung was removed.")
+    assert not vocabulary.says_more(graph.node(graph.find("silicosis")), "silicosis", "Silicosis and the eye.")

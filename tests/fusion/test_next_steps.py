@@ -39,7 +39,7 @@ def steps(desk: Desk, disease: str, note: str, age: float | None) -> tuple[Seque
     """What is suggested, and what is not, to a patient with the disease of whom the note is known."""
     (curie,) = (row.id for row in layer.load().diseases if row.name == disease)
     diagnosis = Diagnosis(concept=desk.graph.concept(curie), probability=0.9, rank=1, score=1.0, conformal_member=True)
-    read = desk.linker.link(note) if note else ()
+    read = desk.linker.link(note, note=True) if note else ()
     findings = [
         Finding(label=m.mention, presence=m.presence, origin="note", concept=desk.graph.concept(m.concept.curie))
         for m in read
@@ -142,3 +142,20 @@ def test_steps_are_for_what_is_first_or_not_unlikely(
         concept=concept, probability=probability, rank=rank, score=0.0, conformal_member=member, with_kinds=with_kinds
     )
     assert open_to(diagnosis) == told
+
+
+def test_of_alternatives_only_those_go_that_something_speaks_against(desk: Desk) -> None:
+    kept, (left,) = steps(desk, "Bacterial pneumonia", "Penicillin gave her hives.", ADULT)
+    assert left.text == "Empirical beta-lactam with a macrolide"
+    assert any(s.text.startswith("A respiratory fluoroquinolone alone, for 5 days") for s in kept)
+    kept, left_out = steps(desk, "Legionnaires' disease", "Long QT interval.", ADULT)
+    assert [left.text for left in left_out] == ["Levofloxacin or azithromycin"]
+    assert not suggests(kept, "azithromycin")
+
+
+def test_what_a_reaction_looked_like_is_no_finding_of_today(desk: Desk, home: Path) -> None:
+    from fusion.pipeline import Pipeline
+
+    intake = Pipeline.open(home).intake
+    told = {f.label: f.presence for f in intake.read_note("Fever. Amoxicillin gave him anaphylaxis and hives in 2010.")}
+    assert told == {"Fever": "present", "Penicillin allergy": "present"}

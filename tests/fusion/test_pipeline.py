@@ -18,7 +18,7 @@ from fusion.scorer import Question, Scorer
 from fusion.training.curriculum import Curriculum, Drawn
 from fusion.training.imaged_cases import imaged_cases
 from fusion.weighing import LEAST_WEIGHT
-from fusion.workup import FEATURES, PRIOR_OF_IMAGES, Workup
+from fusion.workup import FEATURES, PRIOR_OF_IMAGES, WORDS_BESIDE_IMAGES, Workup
 from kg.weight_of_evidence import Settings
 from ontologies.chest import layer as chest
 from ontologies.linking.context.measurement import FINDINGS
@@ -127,6 +127,17 @@ def test_images_alone_have_no_words_and_the_whole_prior(pipeline: Pipeline) -> N
     prior = FEATURES.index("prior")
     assert seen[0, prior] == pytest.approx(PRIOR_OF_IMAGES * worded[0, prior])
     assert PRIOR_OF_IMAGES * Settings().weights[prior] == pytest.approx(1)
+
+
+def test_beside_an_image_words_count_for_less_and_the_prior_whole(pipeline: Pipeline) -> None:
+    alone = pipeline.intake.gather(Patient(note="Fever and productive cough for three days, rusty sputum.")).case
+    said, beside = (
+        pipeline.room.features(c, ["CHEST:lobar-pneumonia"])[0] for c in (alone, replace(alone, imaged=True))
+    )
+    ratios = {name: beside[i] / said[i] for i, name in enumerate(FEATURES) if said[i]}
+    assert ratios.pop("words") == pytest.approx(WORDS_BESIDE_IMAGES)
+    assert ratios.pop("prior") == pytest.approx(PRIOR_OF_IMAGES)
+    assert set(ratios.values()) == {1.0}, "findings weigh what they weighed"
 
 
 def test_a_report_is_complete_and_repeatable(pipeline: Pipeline) -> None:

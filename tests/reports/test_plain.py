@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,19 +9,9 @@ import pyarrow as pa
 from pyarrow import parquet
 
 from fusion.diagnosis import DiagnosticReport
-from reports.plain import PlainReporter, concepts_of, lay_names
+from reports.plain import PlainReporter, concepts_of, grade, lay_names
 
 NAMES = {"UMLS:C0521530": "Part of the lung is filled", "UMLS:C0004626": "Lung infection"}
-
-
-def grade(text: str) -> float:
-    """The Flesch-Kincaid grade of ``text`` (Kincaid 1975), without headings, sources in brackets and numbering.
-    Syllables are groups of vowels, a silent e at the end left out, at least one a word."""
-    text = re.sub(r"\[[^]]*\]|^#.*$|^\d+\. ", "", text, flags=re.M)
-    words = re.findall(r"[A-Za-z]+", text)
-    syllables = sum(max(1, len(re.findall(r"[aeiouy]+", re.sub(r"e$", "", word.lower())))) for word in words)
-    sentences = len(re.findall(r"[.:;!?](?:\s|$)", text))
-    return 0.39 * len(words) / sentences + 11.8 * syllables / len(words) - 15.59
 
 
 def test_the_measure_tells_easy_from_hard() -> None:
@@ -33,6 +22,12 @@ def test_the_measure_tells_easy_from_hard() -> None:
 
 def test_it_can_be_read_at_the_age_of_thirteen(report: DiagnosticReport) -> None:
     assert grade(PlainReporter(NAMES).render(replace(report, next_steps=(), warnings=()))) <= 7
+
+
+def test_what_is_in_doctors_words_says_so(report: DiagnosticReport) -> None:
+    lines = PlainReporter(NAMES).render(report).splitlines()
+    for heading in ("# What you can ask your doctor", "# What is not right for you, as far as we know"):
+        assert lines[lines.index(heading) + 1] == "This is in doctors' words. Ask what it means."
 
 
 def test_names_are_the_patients_and_the_doctors(report: DiagnosticReport) -> None:

@@ -217,7 +217,7 @@ def _chosen(
         patients = len({patient for patient, _ in studies})
         what = f"{patients} patients" if patients > 1 else f"{len(studies)} studies of one patient"
         counts = [sum(member.study == study for member in members) for study in studies]
-        shown = ", ".join(f"study {n}: {count} images" for n, count in enumerate(counts, 1))
+        shown = ", ".join(f"study {n}: {count} image{'s' if count > 1 else ''}" for n, count in enumerate(counts, 1))
         raise InputError(
             f"the images are of {what}",
             value=shown,

@@ -24,7 +24,7 @@ from ontologies.concept import Presence
 from ontologies.linking.context import triggers
 from ontologies.linking.context.double import doubled, speaks_of_doubt
 from ontologies.linking.context.marks import marked
-from ontologies.linking.context.past import lasting, long_ago, speaks_of_time
+from ontologies.linking.context.past import lasting, long_ago, speaks_of_time, told_on
 from ontologies.linking.context.reach import FARTHEST, ITEM_ENDS, reaches, reaches_back
 from ontologies.linking.context.sections import sections
 from ontologies.linking.context.sentences import sentences
@@ -105,7 +105,7 @@ def assertions(text: str, spans: Sequence[tuple[int, int]]) -> list[Assertion]:
         for i in inside:
             start, end = spans[i]
             section = next((s.kind for s in under if s.start <= start < s.end), None)
-            own = Assertion(signs[i]) if i in signs else _undoubled(tokens, hits, start, end, question)
+            own = Assertion(signs[i]) if i in signs else _undoubled(text, tokens, hits, start, end, question)
             # "PMH: no asthma": the patient never had it
             if section in _THEN and not (section == "history" and own == _ABSENT) and not _today(tokens, start):
                 result[i] = _THEN[section]
@@ -142,9 +142,11 @@ def _beside(words: list[str], hits: list[Hit], first: int) -> list[Hit]:
     return [hit for hit in hits if hit not in into and hit not in cut] + cut
 
 
-def _undoubled(tokens: list[tuple[int, int, str]], hits: list[Hit], start: int, end: int, question: bool) -> Assertion:
+def _undoubled(
+    text: str, tokens: list[tuple[int, int, str]], hits: list[Hit], start: int, end: int, question: bool
+) -> Assertion:
     """As ``_assertion``, with what is denied of a denial: "cannot be excluded", "not true that she has no pain"."""
-    own = _assertion(tokens, hits, start, end, question)
+    own = _assertion(text, tokens, hits, start, end, question)
     first = next((i for i, (_, b, _) in enumerate(tokens) if b > start), len(tokens))
     last = next((i for i, (a, _, _) in enumerate(tokens) if a >= end), len(tokens))
     said = doubled([word for *_, word in tokens], first, last, own.presence)
@@ -153,7 +155,9 @@ def _undoubled(tokens: list[tuple[int, int, str]], hits: list[Hit], start: int, 
     return own if said is None or own.context is not None else Assertion(said)
 
 
-def _assertion(tokens: list[tuple[int, int, str]], hits: list[Hit], start: int, end: int, question: bool) -> Assertion:
+def _assertion(
+    text: str, tokens: list[tuple[int, int, str]], hits: list[Hit], start: int, end: int, question: bool
+) -> Assertion:
     first = next((i for i, (a, b, _) in enumerate(tokens) if b > start), len(tokens))
     last = next((i for i, (a, _, _) in enumerate(tokens) if a >= end), len(tokens))
     words = [word for *_, word in tokens]
@@ -194,7 +198,9 @@ def _assertion(tokens: list[tuple[int, int, str]], hits: list[Hit], start: int, 
         if effect == "family" or not denied or distance <= min(denied):
             return _THEN[effect]
     denied_before = any(hit.trigger.effect == "absent" and hit.trigger.before for _, hit in acting)
-    if not denied_before and ((words[first:last][:1] and words[first] in _BEFORE_NOW) or long_ago(words, first, last)):
+    if not denied_before and (
+        (words[first:last][:1] and words[first] in _BEFORE_NOW) or _dated(text, words, first, last, end)
+    ):
         return _THEN["history"]
     if not acting:
         return _UNCERTAIN if question else _PRESENT
@@ -222,6 +228,11 @@ def _assertion(tokens: list[tuple[int, int, str]], hits: list[Hit], start: int, 
                 return _ABSENT
         return _UNCERTAIN
     return _ABSENT
+
+
+def _dated(text: str, words: list[str], first: int, last: int, end: int) -> bool:
+    """Whether a mention that ends at ``end`` is dated to the past, and not as the illness that the note tells of."""
+    return long_ago(words, first, last) and (not told_on(text, end) or long_ago(words, first, last, told=True))
 
 
 def _says_how_long(words: list[str]) -> bool:

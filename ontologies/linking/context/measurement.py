@@ -29,6 +29,13 @@ _ABOVE = r"positive|elevated|raised|high"  # "increased" and "decreased" may be 
 _BELOW = r"low|reduced"
 
 
+_SAID: dict[str, Side] = {
+    **dict.fromkeys(("normal", "unremarkable"), "within"),
+    **dict.fromkeys(("elevated", "raised", "increased", "high"), "above"),
+    **dict.fromkeys(("reduced", "decreased", "low"), "below"),
+}
+
+
 class Measured(NamedTuple):
     """``text[start:end]`` is a measurement, by which the finding called ``finding`` is present or absent."""
 
@@ -86,7 +93,7 @@ def _read_together(text: str) -> Iterator[tuple[re.Match[str], _Found | None]]:
     all: "normal CRP and ESR", "CRP and ESR were elevated"."""
     runs: list[list[re.Match[str]]] = []
     for match in _PATTERN.finditer(text):
-        if runs and _AND.fullmatch(text, runs[-1][-1].end(), match.start()):
+        if runs and match["before"] is None and _AND.fullmatch(text, runs[-1][-1].end(), match.start()):
             runs[-1].append(match)
         else:
             runs.append([match])
@@ -118,7 +125,7 @@ def _read(match: re.Match[str], text: str) -> _Found | None:
         return _Found("above" if said == "↑" or re.fullmatch(_ABOVE, said) else "below", match.end())
     if match["nothing"] is not None:
         return _Found("within", match.end())
-    return None if match["before"] is None else _Found("within", match.end("what"))
+    return None if match["before"] is None else _Found(_SAID[match["before"].lower()], match.end("what"))
 
 
 def _of_value(quantity: _Quantity, match: re.Match[str], text: str) -> _Found | None:
@@ -188,7 +195,7 @@ def _plain(unit: str) -> str:
     """A unit as the table writes it."""
     unit = unit.lower().replace("per", "/").replace("µ", "u").replace("μ", "u").replace("º", "°").replace("℃", "°c")
     unit = unit.translate(str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹", "0123456789"))
-    unit = re.sub(r"[\s^()*×]", "", unit).removeprefix("x").replace("cells/", "/")
+    unit = re.sub(r"[\s^()*×]", "", unit).removeprefix("x").replace("cells", "").replace("giga/l", "g/l")
     return "/n" if re.match(r"/\d", unit) else unit  # "120/80"
 
 
@@ -232,11 +239,13 @@ def _spelt(names: Iterable[str]) -> str:
 _ABBREVIATIONS = [name for name in _NAMES if " " not in name and name.lower() != name]
 _PATTERN = re.compile(
     rf"""
-    (?:(?P<before>\b[Nn]ormal|\b[Uu]nremarkable)\ (?:serum\ |blood\ |plasma\ )?)?
+    (?:\b(?P<before>(?i:normal|unremarkable|elevated|raised|increased|high|reduced|decreased|low))[ ]
+        (?:serum\ |blood\ |plasma\ |level\ of\ |levels\ of\ )?)?
     (?<![\w-])(?P<name>{_spelt(_ABBREVIATIONS)}|(?i:{_spelt(n for n in _NAMES if n not in _ABBREVIATIONS)}))(?![\w-])
-    (?P<what>(?:\ ?\([^()\d]{{1,20}}\))?(?:\ (?:levels?|counts?|concentrations?|values?))?)
+    (?!\ (?:diet|intake|supplement|medication|therapy|treatment|tablets|pills|cuff|monitor))
+    (?P<what>(?:\ ?\((?:[^()\d]{{1,20}}|[A-Z][A-Za-z]*[0-9])\))?(?:\ (?:levels?|counts?|concentrations?|values?))?)
     (?:
-        (?:\s+(?:is|was|were|are|of|at))?[\s:=|]*
+        (?:\s+(?:is|was|were|are|of|at)|,(?=\ \d))?[\s:=|]*
         (?:[-–]\s+)?(?:(?:{_ABOVE}|{_BELOW}|increased|decreased|(?P<arrow>↑|↓))(?:\ (?:at|to))?\s*)?[\s(~≈]*
         (?:(?P<sign>[<>≤≥]=?|(?:less|more|greater)\ than|above|below|over|under)\s*)?
         (?P<value>{_NUMBER})

@@ -10,10 +10,31 @@ from itertools import pairwise
 from pathlib import Path
 
 _YEAR = re.compile(r"(?:19|20)\d\d")
+_SHORT_YEAR = re.compile(r"\d\d")
 _DATING = frozenset(["in", "(", ",", "of", "year"])
 _ENDING = frozenset([".", ";", "and", "now", "then"])
 _ARRIVED = frozenset(["admitted", "presented", "hospitalized", "hospitalised", "referred", "visited", "came", "since"])
 _RECOVERED = frozenset(["recovered", "cured", "resolved", "healed", "cleared", "survived", "treated", "outgrown"])
+_TOLD = 40  # characters
+_VISITS = frozenset(
+    [
+        "admission",
+        "referral",
+        "presentation",
+        "hospitalization",
+        "hospitalisation",
+        "visit",
+        "consultation",
+        "diagnosis",
+    ]
+)
+_TO_THE_PRESENT = re.compile(
+    r"\b(?:now|today|tonight|currently|presents|presenting|presented|comes|complains|at present|at the moment|"
+    r"these days|this (?:morning|afternoon|evening|week|month|time|admission|occasion|visit)|"
+    r"(?:is|has been) (?:seen|admitted|referred|brought)|current|since (?:yesterday|last)|"
+    r"for the (?:last|past)|was (?:well|fine|asymptomatic) until)\b",
+    re.IGNORECASE,
+)
 _SPANS = frozenset(["year", "years", "yr", "yrs", "decade", "decades", "month", "months"])
 _AGO = frozenset(["ago", "earlier", "before", "previously", "prior", "back"])
 _OVER = frozenset(["over", "for", "during", "within", "throughout", "in"])
@@ -33,7 +54,46 @@ _PRESENT_WORDS = frozenset(
 )
 _CLAUSE_ENDS = frozenset([".", ";", "but", "who", "which", "that", "when", "until"])
 _DIAGNOSED = frozenset(["diagnosed", "dx", "dx'd", "onset"])
+# What a report tells of the illness that it dates, and what leads from a date to what came after.
+_FOUND = frozenset(
+    [
+        "found",
+        "detected",
+        "discovered",
+        "revealed",
+        "showed",
+        "noticed",
+        "noted",
+        "developed",
+        "began",
+        "fell",
+        "appeared",
+        "felt",
+    ]
+)
+_GOES_ON = frozenset(
+    ["and", "then", "was", "is", "presents", "presented", "came", "comes", "fell", "developed", "noticed"]
+)
 _AGES = frozenset(["age", "aged"])
+_SEASONS = frozenset(["year", "winter", "summer", "spring", "autumn", "fall"])
+_AGE_UNITS = frozenset(["mo", "month", "months", "weeks", "wk", "days", "yr", "yrs", "year", "years"])
+# Illness that is over when it is old; an old scar is still there.
+_ENDED = frozenset(
+    [
+        "tuberculosis",
+        "tb",
+        "stroke",
+        "cva",
+        "tia",
+        "mi",
+        "infarction",
+        "dvt",
+        "thrombosis",
+        "embolism",
+        "pe",
+        "pneumonia",
+    ]
+)
 _CHILDREN = frozenset(
     ["a", "child", "boy", "girl", "teenager", "student", "baby", "toddler", "young", "little", "small"]
 )
@@ -47,7 +107,7 @@ _MONTHS = frozenset(
         *("november", "december", "jan", "feb", "mar", "apr", "jun", "jul", "aug", "sep", "sept", "oct", "nov", "dec"),
     ]
 )
-_CUES = _AGO | _AGES | _PERIODS | frozenset(["when", "since", "after"])
+_CUES = _AGO | _AGES | _PERIODS | frozenset(["when", "since", "after", "old", "'"])
 
 
 def _chronic() -> frozenset[str]:
@@ -72,27 +132,39 @@ def lasting(words: list[str], first: int, last: int) -> bool:
     )
 
 
-def long_ago(words: list[str], first: int, last: int) -> bool:
+def told_on(text: str, at: int) -> bool:
+    """Whether a note tells on after ``at`` and does not come to the present ("… Today he has a sore throat"): a dated
+    illness before it is the one that it tells of."""
+    return len(text) - at >= _TOLD and _TO_THE_PRESENT.search(text, at) is None
+
+
+def long_ago(words: list[str], first: int, last: int, *, told: bool = False) -> bool:
     """Whether the mention ``words[first:last]`` is dated to the past. A case report dates the illness it tells of, too:
-    "presented in 2019 with" is none."""
+    "presented in 2019 with" is none, and neither, where the dated illness is all that is ``told``, is "two years ago he
+    was admitted with"."""
+    if told and not (_ARRIVED | _FOUND).isdisjoint(words[:first]) and _RECOVERED.isdisjoint(words):
+        return False
     return (
         _year_after(words, first, last)
         or _age_after(words, last)
         or _before(words, first)
         or _since(words, first, last)
+        or _then(words, first, last)
     )
 
 
 def _year_after(words: list[str], first: int, last: int) -> bool:
     if not _ARRIVED.isdisjoint(words[max(0, first - 12) : first]) and _RECOVERED.isdisjoint(words):
         return False
+    if words[last : last + 1] == ["'"] and words[last + 1 : last + 2] and _SHORT_YEAR.fullmatch(words[last + 1]):
+        return True  # "DVT '11"
     for i, word in enumerate(words[last : last + 4], last):
         if word in _ENDING:
             return False
         if not _YEAR.fullmatch(word):
             continue
         if words[i - 1] in _MONTHS:  # "diagnosed with melanoma in January 2020"
-            return _DIAGNOSED.isdisjoint(words[max(0, first - 8) : first])
+            return (_DIAGNOSED | _FOUND).isdisjoint(words[max(0, first - 8) : first])
         if i == last or words[i - 1] in _DATING:
             return True
     return False
@@ -128,10 +200,14 @@ def _before(words: list[str], first: int) -> bool:
     had = any(word in _PAST_VERBS and b not in ("has", "have") for b, word in pairwise(["", *clause]))
     for i, word in enumerate(clause):
         before, rest = clause[i - 1] if i else "", clause[i + 1 :]
+        if _YEAR.fullmatch(word) and before == "/" and rest == [":"]:
+            return True  # "12/2021: pneumonia"
         if _YEAR.fullmatch(word) and before == "in" and (had or rest in ([","], [":"], [])):
-            return not {"and", "then"} & set(rest)
+            return _GOES_ON.isdisjoint(rest)
         if not had or {"then", "developed", "followed"} & set(rest):
             continue
+        if word in ("before", "prior", "earlier") and before[:1] != "y" and not _VISITS.isdisjoint(rest[:4]):
+            return False  # "six months before admission he had noticed a cough"
         if word in _AGO and before in _SPANS:
             # "two months ago he had cough and fever" is how this illness began
             return before[0] != "m" or not {"a", "an"}.isdisjoint(rest) or rest[-1:] in (["for"], ["with"], ["of"])
@@ -139,6 +215,21 @@ def _before(words: list[str], first: int) -> bool:
             return True
         if word in _AGES and (numbers := [w for w in rest[:2] if w != "of"]) and _NUMBER.fullmatch(numbers[0]):
             return True
+    return False
+
+
+def _then(words: list[str], first: int, last: int) -> bool:
+    """ "Old tuberculosis", "pneumonia twice last winter", "bronchiolitis at 3 months of age, now well"."""
+    if "old" in words[max(0, first - 1) : first + 1] and not _ENDED.isdisjoint(words[first:last]):
+        return True
+    after = words[last : last + 6]
+    for i, (word, onward) in enumerate(pairwise(after)):
+        if word in _CLAUSE_ENDS or word in _PRESENT_WORDS or word in (",", "and"):
+            return False
+        if word in ("last", "previous") and onward in _SEASONS:
+            return after[i - 1 : i] != ["the"] and _OVER.isdisjoint(after[max(0, i - 2) : i])
+        if word == "of" and onward == "age" and i and after[i - 1] in _AGE_UNITS:
+            return "now" in words[last:]
     return False
 
 

@@ -37,6 +37,18 @@ CASES: dict[str, dict[str, Any]] = {
         "lymphadenopathy. No fever, no night sweats.",
         "setting": "clinic",
     },
+    "allergy": {
+        "note": "62-year-old man with fever, productive cough and right-sided pleuritic chest pain for four days. "
+        "Smoker, 40 pack-years. Penicillin gave him anaphylaxis. Chronic kidney disease, eGFR 24. No hemoptysis."
+    },
+    "fibrosis": {
+        "note": "70-year-old woman with progressive exertional dyspnea and dry cough for a year, finger clubbing, "
+        "bibasilar crackles. CT: honeycombing with basal predominance, traction bronchiectasis. Never smoked. No fever."
+    },
+    "asthma": {
+        "note": "26-year-old man with known asthma, sudden worsening of wheezing and dyspnea after contact with a cat. "
+        "Eosinophilia. No fever. Chest radiograph clear."
+    },
 }
 
 

@@ -10,8 +10,12 @@ from typing import Any
 import pytest
 
 from errors import InputError
+from fusion.diagnosis import Diagnosis, DiagnosticReport, LeftOut
 from fusion.dialogue import cues, intents
-from fusion.dialogue.dialogue import ANSWERS
+from fusion.dialogue.dialogue import ANSWERS, Dialogue
+from ontologies.concept import Concept
+from vision.anatomy.measures import Measurement
+from vision.finding import BoundingBox, Finding
 
 
 def _script() -> Any:
@@ -28,6 +32,37 @@ def _script() -> Any:
 script = _script()
 
 
+@pytest.fixture
+def report() -> DiagnosticReport:
+    """A consolidation, edema by a hair not, no hernia, no word on nodules, and a heart measured too wide."""
+    consolidation = Concept(curie="HP:0032177", name="Consolidation")
+    seen = (
+        Finding(
+            label="Consolidation", presence="present", probability=0.81, threshold=0.4, laterality="right",
+            box=BoundingBox(x=10, y=20, width=100, height=80), concept=consolidation,
+        ),
+        Finding(label="Edema", presence="uncertain", probability=0.39, threshold=0.4),
+        Finding(
+            label="Hernia", presence="absent", probability=0.01, threshold=0.4,
+            concept=Concept(curie="HP:0002036", name="Hernia"),
+        ),
+        Finding(label="Nodule", presence="not assessed", reason="too few films"),
+    )  # fmt: skip
+    pneumonia = Concept(curie="UMLS:C0004626", name="Bacterial pneumonia")
+    left = LeftOut(
+        disease="Bacterial pneumonia", text="a respiratory fluoroquinolone alone", treatment="fluoroquinolone",
+        because="younger than 18 years: damage to growing cartilage", reference="BNF for Children 2024",
+    )  # fmt: skip
+    return DiagnosticReport(
+        findings=seen,
+        diagnoses=(Diagnosis(concept=pneumonia, probability=0.62, rank=1, score=2.0, conformal_member=True),),
+        none_of_these=0.38,
+        set_size=2,
+        left_out=(left,),
+        measurements=(Measurement(name="cardiothoracic ratio", value=0.56, high=0.5),),
+    )
+
+
 @pytest.fixture(scope="module")
 def stage(home: Path) -> Any:
     from fusion.pipeline import Pipeline
@@ -37,11 +72,14 @@ def stage(home: Path) -> Any:
 
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
-@pytest.mark.parametrize(("name", "right"), [("dialogue.tsv", 80), ("untuned.tsv", 38), ("fresh.tsv", 28)])
+@pytest.mark.parametrize(
+    ("name", "right"), [("dialogue.tsv", 80), ("untuned.tsv", 38), ("fresh.tsv", 28), ("told.tsv", 34)]
+)
 def test_the_scripts_are_answered(stage: Any, name: str, right: int) -> None:
     """``dialogue.tsv`` was written before the patterns, which were tuned on it (74 of 80 at first). ``untuned.tsv`` was
     asked once (21 of 40, the others refused) and led to the cues; ``fresh.tsv`` was asked after those (30 of 40) and
-    led to two corrected patterns and nothing else."""
+    led to two corrected patterns and nothing else. ``told.tsv`` asks what stands in the report, and led to the
+    kinds of ``told.py``."""
     lines = script.lines(name)
     wrong = [w for line in lines if (w := stage.wrong(line))]
     assert len(lines) - len(wrong) >= right, "\n".join(wrong)
@@ -71,10 +109,7 @@ def test_what_cannot_be_answered_says_what_can_be_asked(stage: Any) -> None:
 def test_every_intent_has_an_answer_and_every_kind_an_example() -> None:
     rows = intents.table()
     assert {row.intent for row in rows} - {"follow"} == ANSWERS.keys()
-    assert {row.intent for row in rows if row.example} == {row.intent for row in rows} - {"read", "provenance"} | {
-        "read",
-        "provenance",
-    }
+    assert {row.intent for row in rows if row.example} == {row.intent for row in rows}
     assert {row.intent for row in cues.table()} - {cues.UNKNOWN} <= ANSWERS.keys()
 
 
@@ -83,6 +118,39 @@ def test_every_example_is_taken_for_what_it_is_an_example_of() -> None:
         if row.example:
             asked = next(intents.matches(row.example))
             assert asked.intent == row.intent, row.example
+
+
+@pytest.mark.parametrize(
+    ("question", "intent", "said"),
+    [
+        (
+            "Where in the lungs is the abnormality?",
+            "image",
+            "Consolidation (right) (81 %) (box at 10, 20, 100 × 80 pixels)",
+        ),
+        ("Which image findings were borderline?", "image", "uncertain: Edema (39 %) (cut-off 0.40)"),
+        ("What could you not assess on the image?", "image", "Nodule (too few films)"),
+        ("What was measured?", "image", "cardiothoracic ratio 0.56 (not as usual: at most 0.50)"),
+        ("Do you see a hernia?", "has", "Hernia (1 %) is absent, cut-off 0.40, says the image"),
+        ("How old is the patient?", "person", "not known"),
+        ("Which diagnoses can't be ruled out?", "set", "Bacterial pneumonia (62 %)"),
+        ("Why don't you suggest a fluoroquinolone?", "not_suggested", "younger than 18 years"),
+        ("What can I tell the parents?", "simply", "It could be Bacterial pneumonia"),
+    ],
+)
+def test_what_the_report_holds_needs_no_home(report: DiagnosticReport, question: str, intent: str, said: str) -> None:
+    def explain() -> Any:
+        raise AssertionError("the home is asked")
+
+    answer = Dialogue(report, explain).ask(question)
+    assert (answer.intent, said in answer.text) == (intent, True), answer.text
+    assert all(s.rests_on for s in answer.sentences)
+
+
+def test_a_dose_is_never_answered(report: DiagnosticReport) -> None:
+    for question in ("How much levofloxacin should I give?", "What dose of aspirin is right?", "Dosage?"):
+        answer = Dialogue(report, lambda: pytest.fail("the home is asked")).ask(question)
+        assert (answer.answered, "Doses" in answer.text) == (False, True), question
 
 
 @pytest.mark.parametrize(

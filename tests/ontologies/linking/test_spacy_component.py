@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import subprocess
 import sys
 import tomllib
@@ -75,6 +76,68 @@ def test_spans_agree_with_the_linker(nlp: Any, folder: Path) -> None:
     for doc in nlp.pipe(texts):
         wanted = {m.concept.curie for m in Linker.open(folder / "linker").link(doc.text)}
         assert {ent.kb_id_ for ent in doc.ents} == wanted
+
+
+def _texts(n: int) -> list[str]:
+    """Texts of which no two are alike, some without a mention, one of blanks."""
+    found = [
+        f"Case {i}: {('no', 'small', 'left', 'history of')[i % 4]} {('pleural effusion', 'pneumothorax')[i % 3 == 0]}"
+        f"{(', no intellectual disability.', '', ' seen on day ' + str(i))[i % 5 % 3]}"
+        for i in range(n - 2)
+    ]
+    return [*found, "nothing here", "  "]
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_a_thousand_documents_in_one_process_and_in_two(nlp: Any, folder: Path, processes: int) -> None:
+    texts = _texts(1_000)
+    wanted = Linker.open(folder / "linker").link_all(texts)
+    seen = 0
+    for doc, matches in zip(nlp.pipe(texts, n_process=processes, batch_size=100), wanted, strict=True):
+        got = tuple(span._.concept_match for span in doc.spans["whydx_linker"])
+        assert got == matches
+        assert [m.concept.codes for m in got] == [m.concept.codes for m in matches]
+        assert [e._.presence for e in doc.ents] == [m.presence for m in matches]
+        seen += len(matches)
+    assert seen > 1_000
+
+
+def test_a_component_goes_to_another_process_with_its_settings(folder: Path) -> None:
+    spacy_component.register()
+    nlp = spacy.blank("en")
+    component = nlp.add_pipe("whydx_linker", config={"home": str(folder), "systems": ["HP"], "nested": True})
+    other = pickle.loads(pickle.dumps(component))
+    doc = other(nlp.make_doc("No pneumothorax."))
+    assert [(ent.kb_id_, ent._.presence) for ent in doc.ents] == [("HP:0002107", "absent")]
+    with pytest.raises(TypeError, match="stays in its process"):
+        pickle.dumps(spacy_component.LinkerComponent(component.linker))
+
+
+def test_matches_survive_a_docbin(nlp: Any) -> None:
+    from spacy.tokens import DocBin
+
+    doc = nlp("Small left pleural effusion.")
+    stored = DocBin(docs=[doc], store_user_data=True).to_bytes()
+    (again,) = DocBin().from_bytes(stored).get_docs(nlp.vocab)
+    assert again.ents[0]._.concept_match == doc.ents[0]._.concept_match
+    assert again.ents[0]._.concept_match.laterality == "left"
+
+
+def test_behind_scispacys_abbreviation_detector(folder: Path) -> None:
+    pytest.importorskip("scispacy.abbreviation")  # registers the detector
+
+    spacy_component.register()
+    nlp = spacy.blank("en")
+    nlp.add_pipe("abbreviation_detector")
+    nlp.add_pipe("whydx_linker", config={"home": str(folder)})
+    doc = nlp("A large pleural effusion (PE) was drained. The PE had not come back, and no pneumothorax was seen.")
+    assert [(ent.text, ent.kb_id_) for ent in doc.ents] == [
+        ("pleural effusion", "HP:0002202"),
+        ("PE", "HP:0002202"),
+        ("PE", "HP:0002202"),
+        ("pneumothorax", "HP:0002107"),
+    ]
+    assert {short._.long_form.text for short in doc._.abbreviations} == {"pleural effusion"}
 
 
 def test_a_missing_dictionary_is_an_error(tmp_path: Path) -> None:

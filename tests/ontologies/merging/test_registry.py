@@ -4,6 +4,7 @@ import gzip
 import json
 import shutil
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -57,7 +58,7 @@ def test_add_list_remove(tmp_path: Path) -> None:
     assert (tmp_path / "a.sssom.tsv").exists()
     with pytest.raises(InputError, match="no such ontology"):
         registry.remove(home, "a")
-    assert sorted(p.name for p in (home / "ontologies").iterdir()) == ["registry.json"]
+    assert sorted(p.name for p in (home / "ontologies").iterdir()) == [".registry.lock", "registry.json"]
 
 
 @pytest.mark.parametrize("text", ["", "hello\nworld\n", "{}", "a\tb\tc\n", "format-version: 1.2\n"])
@@ -272,3 +273,11 @@ def test_no_bytes_do_more_than_an_input_error(tmp_path: Path, text: str, edits: 
         registry.add(tmp_path / "home", path)
     except InputError as error:
         assert "\n" not in str(error)  # noqa: PT017
+
+
+def test_two_that_add_at_the_same_time_both_stay(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    paths = [write(tmp_path, OBO.replace("LOCAL:1", f"LOCAL:{number}"), f"o{number}.obo") for number in range(8)]
+    with ThreadPoolExecutor(8) as workers:
+        list(workers.map(lambda path: registry.add(home, path), paths))
+    assert [entry.name for entry in registry.entries(home)] == sorted(path.stem for path in paths)

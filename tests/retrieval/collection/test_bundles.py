@@ -83,6 +83,20 @@ def test_the_images_of_its_study_have_the_report(tmp_path: Path, add: Add, count
     assert texts["AP"] == ""
 
 
+def test_resources_that_a_validator_accepts(tmp_path: Path) -> None:
+    from fhir.resources.R4B.bundle import Bundle
+
+    code = {"coding": [{"system": "http://loinc.org", "code": "36643-5"}]}
+    study = STUDY | {"subject": {"reference": "Patient/p1"}}
+    study["series"] = [series | {"uid": "1.2.1.1"} for series in STUDY["series"]]
+    given = bundle(PATIENT, study, report(code=code, imagingStudy=[{"reference": "ImagingStudy/s1"}]))
+    (tmp_path / "one.json").write_text(Bundle.model_validate_json(given).model_dump_json(), encoding="utf-8")
+    (found,) = bundles.read(tmp_path / "one.json")
+    assert found.studies == {"1.2.1"}
+    assert (found.known["age"], found.known["sex"], found.known["modality"]) == ("64", "F", "DX")
+    assert dict(found.texts) == {"report": "", "impression": "Ms [removed] has an effusion."}
+
+
 def test_a_bulk_export_and_forms(tmp_path: Path) -> None:
     file = tmp_path / "reports.ndjson"
     lab = report(id="lab", category=[{"coding": [{"code": "LAB"}]}], imagingStudy=[])

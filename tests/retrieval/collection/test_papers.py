@@ -72,6 +72,30 @@ def test_a_retracted_paper_is_marked(tmp_path: Path) -> None:
     assert paper.metadata["status"] == "retracted"
 
 
+def test_a_notice_is_no_paper_and_marks_the_one_it_is_about(tmp_path: Path) -> None:
+    paper = MEDLINE.partition("<PubmedArticle>")[2].rpartition("</PubmedArticle>")[0]
+    types = "<PublicationTypeList><PublicationType>Retraction of Publication</PublicationType></PublicationTypeList>"
+    about = '<CommentsCorrections RefType="RetractionOf"><PMID>7</PMID></CommentsCorrections>'
+    notice = (
+        f"<PubmedArticle><MedlineCitation><PMID>77</PMID><Article><ArticleTitle>Retraction: a pneumothorax"
+        f"</ArticleTitle>{types}</Article><CommentsCorrectionsList>{about}</CommentsCorrectionsList>"
+        "</MedlineCitation></PubmedArticle>"
+    )
+    gone = "<Article><ArticleTitle>Gone</ArticleTitle></Article>"
+    gone = f"<PubmedArticle><MedlineCitation><PMID>78</PMID>{gone}</MedlineCitation></PubmedArticle>"
+    text = f"<PubmedArticleSet><PubmedArticle>{paper}</PubmedArticle>{notice}{gone}"
+    text += "<DeleteCitation><PMID>78</PMID></DeleteCitation></PubmedArticleSet>"
+    before, after = of(saved(tmp_path / "before.xml", MEDLINE)), of(saved(tmp_path / "a.xml", text))
+    assert [record.doc_id for record in after] == [record.doc_id for record in before]
+    assert "status" not in before[0].metadata
+    marked = {record.doc_id: record.metadata.get("status") for record in after}
+    assert marked["PMID:7"] == "retracted"
+    nbib = "PMID- 9\nTI  - Fraud\nRIN - J. 2020;1:2\n\nPMID- 10\nTI  - Notice\nPT  - Retraction of Publication\n"
+    (only,) = of(saved(tmp_path / "a.nbib", nbib + "\nPMID- 11\nTI  - Fine\nEIN - J. 2021\n"))[:1]
+    assert (only.doc_id, only.metadata["status"]) == ("PMID:9", "retracted")
+    assert [record.metadata["status"] for record in of(tmp_path / "a.nbib")] == ["retracted", "corrected"]
+
+
 def test_nbib(tmp_path: Path) -> None:
     first, second = of(saved(tmp_path / "a.nbib", NBIB))
     assert (first.doc_id, first.title) == ("PMID:12345678", "Tension pneumothorax in ventilated patients.")

@@ -73,7 +73,7 @@ def test_several_studies_are_chosen_from_and_not_mixed(put: Callable[..., Path],
     with pytest.raises(InputError, match="2 studies of one patient") as refused:
         one_study(tmp_path / "p")
     assert "--study" in str(refused.value)
-    assert "study 1: 1 images, study 2: 1 images" in str(refused.value)
+    assert "study 1: 1 image, study 2: 1 image" in str(refused.value)
     for which, expected in (("1", old), ("2", new), ("last", new), (A, old), (B, new)):
         assert one_study(tmp_path / "p", which) == (expected,)
         assert one_study([old, new], which) == (expected,)
