@@ -6,7 +6,7 @@ their headers taken away. Then films of validation patients of both NIH extracts
 inverted and cropped, which must not; the radiographs, lateral films and CT images of covid_cxr by their metadata; and
 films of other hospitals, portable and children's ones apart; of the sets that the refusal was fitted on, the validation
 patients alone. Each is asked of header and grey levels, of the look and of the outlines, as the detector asks.
-``--only sources`` does the last two parts alone.
+``--only sources`` does the last two parts alone, ``--only constructed`` the first two.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ from numpy.typing import NDArray
 
 from benchmarks.machine import stamp
 from errors import InputError
-from vision.admission import admit
 from vision.anatomy.outliner import Anatomy
 from vision.datasets.folder import load_grey, read
 from vision.frontal import Frontal
 from vision.image import ImageInstance, load_image
 from vision.intensity import resize
+from vision.quality import admit
 from vision.training.frontal_fit import excerpt
 
 Picture = NDArray[np.float32]
@@ -216,6 +216,8 @@ def measure(data: Path, seed: int = 0, *, only: str | None = None) -> dict[str, 
     """All counts; the parts whose data are not there are left out."""
     model = (Frontal.open(), Anatomy.open())
     out: dict[str, Any] = {} if only == "sources" else constructed(model, data, seed)
+    if only == "constructed":
+        return out
     covid = data / "covid_cxr" / "metadata.csv"
     if covid.is_file():
         out["covid_cxr"] = of_metadata(model, covid)
@@ -295,7 +297,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     shared = os.environ.get("WHYDX_SHARED", Path(__file__).resolve().parents[2] / "shared")
     parser.add_argument("--data", type=Path, default=Path(shared) / "data", help="the folder of the development sets")
-    parser.add_argument("--only", choices=("sources",), help="covid_cxr and the other hospitals alone")
+    parser.add_argument("--only", choices=("sources", "constructed"), help="one part alone")
     parser.add_argument("--json", action="store_true", help="print JSON")
     arguments = parser.parse_args()
     found = {"machine": stamp()} | measure(arguments.data, only=arguments.only)

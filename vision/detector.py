@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 from errors import ArtifactError, InputError
 from ontologies.concept import Presence
 from vision import localisation
-from vision.admission import IN_A_FRAME, admit
 from vision.anatomy import outliner
 from vision.anatomy.large_heart import LABEL as LARGE_HEART
 from vision.anatomy.measures import Measurement
@@ -30,7 +29,7 @@ from vision.image import ImageInstance
 from vision.intensity import resize, standardise
 from vision.local_head import LocalHead
 from vision.manifest import RETRAIN, read_file, read_manifest, read_not_assessed, resolution
-from vision.quality import LOW_RESOLUTION, cautions
+from vision.quality import IN_A_FRAME, LOW_RESOLUTION, admit, cautions
 from vision.weights_pair import WEIGHTS
 
 if TYPE_CHECKING:

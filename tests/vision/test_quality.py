@@ -44,6 +44,12 @@ def test_blank_images(make_image) -> None:  # type: ignore[no-untyped-def]
     assert refusal(make_image((NOISE > 0.5) * 1.0)) == "blank"
 
 
+@pytest.mark.parametrize(("age", "said"), [(4.0, True), (15.9, True), (16.0, False), (None, False)])
+def test_a_child_is_a_caution(make_image, age: float | None, said: bool) -> None:  # type: ignore[no-untyped-def]
+    lines = cautions(make_image(NOISE, patient_age_y=age))
+    assert any("children" in line for line in lines) == said
+
+
 def test_cautions(make_image) -> None:  # type: ignore[no-untyped-def]
     lines = cautions(make_image(NOISE[:64, :64], is_phantom=True))
     assert any("PHANTOM" in x for x in lines)
