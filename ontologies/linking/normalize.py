@@ -288,7 +288,7 @@ def split(text: str) -> list[str]:
         for i in [i for i, piece in enumerate(pieces) if piece == "-"][::-1]:
             if 0 < i < len(pieces) - 1 and pieces[i - 1].lower() in _PREFIXES and pieces[i + 1][0].isalpha():
                 pieces[i - 1 : i + 2] = ["".join(pieces[i - 1 : i + 2])]
-    if _TYPED.search(text):
+    if "ype " in text and _TYPED.search(text):
         for i in [i for i, piece in enumerate(pieces) if piece == "-"][::-1]:
             if i > 2 and _TYPED.fullmatch("".join(pieces[i - 3 : i + 2])):
                 pieces[i - 1 : i + 2] = ["".join(pieces[i - 1 : i + 2])]

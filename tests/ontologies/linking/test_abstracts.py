@@ -9,6 +9,7 @@ import pytest
 
 from ontologies.concept import FINDING, Concept, Relation, Term
 from ontologies.linking.linker import Linker
+from ontologies.linking.normalize import USUAL_NAMES
 
 NAMES = {
     "HP:0002664": ["Neoplasm", "Tumor"],
@@ -158,3 +159,10 @@ def test_a_nearer_concept_of_another_source_keeps_its_wording(tmp_path: Path) ->
     both = Linker.build([birth, newborn], [*terms, Term(curie="CHEST:x", text="Preterm infant")], tmp_path / "both")
     assert [m.concept.curie for m in both.link("two preterm infants")] == ["CHEST:x"]
     assert [m.concept.curie for m in both.link("two preterm infants", systems=("HP",))] == ["HP:0001622"]
+
+
+def test_the_table_of_wordings_says_each_thing_once() -> None:
+    wordings = [wording.lstrip("~") for listed in USUAL_NAMES.values() for wording in listed]
+    assert len(wordings) == len(set(wordings)) > 500
+    assert all(len(code) == 7 and code.isdigit() for code in USUAL_NAMES)
+    assert all(wording == wording.strip() != "" for wording in wordings)
