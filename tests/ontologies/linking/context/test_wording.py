@@ -112,7 +112,7 @@ def test_every_finding_of_the_table_is_in_the_dictionary(home: Path) -> None:
 
 def test_a_wording_goes_before_the_names_inside_it_and_a_name_before_the_wordings_inside_that(home: Path) -> None:
     linker = Linker.open(home / "linker")
-    [match] = linker.link("Coughing up blood.", note=True)
+    [match] = linker.link("Spat out blood clots.", note=True)
     assert (match.concept.name, match.method, match.presence) == ("Hemoptysis", "wording", "present")
     assert [m.concept.name for m in linker.link("Lung adenocarcinoma.", note=True)] == ["Lung adenocarcinoma"]
-    assert linker.link("Coughing up blood.") == () or linker.link("Coughing up blood.")[0].method != "wording"
+    assert "wording" not in {m.method for m in linker.link("Spat out blood clots.")}
