@@ -265,8 +265,8 @@ def _hit(index: HybridIndex, scored: Scored, rank: int) -> SearchHit:
 
 def _names(linker: Linker, chest_concepts: frozenset[str]) -> list[tuple[str, ...]]:
     """The words of the preferred name of each chest concept, sorted, without repeats."""
-    stems, rows = Tokenizer(), map(linker.index.row, sorted(chest_concepts))
-    return sorted({tuple(sorted(set(stems(linker.concept(row).name)))) for row in rows if row is not None} - {()})
+    stems = Tokenizer()
+    return sorted({tuple(sorted(set(stems(c.name)))) for c in linker.concepts if c.curie in chest_concepts} - {()})
 
 
 def _worth_reading(names: Sequence[tuple[str, ...]], papers: Sequence[Citation], kept: Path | None) -> list[bool]:

@@ -29,7 +29,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from bisect import bisect_left
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -129,12 +128,6 @@ class LinkerIndex:
             found |= fresh
             rest.extend(fresh)
         return frozenset(found)
-
-    def row(self, curie: str) -> int | None:
-        """The row of the concept with this CURIE; None when it is not compiled."""
-        rows = range(len(self.concept_offsets) - 1)
-        found = bisect_left(rows, curie, key=lambda row: self.concept(row).curie)
-        return found if found < len(rows) and self.concept(found).curie == curie else None
 
     def concept(self, row: int) -> Concept:
         """Concept ``row``."""
