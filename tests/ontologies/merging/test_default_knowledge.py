@@ -15,7 +15,7 @@ import pytest
 
 from errors import SourceError
 from ontologies.concept import Concept, Relation, Statement, Term
-from ontologies.merging import registry
+from ontologies.merging import kept, registry
 from ontologies.sources import store
 from ontologies.sources.store import member_path
 from ontologies.staging import Staging
@@ -53,7 +53,9 @@ def fetched() -> Path:
 def statements(fetched: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Statement]:
     home = tmp_path_factory.mktemp("home")  # the fetched sources without anybody's own ontologies
     (home / "sources").symlink_to(fetched / "sources", target_is_directory=True)
-    with _Kept() as staging:
+    with _Kept() as staging, pytest.MonkeyPatch.context() as patch:
+        # Tables kept from another reading would not go through ``add``.
+        patch.setattr(kept, "stage", lambda folder, source, read, staging: staging.add(read()))
         registry.stage(home, staging)
         return staging.statements
 
