@@ -140,7 +140,7 @@ class Grounding:
         if report.set_size is not None:
             said.append(f"{report.set_size} candidates cannot be ruled out at 90 % coverage")
         self._steps = [_stems(f"{s.disease} {to_do(s.text)}") for s in report.next_steps]
-        self._avoided = [_stems(f"{s.disease} {s.text}") for s in report.next_steps]
+        self._avoided = [_stems(f"{s.disease} {' '.join(_AVOID.findall(s.text))}") for s in report.next_steps]
         self._left = [_stems(f"{s.disease} {s.objection}") for s in report.left_out]
         said += [s.text for s in report.next_steps] + [s.objection for s in report.left_out]
         if topic.note:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 
 from fusion import next_steps
 from fusion.diagnosis import Diagnosis
@@ -170,9 +171,9 @@ def papers(topic: Topic, slots: Slots, _: str) -> Iterable[Sentence]:
     else:
         linker = topic.explainer.pipeline.intake.linker
         named = {m.concept.curie for m in linker.link(about) if m.presence == "present"}
-        hits = (
-            topic.explainer.pipeline.search.literature.search(about, k=_PAPERS, concepts=sorted(named)) if named else ()
-        )
+        search = partial(topic.explainer.pipeline.search.literature.search, about, k=_PAPERS)
+        # Papers of which the linker read the very concept come first; what is told of it in other words, without them.
+        hits = (search(concepts=sorted(named)) or search()) if named else ()
     if not hits:
         raise CannotAnswer(f"No paper of the index speaks of “{about or 'this case'}”.")
     for hit in hits[:_PAPERS]:
