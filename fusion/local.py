@@ -86,7 +86,7 @@ class LocalPrior:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sureness:
-    """How sure the ``reasoner`` (a fingerprint) is to be of patients in words here: ``temperature``, ``none`` and
+    """How sure the ``reasoner`` (a fingerprint) is to be of patients in words alone here: ``temperature``, ``none`` and
     ``conformal_threshold`` as in `fusion.calibration.Calibration`, fitted on ``n`` patients."""
 
     reasoner: str

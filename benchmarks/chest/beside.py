@@ -29,17 +29,17 @@ import numpy as np
 from benchmarks.chest.cases import CAUSES, causes, names_of, nih, right_answers
 from benchmarks.machine import stamp
 from errors import InputError
-from fusion.calibration import Calibration, Known, conformal_threshold, none_evidence, softmax
+from fusion.calibration import Calibration, Known, softmax
 from fusion.intake import Patient
 from fusion.pipeline import Pipeline
-from fusion.training.words_fit import LENGTH, Listed, believed
+from fusion.training.words_fit import LENGTH, Listed, believed, covering, fit_none
 from fusion.workup import LEAST_PRIOR, PRIOR, PRIOR_OF_IMAGES, SHORTLIST, WORDS
 from kg.weight_of_evidence import FEATURES
 
 NAMED = "films with a note (covid_cxr)"
 # Sites with fewer patients are one.
 _FEW = 8
-_RIDGE, _DOUBT_RIDGE = 0.05, 1e-3
+_RIDGE = 0.05
 _MOST = 10.0
 
 
@@ -137,19 +137,9 @@ def fit(cases: Sequence[Seen], outside: Sequence[Seen], weights: np.ndarray, alo
     bounds = [(-np.log(_MOST), np.log(_MOST))] * 2
     found = at(minimize(loss, np.array([0.0, 0.5]), method="Powell", bounds=bounds).x)
     rows = [listed(case, found.scores(case, weights)) for case in (*cases, *outside)]
-    said = np.array([row.outside for row in rows], float)
-    evidence = np.stack([none_evidence(row.base, row.known, 1 + row.known.words / LENGTH) for row in rows])
     every = np.concatenate([share / 2, np.full(len(outside), 0.5 / len(outside))])
-
-    def doubt(b: np.ndarray) -> float:
-        z = evidence @ b
-        return float(every @ (np.logaddexp(0, z) - said * z) + _DOUBT_RIDGE * (b[1:] ** 2).sum())
-
-    none = tuple(round(float(b), 4) for b in minimize(doubt, np.zeros(evidence.shape[1]), method="BFGS").x)
-    calibration = replace(found.calibration, none=none)
-    told = np.array([_right(row, calibration) for row in rows[: len(cases)]])
-    threshold = round(conformal_threshold(told, weight=share), 6)
-    return replace(found, calibration=replace(calibration, conformal_threshold=threshold))
+    calibration = replace(found.calibration, none=fit_none(rows, 0.0, every))
+    return replace(found, calibration=covering(calibration, rows[: len(cases)], share))
 
 
 def listed(case: Seen, scores: np.ndarray) -> Listed:
@@ -161,10 +151,6 @@ def listed(case: Seen, scores: np.ndarray) -> Listed:
     return Listed(
         case.site, case.site, scores[first], np.zeros(len(first)), case.right[order], kinds, known, not case.right.any()
     )
-
-
-def _right(row: Listed, calibration: Calibration) -> float:
-    return float(calibration.with_rest(np.append(row.base, 0.0), row.known)[:-1][row.right].max())
 
 
 def figures(cases: Sequence[Seen], weights: np.ndarray, how: Fit) -> dict[str, float]:

@@ -1,18 +1,16 @@
 """How sure to be at a new place, learnt from a few of its patients: ``python -m benchmarks.learning.sureness PATH…
---home HOME [--kept FILE]``.
+--home HOME``.
 
 PATH is a source of patients in words whose diagnosis is known (`fusion.training.text_cases`). Each source in turn is
 the place, and what is "shipped" is fitted on the others alone (``--outside PATH…`` besides: patients ill elsewhere than
 in the chest, of whom a tenth goes to each place). Then 30, 50 and 100 of the place's patients are drawn at random,
 `learning.sureness` fits to them, and the rest judges before and after; means over the repeats with the middle 95 %.
-With ``--kept`` what was read of the patients is kept, and a run that was stopped goes on after its last source.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import pickle
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -30,22 +28,14 @@ from learning.sureness import fitted, judged
 SIZES, REPEATS = (30, 50, 100), 10
 
 
-def read(home: Path, paths: Sequence[Path], kept: Path | None) -> dict[str, list[Listed]]:
+def read(home: Path, paths: Sequence[Path]) -> dict[str, list[Listed]]:
     """File → its patients of whom something right can be said."""
-    found: dict[str, list[Listed]] = {}
-    if kept is not None and kept.is_file():
-        found = pickle.loads(kept.read_bytes())  # our own file
-    if all(path.stem in found for path in paths):
-        return found
     pipeline = Pipeline.open(home)
+    found: dict[str, list[Listed]] = {}
     for path in paths:
-        if path.stem in found:
-            continue
         cases = text_cases([path], pipeline.intake, pipeline.graph, pipeline.room.disease)
-        own = list(words_fit.listed(cases, pipeline.room))
+        own = words_fit.listed(cases, pipeline.room)
         found[path.stem] = [c for c in own if c.outside or c.right.any()]
-        if kept is not None:
-            kept.write_bytes(pickle.dumps(found))
     return found
 
 
@@ -83,9 +73,8 @@ def main() -> None:
     parser.add_argument("paths", type=Path, nargs="+")
     parser.add_argument("--outside", type=Path, nargs="*", default=[])
     parser.add_argument("--home", type=Path, required=True)
-    parser.add_argument("--kept", type=Path)
     arguments = parser.parse_args()
-    found = read(arguments.home, [*arguments.paths, *arguments.outside], arguments.kept)
+    found = read(arguments.home, [*arguments.paths, *arguments.outside])
     names = [path.stem for path in arguments.paths]
     elsewhere = [case for path in arguments.outside for case in found[path.stem]]
     drawn = np.random.default_rng(0).permutation(len(elsewhere)) % max(10, len(names))

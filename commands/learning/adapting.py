@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -129,13 +131,7 @@ def _head(
         } | {f"{judged.output}.guard": judged.guard for judged in adapted.judged}
         _track(run, track, config)
         show(adapting.card(adapted), card, layout, output)
-        if try_only:
-            run.state = "tried"
-            say("nothing is kept: " + ("; ".join(adapted.refusals) or "it may be kept"))
-            return
-        run.state = "refused" if adapted.refusals else ""
-        number = adapting.keep(folder, adapted, said={"run": run.folder.name})
-    say(f"version {number} is in use; whydx adapt --back undoes it")
+        _end(run, adapted.refusals, try_only, partial(adapting.keep, folder, adapted))
 
 
 def _hashes(*given: Path | None) -> dict[str, str]:
@@ -162,6 +158,17 @@ def _track(run: Card, where: Any, config: dict[str, Any]) -> None:
     for name, value in run.metrics.items():
         tracker.scalar(name.replace(" ", "_").replace(".", "/"), value, 0)
     tracker.close()
+
+
+def _end(run: Card, refusals: Sequence[str], try_only: bool, keep: Callable[..., int]) -> None:
+    """Keep what a run fitted, unless it was only tried; ``keep`` raises what is refused."""
+    if try_only:
+        run.state = "tried"
+        say("nothing is kept: " + ("; ".join(refusals) or "it may be kept"))
+        return
+    run.state = "refused" if refusals else ""
+    number = keep(said={"run": run.folder.name})
+    say(f"version {number} is in use; whydx adapt --back undoes it")
 
 
 def _sureness(
@@ -195,13 +202,7 @@ def _sureness(
         }
         _track(run, track, config)
         show(sureness.card(found), card, layout, output)
-        if try_only:
-            run.state = "tried"
-            say("nothing is kept: " + ("; ".join(found.refusals) or "it may be kept"))
-            return
-        run.state = "refused" if found.refusals else ""
-        number = sureness.keep(folder, found, said={"run": run.folder.name})
-    say(f"version {number} is in use; whydx adapt --back undoes it")
+        _end(run, found.refusals, try_only, partial(sureness.keep, folder, found))
 
 
 def _prior(

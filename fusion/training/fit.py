@@ -193,6 +193,9 @@ def train_reasoner(
         figures[use] = found["judged"]
         if words:
             figures["reports"] = found["reports"]
+    # Of notes beside images the network is not asked, so what was fitted on them holds for any.
+    both = checkpoints.load().calibration["chest"].both
+    calibration["chest"] = replace(calibration["chest"], both=both)
     if told:
         own = words_fit.fit_calibration(told, TEXTS)
         calibration["chest"] = replace(calibration["chest"], words=own)

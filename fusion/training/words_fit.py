@@ -222,25 +222,36 @@ def fit_calibration(cases: Sequence[Listed], named: str) -> Calibration:
     if best.fun - heard.fun >= LEAST_GAIN:
         best = heard
     log_temperature, gate = float(best.x[0]), round(float(best.x[1]), 3)
-    every = _shares(cases)
-    outside = np.array([c.outside for c in cases], float)
-    evidence = np.stack([none_evidence(c.scores(gate), c.known, _length(c)) for c in cases])
-
-    def doubt(b: np.ndarray) -> float:
-        z = evidence @ b
-        return float(every @ (np.logaddexp(0, z) - outside * z) + 1e-4 * (b[1:] ** 2).sum())
-
-    none = tuple(round(float(b), 4) for b in minimize(doubt, np.zeros(evidence.shape[1]), method="BFGS").x)
     fitted = Calibration(
         gate=gate,
-        none=none,
+        none=fit_none(cases, gate, _shares(cases)),
         temperature=round(float(np.exp(log_temperature)), 4),
         length=LENGTH,
         on=named,
         n=len(cases),
     )
-    told = np.array([_probabilities(c, fitted)[:-1][c.right].max() for c in found])
-    return replace(fitted, conformal_threshold=round(conformal_threshold(told, weight=_by_source(found)), 6))
+    return covering(fitted, found, _by_source(found))
+
+
+def fit_none(cases: Sequence[Listed], gate: float, share: np.ndarray) -> tuple[float, ...]:
+    """``Calibration.none``, by maximum likelihood: what tells the patients ill elsewhere from the others. ``share``
+    float64 (N,), sums to 1: how much each counts."""
+    from scipy.optimize import minimize
+
+    outside = np.array([c.outside for c in cases], float)
+    evidence = np.stack([none_evidence(c.scores(gate), c.known, _length(c)) for c in cases])
+
+    def doubt(b: np.ndarray) -> float:
+        z = evidence @ b
+        return float(share @ (np.logaddexp(0, z) - outside * z) + 1e-4 * (b[1:] ** 2).sum())
+
+    return tuple(round(float(b), 4) for b in minimize(doubt, np.zeros(evidence.shape[1]), method="BFGS").x)
+
+
+def covering(calibration: Calibration, found: Sequence[Listed], share: np.ndarray) -> Calibration:
+    """The calibration with the threshold that covers the patients ``found``, each of whom has a right disease."""
+    told = np.array([_probabilities(c, calibration)[:-1][c.right].max() for c in found])
+    return replace(calibration, conformal_threshold=round(conformal_threshold(told, weight=share), 6))
 
 
 def crossed(cases: Sequence[Listed]) -> dict[str, dict[str, float]]:

@@ -113,6 +113,18 @@ def test_images_alone_have_a_gate_of_their_own(workup: Workup, scorer: Scorer) -
         np.testing.assert_array_equal(gated.scores(asked), parts.base + by_images * parts.correction)
 
 
+def test_words_beside_an_image_have_a_calibration_of_their_own(workup: Workup, scorer: Scorer) -> None:
+    both = Calibrations(words=Calibration(gate=0.0), images=Calibration(gate=0.0), both=Calibration(gate=1.0))
+    for case, heard in ((workup.case, False), (replace(workup.case, imaged=True), True)):
+        asked = questions(replace(workup, case=case))
+        parts = scorer.parts(asked)
+        own = Scorer(scorer.reasoner, scorer.tokenize, calibrations=both)
+        np.testing.assert_array_equal(own.scores(asked), parts.base + heard * parts.correction)
+    without = replace(both, both=None)
+    assert without.of(True, imaged=True) == without.words, "fitted before: as words alone"
+    assert both.of(False, imaged=True) == both.images
+
+
 def test_conditions_take_the_evidence_away_or_swap_it(workup: Workup) -> None:
     on, off, swapped = (questions(workup, how) for how in ("on", "off", "shuffled"))
     last = len(on) - 1

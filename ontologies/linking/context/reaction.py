@@ -44,11 +44,16 @@ _LIST = re.compile(
     r"hypersensitivit(?:y|ies)|adverse (?:drug )?reactions?)(?: to)?\s*(?:[:=]|[-–](?=\s))\s*(?P<list>[^\n.;]*)",
     re.IGNORECASE,
 )
+_SOMEBODY_ELSE = (
+    r"mother|father|sisters?|brothers?|sons?|daughters?|wife|husband|partner|family|siblings?|parents?|aunts?|uncles?|"
+    r"cousins?|relatives?"
+)
+_OF_ANOTHER = re.compile(rf"\b(?:{_SOMEBODY_ELSE})\b", re.IGNORECASE)
 # A clause before the mention that denies, doubts, or tells of somebody else; what follows it and takes it back.
 _DENIED = re.compile(
     r"\b(?:no|not|nor|denie[sd]|denying|never|without|nil|none|negative|nkda|nka|tolerat\w+|possibl[ey]|questionable|"
-    r"suspected|unclear|uncertain|doubtful|unlikely|mother|father|sisters?|brothers?|sons?|daughters?|wife|husband|partner|family|"
-    r"siblings?|parents?|aunts?|uncles?|cousins?|relatives?|if|risk of|screen\w*|ask(?:ed)? about|avoid)\b[^,;:.\n]*$",
+    rf"suspected|unclear|uncertain|doubtful|unlikely|{_SOMEBODY_ELSE}|if|risk of|screen\w*|ask(?:ed)? about|avoid)\b"
+    r"[^,;:.\n]*$",
     re.IGNORECASE,
 )
 _TAKEN_BACK = re.compile(
@@ -113,7 +118,8 @@ def _said(row: _Row, text: str, spans: list[tuple[int, int]]) -> Iterator[tuple[
                 if not (_DENIED.search(text, first, match.start()) or _TAKEN_BACK.match(text[match.end() : last])):
                     yield match.span()
         for pattern in row.cannot if drug else ():
-            yield from (m.span() for m in pattern.finditer(text, first, last) if not _somebody_else(text, first, m))
+            found = pattern.finditer(text, first, last)
+            yield from (m.span() for m in found if not _OF_ANOTHER.search(text, first, m.start()))
 
 
 def _listed(row: _Row, text: str, lists: list[tuple[int, int]]) -> Iterator[tuple[int, int]]:
@@ -126,9 +132,3 @@ def _listed(row: _Row, text: str, lists: list[tuple[int, int]]) -> Iterator[tupl
 def _line(text: str, end: int) -> str:
     """What stands before a place in its line."""
     return text[:end].rsplit("\n", 1)[-1]
-
-
-def _somebody_else(text: str, first: int, match: re.Match[str]) -> bool:
-    return bool(
-        re.search(r"\b(?:mother|father|sister|brother|son|daughter|wife|husband)\b", text[first : match.start()], re.I)
-    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -116,3 +117,89 @@ def test_a_wording_goes_before_the_names_inside_it_and_a_name_before_the_wording
     assert (match.concept.name, match.method, match.presence) == ("Hemoptysis", "wording", "present")
     assert [m.concept.name for m in linker.link("Lung adenocarcinoma.", note=True)] == ["Lung adenocarcinoma"]
     assert "wording" not in {m.method for m in linker.link("Spat out blood clots.")}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        # A number is no grade of pain without the pain.
+        "A 7-day history of cough.",
+        "Apgar scores were 8 and 9.",
+        "He has a 9 year old son.",
+        "an ejection fraction rated as 8",
+        # What a leg or an arm was, other than weak.
+        "The leg was not swollen.",
+        "Her arms were warm.",
+        "His legs have been shaved.",
+        # Lymph nodes that nobody calls large.
+        "The lymph nodes were not examined.",
+        "sampling of lymph nodes",
+        # Stairs are no aeroplane.
+        "He climbs one flight of stairs.",
+        "two flights of steps",
+        # Tender elsewhere than in the belly.
+        "tenderness over the left calf",
+        "tender in the right knee",
+        # Born in a place.
+        "Born in Boston.",
+    ],
+)
+def test_what_only_begins_like_a_phrase_states_nothing(text: str) -> None:
+    assert list(worded(text)) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "finding"),
+    [
+        ("pain rated 8 out of 10", "Severe pain"),
+        ("9/10 chest pain", "Severe pain"),
+        ("Her legs were very weak.", "Limb muscle weakness"),
+        ("his legs gave way", "Limb muscle weakness"),
+        ("enlarged cervical lymph nodes", "Lymphadenopathy"),
+        ("a flight of 9 hours", "Recent air travel"),
+        ("tenderness in the right upper quadrant", "Abdominal tenderness or guarding"),
+        # Who comes from a place has lived there; who came back from it has not.
+        ("refugee from Somalia", "Tuberculosis exposure or endemic origin"),
+        ("grew up in rural Nepal", "Tuberculosis exposure or endemic origin"),
+        ("returned from Kenya", "Travel to the tropics"),
+        ("a holiday in Thailand", "Travel to the tropics"),
+    ],
+)
+def test_what_is_a_phrase_still_states_its_finding(text: str, finding: str) -> None:
+    assert {(w.finding, w.present) for w in worded(text)} == {(finding, True)}
+
+
+_SAY_NOTHING = frozenset(
+    re.findall(
+        r"\S+",
+        """a an the of to in on at for with by from and or is was are were be been being has have had do does did he she
+        it his her their who which that this these those as not no more most some any all both each other another two
+        three there now then up down out over under about after before during into so too also only same again once day
+        days week weeks month months year years time times since until while when where how patient man woman left right
+        upper lower side bilateral leg legs arm arms hand hands head face eye eyes mouth body back neck chest abdomen
+        skin heart lung lungs # , _ ..""",
+    )
+)
+
+
+def _shortest(steps: list[wording._Node]) -> list[list[str]]:
+    """What a sequence of steps is met by at least, one for each way through what cannot be left out."""
+    found: list[list[str]] = [[]]
+    for step in steps:
+        if step.least and not step.never:
+            ways = [[word] for word in sorted(step.words)] + [s for choice in step.choices for s in _shortest(choice)]
+            found = [[*before, *way] for before in found for way in ways[:60]][:4000]
+    return found
+
+
+def test_no_family_is_met_by_words_that_say_nothing() -> None:
+    """A place of the body, a number and "was" are no finding, whatever may follow them."""
+    families = {id(f): f for own in wording._table().families.values() for f in own}.values()
+    assert len(families) > 1000
+    wide = {
+        (family.finding, " ".join(words))
+        for family in families
+        for words in _shortest(family.steps)
+        if all(word in _SAY_NOTHING or word.isdigit() for word in words)
+    }
+    assert not wide
