@@ -27,7 +27,7 @@ _SOFTWARE = ("torch", "numpy", "scipy")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
     """A card. ``state``: "running", "finished", "refused" or "tried" (its result was not kept), or
-    "failed"; ``data``: name → hash; ``metrics``: name → number; ``config``: what decided it; ``versions``: software and
+    "failed"; ``started``: ISO 8601, UTC, to the microsecond, so that runs of one second keep their order; ``data``: name → hash; ``metrics``: name → number; ``config``: what decided it; ``versions``: software and
     models."""
 
     id: str
@@ -63,7 +63,7 @@ class Card:
             id=before.id if before else f"{now:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}",
             kind=kind,
             state="running",
-            started=before.started if before else now.strftime("%Y-%m-%dT%H:%M:%SZ"),
+            started=before.started if before else now.strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
             command=command,
             config=json.loads(json.dumps(dict(config or {}), default=str)),
         )
