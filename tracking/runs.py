@@ -1,7 +1,7 @@
 """Run cards: what was run, on what, with which versions, how long it took, and what came out. One ``run.json`` a run.
 
-A card is written when its run begins ("running") and again when it ends; a run that was killed stays "running" with the
-process that wrote it gone. Data sets are named by hash and by the name of their folder, never by path.
+A card is written when its run begins ("running") and again when it ends; one that says "running" and whose process
+is gone is read as "killed". Data sets are named by hash and by the name of their folder, never by path.
 """
 
 from __future__ import annotations
@@ -17,17 +17,22 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock, Timeout
+
 from errors import InputError
 
 CARD = "run.json"
+LOCK = ".run.lock"
+_PATIENCE = 2.0  # seconds; a reader holds the lock for an instant
 _DEPTH = 3
 _SOFTWARE = ("torch", "numpy", "scipy")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """A card. ``state``: "running", "finished", "refused" or "tried" (its result was not kept), or
-    "failed"; ``started``: ISO 8601, UTC, to the microsecond, so that runs of one second keep their order; ``data``: name → hash; ``metrics``: name → number; ``config``: what decided it; ``versions``: software and
+    """A card. ``state``: "running", "finished", "refused" or "tried" (its result was not kept), "failed", or "killed"
+    (it ended without a word); ``started``: ISO 8601, UTC, to the microsecond, so that runs of one second keep their
+    order; ``data``: name → hash; ``metrics``: name → number; ``config``: what decided it; ``versions``: software and
     models."""
 
     id: str
@@ -45,7 +50,8 @@ class Run:
 
 class Card:
     """The card of a run in ``folder`` while it runs: ``with Card(...) as card: card.metrics |= …``. What it says is
-    written at the start and at the end; an exception makes it "failed" and is raised on."""
+    written at the start and at the end; an exception makes it "failed" and is raised on. A lock beside the card is held
+    as long as the process lives, by which a reader knows a killed run from one that runs."""
 
     def __init__(self, folder: Path, kind: str, *, command: str = "", config: Mapping[str, Any] | None = None) -> None:
         self.folder, self.metrics, self.data, self.note, self.state = (
@@ -68,8 +74,18 @@ class Card:
             config=json.loads(json.dumps(dict(config or {}), default=str)),
         )
         self._earlier = before.seconds if before else 0.0
+        self._lock = FileLock(folder / LOCK)
 
     def __enter__(self) -> Card:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        try:
+            self._lock.acquire(timeout=_PATIENCE)
+        except Timeout as error:
+            raise InputError(
+                "another run is at work in this folder",
+                value=self.folder, expected="a folder of its own, or that it ends",
+                run=f"whydx runs list --in {self.folder.parent}",
+            ) from error  # fmt: skip
         self._write("running")
         return self
 
@@ -77,6 +93,8 @@ class Card:
         if error is not None and not self.note:
             self.note = " ".join(str(error).split())[:300]
         self._write(self.state or ("finished" if error is None else "failed"))
+        self._lock.release()
+        (self.folder / LOCK).unlink(missing_ok=True)
 
     def _write(self, state: str) -> None:
         run = replace(
@@ -88,7 +106,6 @@ class Card:
             metrics={name: float(f"{value:.6g}") for name, value in self.metrics.items()},
             note=self.note,
         )
-        self.folder.mkdir(parents=True, exist_ok=True)
         beside = self.folder / f".{CARD}.part"
         beside.write_text(json.dumps(asdict(run), indent=1, sort_keys=True) + "\n", encoding="utf-8")
         os.replace(beside, self.folder / CARD)
@@ -129,7 +146,7 @@ def read(folders: Sequence[Path]) -> list[tuple[Path, Run]]:
     for folder in folders:
         for depth in range(_DEPTH + 1):
             for path in folder.glob("/".join(["*"] * depth + [CARD])):
-                found[path.parent.resolve()] = _read(path)
+                found[path.parent.resolve()] = _alive(path.parent, _read(path))
     return sorted(found.items(), key=lambda pair: (pair[1].started, pair[1].id))
 
 
@@ -157,6 +174,17 @@ def _flat(run: Run) -> dict[str, Any]:
     for part in ("config", "data", "versions", "metrics"):
         row |= {f"{part}.{name}": value for name, value in sorted(getattr(run, part).items())}
     return row
+
+
+def _alive(folder: Path, run: Run) -> Run:
+    """The run; one that says "running" and whose process holds no lock is "killed"."""
+    if run.state != "running":
+        return run
+    try:
+        with FileLock(folder / LOCK, timeout=0):
+            return replace(run, state="killed")
+    except (Timeout, OSError):  # it lives; or the folder is not ours to write into, and nothing can be said
+        return run
 
 
 def _read(path: Path) -> Run:

@@ -12,6 +12,7 @@ from reports.table import grid, heading
 from tracking.runs import Run
 
 _SHOWN = 4
+_SECOND = len("2026-01-31T12:00:00")
 
 
 def listed(value: Sequence[Run], console: Console) -> None:
@@ -22,13 +23,13 @@ def listed(value: Sequence[Run], console: Console) -> None:
     )  # fmt: skip
     for run in value:
         figures = ", ".join(f"{name} {number:g}" for name, number in list(run.metrics.items())[:_SHOWN])
-        table.add_row(run.id, run.kind, run.state, run.started, f"{run.seconds:g}", figures)
+        table.add_row(run.id, run.kind, run.state, run.started[:_SECOND], f"{run.seconds:g}", figures)
     console.print(table)
 
 
 def shown(value: Run, console: Console) -> None:
     """All that a card says."""
-    heading(f"{value.kind}: {value.state}", console, f"{value.started}, {value.seconds:g} s")
+    heading(f"{value.kind}: {value.state}", console, f"{value.started[:_SECOND]}, {value.seconds:g} s")
     console.print(Text(f"{value.id}  {value.command}"))
     if value.note:
         console.print(Text(value.note))

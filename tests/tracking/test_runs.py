@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -46,11 +48,34 @@ def test_a_run_that_goes_on_keeps_its_card(tmp_path: Path) -> None:
     assert runs.read([tmp_path])[0][1].metrics == {"loss": 0.4}
 
 
+def test_a_killed_run_does_not_look_like_one_that_runs(tmp_path: Path) -> None:
+    script = "import sys, time; from pathlib import Path; from tracking.runs import Card\n"
+    script += "with Card(Path(sys.argv[1]), 'train'): print('at work', flush=True); time.sleep(60)"
+    with subprocess.Popen([sys.executable, "-c", script, str(tmp_path)], stdout=subprocess.PIPE, text=True) as at_work:
+        assert at_work.stdout is not None
+        assert at_work.stdout.readline() == "at work\n"
+        assert runs.read([tmp_path])[0][1].state == "running"
+        at_work.kill()
+    assert runs.read([tmp_path])[0][1].state == "killed"
+    leave(tmp_path, 0.1, 0.5)  # and it can be taken up again
+    assert runs.read([tmp_path])[0][1].state == "finished"
+
+
+def test_two_runs_cannot_write_one_card(tmp_path: Path) -> None:
+    with (
+        Card(tmp_path, "adapt"),
+        pytest.raises(InputError, match="at work in this folder"),
+        Card(tmp_path, "adapt"),
+    ):
+        pass
+    assert runs.read([tmp_path])[0][1].state == "finished"
+
+
 def test_list_show_and_compare(whydx: Whydx, tmp_path: Path) -> None:
     one, two = leave(tmp_path / "a", 0.1, 0.5), leave(tmp_path / "b", 0.2, 0.4)
     ran = whydx("runs", "list", "--in", tmp_path, "--format", "json")
     assert ran.status == 0, ran.err
-    assert [row["id"] for row in json.loads(ran.out)] == sorted([one, two])
+    assert [row["id"] for row in json.loads(ran.out)] == [one, two]
     ran = whydx("runs", "compare", one, two, "--in", tmp_path, "--format", "json")
     differing = json.loads(ran.out)["differing"]
     assert differing["config.rate"] == [0.1, 0.2]
