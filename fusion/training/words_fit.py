@@ -16,6 +16,7 @@ from functools import partial
 import numpy as np
 
 from fusion.calibration import (
+    COVERAGE,
     Calibration,
     Known,
     conformal_threshold,
@@ -42,6 +43,8 @@ DEPTHS = (1, 3, 5, 10)
 LENGTH = 30.0
 # Nats a patient that the network must gain to be heard: asking it takes most of the time of a diagnosis.
 LEAST_GAIN = 0.01
+LEVELS = tuple(round(float(level), 3) for level in np.arange(COVERAGE, 0.99, 0.005))
+_FEWEST_SOURCES = 3
 _RIDGE = 1e-3
 
 
@@ -204,11 +207,18 @@ def fit_calibration(cases: Sequence[Listed], named: str) -> Calibration:
     count alike; the gate is 0 where the network gains less than LEAST_GAIN.
 
     The gate and the temperature are fitted on the patients whose disease is one of the chest that the graph has, and
-    the threshold covers them, listed or not; "none of these" tells those whose disease is none of the chest from them.
+    the threshold covers them, listed or not, and those of a source that takes no part as often (`_level`); "none of
+    these" tells those whose disease is none of the chest from them.
     """
+    found = _nameable(cases)
+    return covering(_uncovered(cases, named), found, _by_source(found), _level(cases))
+
+
+def _uncovered(cases: Sequence[Listed], named: str) -> Calibration:
+    """``fit_calibration`` without the threshold."""
     from scipy.optimize import minimize
 
-    found = [c for c in cases if c.right.any() and not c.outside]
+    found = _nameable(cases)
     share = _shares(found)
 
     def loss(x: np.ndarray) -> float:
@@ -222,7 +232,7 @@ def fit_calibration(cases: Sequence[Listed], named: str) -> Calibration:
     if best.fun - heard.fun >= LEAST_GAIN:
         best = heard
     log_temperature, gate = float(best.x[0]), round(float(best.x[1]), 3)
-    fitted = Calibration(
+    return Calibration(
         gate=gate,
         none=fit_none(cases, gate, _shares(cases)),
         temperature=round(float(np.exp(log_temperature)), 4),
@@ -230,7 +240,25 @@ def fit_calibration(cases: Sequence[Listed], named: str) -> Calibration:
         on=named,
         n=len(cases),
     )
-    return covering(fitted, found, _by_source(found))
+
+
+def _level(cases: Sequence[Listed]) -> float:
+    """The least nominal coverage, of LEVELS, at which the patients of a source that takes no part are held COVERAGE
+    often, in the mean over the sources: a hospital differs from those that were seen more than their patients from
+    each other, so that a threshold which covers theirs covers its patients less often (cross-conformal prediction,
+    Vovk 2015, with whole sources as folds). COVERAGE itself where there are not three sources."""
+    sources = list(dict.fromkeys(c.source for c in _nameable(cases)))
+    if len(sources) < _FEWEST_SOURCES:
+        return COVERAGE
+    held = np.zeros(len(LEVELS))
+    for source in sources:
+        others = [c for c in cases if c.source != source]
+        known, calibration = _nameable(others), _uncovered(others, "")
+        told = _right_probabilities(known, calibration)
+        own = _right_probabilities([c for c in _nameable(cases) if c.source == source], calibration)
+        for i, level in enumerate(LEVELS):
+            held[i] += float((own >= conformal_threshold(told, level, _by_source(known))).mean()) / len(sources)
+    return next((level for level, share in zip(LEVELS, held, strict=True) if share >= COVERAGE), LEVELS[-1])
 
 
 def fit_none(cases: Sequence[Listed], gate: float, share: np.ndarray) -> tuple[float, ...]:
@@ -248,10 +276,18 @@ def fit_none(cases: Sequence[Listed], gate: float, share: np.ndarray) -> tuple[f
     return tuple(round(float(b), 4) for b in minimize(doubt, np.zeros(evidence.shape[1]), method="BFGS").x)
 
 
-def covering(calibration: Calibration, found: Sequence[Listed], share: np.ndarray) -> Calibration:
-    """The calibration with the threshold that covers the patients ``found``, each of whom has a right disease."""
-    told = np.array([_probabilities(c, calibration)[:-1][c.right].max() for c in found])
-    return replace(calibration, conformal_threshold=round(conformal_threshold(told, weight=share), 6))
+def covering(
+    calibration: Calibration, found: Sequence[Listed], share: np.ndarray, level: float = COVERAGE
+) -> Calibration:
+    """The calibration with the threshold that covers ``level`` of the patients ``found``, each of whom has a right
+    disease; ``share`` float64 (N,): how much each counts."""
+    threshold = conformal_threshold(_right_probabilities(found, calibration), level, share)
+    return replace(calibration, conformal_threshold=round(threshold, 6))
+
+
+def _right_probabilities(found: Sequence[Listed], calibration: Calibration) -> np.ndarray:
+    """float64 (N,): the largest probability of a right disease, of patients who have one."""
+    return np.array([_probabilities(c, calibration)[:-1][c.right].max() for c in found])
 
 
 def crossed(cases: Sequence[Listed]) -> dict[str, dict[str, float]]:
@@ -262,6 +298,11 @@ def crossed(cases: Sequence[Listed]) -> dict[str, dict[str, float]]:
         calibration = fit_calibration([c for c in cases if c.source != name], "")
         out[name] = believed([c for c in cases if c.source == name], calibration) | {"gate": calibration.gate}
     return out
+
+
+def _nameable(cases: Sequence[Listed]) -> list[Listed]:
+    """The patients whose disease is one of the chest that the graph has."""
+    return [c for c in cases if c.right.any() and not c.outside]
 
 
 def _length(case: Listed) -> float:

@@ -13,7 +13,17 @@ from errors import InputError
 from fusion.calibration import Known, softmax
 from fusion.intake import Gathered, Patient
 from fusion.training.text_cases import text_cases
-from fusion.training.words_fit import Listed, Told, believed, best_settings, fit_calibration, fit_weights, ranks, top
+from fusion.training.words_fit import (
+    Listed,
+    Told,
+    believed,
+    best_settings,
+    crossed,
+    fit_calibration,
+    fit_weights,
+    ranks,
+    top,
+)
 from fusion.workup import Case, Observed, WorkupRoom
 from kg.weight_of_evidence import Settings
 
@@ -121,6 +131,20 @@ def test_families_count_alike() -> None:
     many = listed(900, 0.8)
     alone, together = fit_calibration(many, ""), fit_calibration([*many, *few], "")
     assert together.temperature > alone.temperature * 1.3
+
+
+def test_sets_are_wider_where_sources_differ() -> None:
+    """A hospital that nobody has seen is like one of those that differ, not like the mean of their patients."""
+    differ = [
+        Listed(f"h{n}", f"h{n}/x", *vars_of(c))
+        for n, temperature in enumerate((0.7, 1.0, 1.6, 3.0, 5.0))
+        for c in listed(200, temperature, seed=n)
+    ]
+    order = np.random.default_rng(0).permutation(len(differ))
+    mixed = [Listed(differ[i].family, differ[i].source, *vars_of(c)) for i, c in zip(order, differ, strict=True)]
+    assert fit_calibration(differ, "").conformal_threshold < 0.9 * fit_calibration(mixed, "").conformal_threshold
+    held = [row["coverage"] for row in crossed(differ).values()]
+    assert 0.89 <= np.mean(held) <= 0.94
 
 
 def vars_of(case: Listed) -> tuple[Any, ...]:
