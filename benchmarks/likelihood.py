@@ -21,6 +21,10 @@ to DIR and measures those. ``--calibrate DIR`` fits only the calibrations, for t
 (``fusion.evaluation.published.calibration_figures`` of the rows that ``whydx eval diagnose`` writes): as it is, and as
 if no patient's publication were known.
 
+``--cross`` measures all diseases instead of the held-out ones, at most PER_GROUP patients of a disease whose
+publication is cited and as many of which it is not: the rankers are fitted five times, and every patient is ranked by
+those that saw no patient of the disease. Intervals (95 %) are bootstrapped over diseases.
+
 ``--peer pyhpo`` adds pyhpo's own best-match average, 3 s a patient: give ``--limit`` too.
 """
 
@@ -30,6 +34,8 @@ import argparse
 import json
 import sys
 import time
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -41,7 +47,7 @@ from benchmarks.machine import stamp
 from benchmarks.peers.pyhpo_similarity import BestMatchAverage
 from fusion.evaluation.published import CaseRanker, calibration_figures, rank_metrics
 from fusion.patients import PublishedCase, in_validation, read_cases, to_case
-from fusion.training.ranker_fit import PER_DISEASE, calibrate, fit, lists
+from fusion.training.ranker_fit import FOLDS, PER_DISEASE, calibrate, fit, fold, lists
 from fusion.workup import observations
 from kg.graph import KnowledgeGraph
 from kg.likelihood import FEATURES, PUBLISHED_PATIENTS, LikelihoodModel, Observation
@@ -63,6 +69,8 @@ HAND_MADE = {
 }
 SYSTEMS = ("resnik", "bma", "ratios", "three scores", "likelihood", "patient", "published")
 PYHPO = "bma (pyhpo)"
+PER_GROUP = 12
+RESAMPLES = 1000
 
 
 class Bench:
@@ -77,7 +85,8 @@ class Bench:
         self.codes = [code_of[self.graph.curie(int(n))] for n in self.model.annotations.disease[self.rows]]
         self.position = {int(n): i for i, n in enumerate(self.model.annotations.disease[self.rows])}
         self.profile = ProfileComparer(self.model)
-        self.weights: dict[Population, RankerWeights] = {p: load(p, weights) for p in POPULATION_FEATURES}
+        shipped: dict[Population, RankerWeights] = {p: load(p, weights) for p in POPULATION_FEATURES}
+        self.weights = dict.fromkeys(range(FOLDS), shipped)  # by the part of the diseases that is ranked
         self.seconds = dict.fromkeys(("likelihood", "ranker"), 0.0)
 
     def scores(self, case: PublishedCase) -> dict[str, np.ndarray]:
@@ -91,7 +100,7 @@ class Bench:
         likelihood = time.process_time()
         features = self.profile.features(seen, self.rows[pool], age=found.age, sex=found.sex)
         out: dict[str, np.ndarray] = {}
-        for population, weights in self.weights.items():
+        for population, weights in self.weights[fold(case.disease)].items():
             out[population] = np.full(len(self.rows), -np.inf)
             out[population][pool] = weights.scores(features[:, : len(POPULATION_FEATURES[population])])
         self.seconds["likelihood"] += likelihood - started
@@ -113,12 +122,31 @@ class Bench:
         total += self.model.annotations.sum_by_disease(reached)
         return (total / np.maximum(counts + len(present), 1))[self.rows]
 
+    def cross(self, cases: list[PublishedCase]) -> list[PublishedCase]:
+        """Weights for each part of the diseases, fitted on the patients of the others; and the patients to measure, of
+        each disease those first whose publication is not cited."""
+        taken: Counter[tuple[str, bool]] = Counter()
+        chosen: dict[bool, list[PublishedCase]] = {False: [], True: []}
+        for i in np.random.default_rng(0).permutation(len(cases)):
+            cited = self.cited(cases[i])
+            taken[cases[i].disease, cited] += 1
+            if taken[cases[i].disease, cited] <= PER_GROUP:
+                chosen[cited].append(cases[i])
+        found = [*chosen[False], *chosen[True]]
+        examples = lists(self.model, found, self.within)
+        for part in range(FOLDS):
+            others = examples.of(np.array([fold(d) != part for d in examples.disease]))
+            self.weights[part] = {population: fit(others, population) for population in POPULATION_FEATURES}
+        return found
+
     def truth(self, case: PublishedCase) -> int | None:
         """Position of the patient's disease, or None when it is not annotated."""
         return self.position.get(self.graph.node(case.disease)) if case.disease in self.graph else None
 
     def cited(self, case: PublishedCase) -> bool:
         """Whether the annotations of the patient's disease cite the patient's publication."""
+        if case.disease not in self.graph:
+            return False
         references = {r for t in self.graph.triples(case.disease, "has_phenotype") for r in t.reference.split(";")}
         return case.pmid in references
 
@@ -162,9 +190,20 @@ def believed(home: Path, weights: Path | None, held_out: list[PublishedCase]) ->
     return found
 
 
+def intervals(ranks: Sequence[int | None], diseases: Sequence[str]) -> dict[str, list[float]]:
+    """ "top1" and "top10" → [low, high], over bootstrapped diseases; empty without ranks."""
+    names, disease = np.unique(diseases, return_inverse=True)
+    rank = np.array([np.inf if r is None else r for r in ranks])
+    members = [np.flatnonzero(disease == i) for i in range(len(names))]
+    rng = np.random.default_rng(0)
+    drawn = [np.concatenate([members[i] for i in rng.integers(0, len(names), len(names))]) for _ in range(RESAMPLES)]
+    found = {f"top{k}": np.percentile([(rank[d] <= k).mean() for d in drawn], [2.5, 97.5]) for k in (1, 10)}
+    return {name: [round(float(x), 3) for x in limits] for name, limits in found.items()}
+
+
 def measure(
     bench: Bench, held_out: list[PublishedCase], peer: BestMatchAverage | None = None
-) -> dict[str, dict[str, dict[str, float]]]:
+) -> dict[str, dict[str, dict[str, Any]]]:
     """Metrics by system and group."""
     ranks: dict[str, list[int | None]] = {name: [] for name in (*SYSTEMS, *([PYHPO] if peer else []))}
     annotated, unseen = [], []
@@ -178,10 +217,12 @@ def measure(
         for name, scores in scored.items():
             found = truth is not None and np.isfinite(scores[truth])
             ranks[name].append(int((scores >= scores[truth]).sum()) if found else None)
+    diseases = [case.disease for case in held_out]
     groups = {"all": [True] * len(held_out), "annotated": annotated, "unseen": unseen}
     return {
         name: {
-            group: rank_metrics([r for r, belongs in zip(found, members, strict=True) if belongs])
+            group: rank_metrics([found[i] for i in np.flatnonzero(members)])
+            | {"interval": intervals(*([row[i] for i in np.flatnonzero(members)] for row in (found, diseases)))}
             for group, members in groups.items()
         }
         for name, found in ranks.items()
@@ -195,6 +236,7 @@ def main() -> None:
     parser.add_argument("--fit", type=Path, metavar="DIR")
     parser.add_argument("--calibrate", type=Path, metavar="DIR")
     parser.add_argument("--calibration", action="store_true")
+    parser.add_argument("--cross", action="store_true")
     parser.add_argument("--peer", choices=["pyhpo"])
     parser.add_argument("--limit", type=int, help="only so many validation patients, spread evenly")
     parser.add_argument("--json", action="store_true")
@@ -209,7 +251,7 @@ def main() -> None:
             fitting.weights(fitted, command)
         fitting.calibrations(fitted, command)
     bench = Bench(arguments.home, fitted)
-    held_out = [c for c in cases if in_validation(c.disease)]
+    held_out = bench.cross(cases) if arguments.cross else [c for c in cases if in_validation(c.disease)]
     if arguments.limit and arguments.limit < len(held_out):
         held_out = [held_out[i * len(held_out) // arguments.limit] for i in range(arguments.limit)]
     peer = BestMatchAverage(bench.codes) if arguments.peer else None
@@ -230,7 +272,9 @@ def main() -> None:
     for name, by_group in result.items():
         for group, figures in by_group.items():
             tops = "  ".join(f"top-{k} {figures[f'top{k}']:.3f}" for k in (1, 3, 10))
-            print(f"{name:13} {group:10} n {figures['n']:5}  {tops}  mrr {figures['mrr']:.3f}")
+            (low, high), (least, most) = figures["interval"]["top1"], figures["interval"]["top10"]
+            limits = f"top-1 [{low:.3f}, {high:.3f}]  top-10 [{least:.3f}, {most:.3f}]"
+            print(f"{name:13} {group:10} n {figures['n']:5}  {tops}  mrr {figures['mrr']:.3f}  {limits}")
     for name, figures in about.get("calibration", {}).items():
         print(f"{name:20} ece {figures['ece']:.3f}  coverage {figures['coverage']:.3f}  size {figures['set_size']:.1f}")
 

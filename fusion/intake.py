@@ -20,6 +20,7 @@ from kg.note_words import NoteWords
 from ontologies.chest import layer as chest
 from ontologies.chest.people import SETTINGS, Setting
 from ontologies.concept import DISEASE, Concept, Presence
+from ontologies.linking.context.assertion import denied_words, struck
 from ontologies.linking.context.demographics import demographics
 from ontologies.linking.context.language import NAMES, language
 from ontologies.linking.context.sentences import sentences
@@ -195,13 +196,14 @@ class Intake:
         )
 
     def passages(self, note: str) -> tuple[Passage, ...]:
-        """The note's sentences with the words that count; what it says is absent, uncertain or not of this patient is
-        left out, and so is a sentence of which nothing is left."""
-        said = list(note)
-        for match in self._told(note):
-            if match.presence != "present":
-                said[match.start : match.end] = " " * (match.end - match.start)
-        text = "".join(said)
+        """The note's sentences with the words that count. What it says is absent, uncertain or not of this patient is
+        left out, and so are the words that were read as no mention and stand in a denial ("no contact with birds"), and
+        a sentence of which nothing is left."""
+        told = list(self._told(note))
+        said = [(m.start, m.end) for m in told if m.presence == "present"]
+        unsaid = [(m.start, m.end) for m in told if m.presence != "present"]
+        text = struck(note, unsaid)
+        text = struck(text, denied_words(text, note, said))
         spans = [(start, end) for start, end, _ in sentences(note) if self.words.stems(text[start:end])]
         meanings = Encoder.load().encode([" ".join(text[start:end].split()) for start, end in spans])
         return tuple(

@@ -21,7 +21,7 @@ import copy
 import csv
 import hashlib
 import json
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -119,14 +119,16 @@ def right_answers(graph: KnowledgeGraph, kind: str, case: ChestCase) -> frozense
 
 
 def measure(pipeline: Pipeline, kind: str, cases: list[ChestCase]) -> dict[str, object]:
-    """Share of right answers, what came first, and the refusals; and how far the probabilities can be believed: the
-    mean of the highest ("said"), how often it is a right answer's, or that of "none of these" when the shortlist has
-    none ("first_right"), and how often the conformal set holds one ("coverage", "set_size")."""
+    """Share of right answers, over the cases and the mean over the answers ("macro"), what came first, and the
+    refusals; and how far the probabilities can be believed: the mean of the highest ("said"), how often it is a right
+    answer's, or that of "none of these" when the shortlist has none ("first_right"), and how often the conformal set
+    holds one ("coverage", "set_size")."""
     first = {"causes": 5, "films": 5, "pneumonia": 3, "normal": 1}[kind]
     intake, everyone = copy.copy(pipeline.intake), pipeline.intake.detector
     held_out = [row.case_id for row in training_cases.read().rows if row.held_out]
     right, abstained, refused = 0, 0, 0
     led: Counter[str] = Counter()
+    by_answer: dict[str, list[bool]] = defaultdict(list)
     said, first_right, covered, size = [], [], [], []
     accepted: dict[tuple[str, ...], frozenset[str]] = {}
     for case in cases:
@@ -137,6 +139,7 @@ def measure(pipeline: Pipeline, kind: str, cases: list[ChestCase]) -> dict[str, 
             gathered = intake.gather(Patient(images=(case.image,), note=case.note, age=case.age, sex=case.sex))
         except InputError:
             refused += 1
+            by_answer[", ".join(case.answers)].append(False)
             continue
         leave_out = held_out if case.patient is not None else ()
         workup, _ = pipeline.lay_out(gathered.case, gathered.embedding, leave_out=leave_out)
@@ -146,6 +149,7 @@ def measure(pipeline: Pipeline, kind: str, cases: list[ChestCase]) -> dict[str, 
         abstained += silent
         hit = bool(accepted[case.answers] & set(listed)) or (kind == "normal" and silent)
         right += hit
+        by_answer[", ".join(case.answers)].append(hit)
         true = [i for i, c in enumerate(workup.candidates) if c.curie in accepted[case.answers]]
         said.append(float(p.max()))
         first_right.append(int(np.argmax(p)) in (true or [len(p) - 1]))
@@ -156,6 +160,8 @@ def measure(pipeline: Pipeline, kind: str, cases: list[ChestCase]) -> dict[str, 
     return {
         "n": len(cases),
         "right": share,
+        "macro": round(float(np.mean([np.mean(hits) for hits in by_answer.values()])), 4),
+        "by_answer": {name: f"{sum(hits)} of {len(hits)}" for name, hits in sorted(by_answer.items())},
         "bar": BAR[kind],
         "refused": refused,
         "abstained": abstained,

@@ -59,3 +59,24 @@ def test_the_words_of_what_lasts_count(intake: Intake) -> None:
     assert [dict(p.words).keys() & {"breast", "cancer", "asthma"} for p in passages[:1]] == [{"breast", "cancer"}]
     assert all("asthma" not in dict(p.words) for p in passages)
     assert all(p.meaning is not None and p.meaning.shape == (384,) for p in passages)
+
+
+@pytest.mark.parametrize(
+    ("note", "denied", "said"),
+    [
+        ("Dry cough. No contact with pigeons or parrots.", "pigeon", "cough"),
+        ("He denies any dust at work but coughs.", "dust", "cough"),
+        ("Breathless, without swelling of the ankles.", "swell", "breathless"),
+        ("No recent dental work. Fever.", "dental", "fever"),
+        ("Never kept birds; he keeps cattle.", "bird", "cattl"),
+        ("She has not been near sheep. Her husband works in a foundry.", "sheep", "foundri"),
+        ("There was no blood in the sputum, which was green.", "blood", "green"),
+        ("He does not smoke but has worked in a quarry.", "smoke", "quarri"),
+        ("No transplant, no steroids. Living in a damp flat.", "steroid", "damp"),
+        ("Pigeons are kept in the loft. No fever.", "fever", "pigeon"),
+    ],
+)
+def test_words_of_a_denial_speak_for_nothing(intake: Intake, note: str, denied: str, said: str) -> None:
+    stems = {stem for passage in intake.passages(note) for stem in dict(passage.words)}
+    assert denied not in stems
+    assert said in stems or not intake.words.stems(said)

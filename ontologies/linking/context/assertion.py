@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from typing import Literal, NamedTuple
 
@@ -32,6 +32,7 @@ from ontologies.linking.context.triggers import Hit
 
 _TOKEN = re.compile(r"[^\W_]+(?:['’][^\W_]+)?|[^\w\s]")
 
+_WORD = re.compile(r"[^\W\d_]{3,}")
 _NOW = frozenset(["now", "currently", "today", "presents", "presenting"])
 _MARKS = frozenset(["?", "normal"])
 # What in an item of a list says that it is there, and how long it has been.
@@ -114,6 +115,26 @@ def assertions(text: str, spans: Sequence[tuple[int, int]]) -> list[Assertion]:
             if section == "indication" and result[i].context is None:
                 result[i] = Assertion(result[i].presence, "indication")
     return result
+
+
+def struck(text: str, spans: Iterable[tuple[int, int]]) -> str:
+    """The text with blanks in place of ``spans``; every other character stays where it is."""
+    characters = list(text)
+    for start, end in spans:
+        characters[start:end] = " " * (end - start)
+    return "".join(characters)
+
+
+def denied_words(text: str, note: str, but: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+    """The words of ``text``, of three letters and more, that the ``note`` denies: (start, end), in order. ``text`` is
+    the note, perhaps with blanks in it (`struck`); the words inside the spans ``but`` are passed over."""
+    free = [
+        word.span()
+        for word in _WORD.finditer(text)
+        if not any(start <= word.start() and word.end() <= end for start, end in but)
+    ]
+    said = zip(free, assertions(note, free), strict=True)
+    return [span for span, assertion in said if assertion.presence == "absent"]
 
 
 def _today(tokens: list[tuple[int, int, str]], mention: int) -> bool:
