@@ -49,6 +49,7 @@ _AMOUNTS = frozenset(
 _LASTING = frozenset(["for", "x", "since", "over"])
 _OPEN = frozenset(["exclude", "rule"])  # "the absence of fever does not exclude pneumonia"
 _HISTORIES = frozenset(["history", "hx"])
+_NUMBERED = re.compile(r"\d+(?:st|nd|rd|th)")  # "fractures of the left 6th and 7th ribs"
 _BEFORE_NOW = frozenset(["previous", "prior", "past", "former", "previously", "childhood"])
 _OVER = frozenset(["ago", "treated", "previously", "earlier", "childhood", "until", "resolved"])
 _SAID_NO = frozenset(["denied", "absent", "none", "negative", "excluded", "nil"])
@@ -259,7 +260,7 @@ def _affirmed_from(words: list[str], first: int, last: int) -> int:
     item, after = words[start:first], words[last:end]
     if item[:1] and (item[0] in _AFFIRM_FIRST or item[0].isdigit()):
         return start - 1
-    if after[:1] and after[0] in _AFFIRM:
+    if (after[:1] and after[0] in _AFFIRM) or any(map(_NUMBERED.fullmatch, after[:6])):
         return start - 1
     if _says_how_long(after):
         return start - 1

@@ -14,6 +14,9 @@ from ontologies.linking.context.wording import worded
 
 Way = Literal["measurement", "duration", "wording", "reaction"]
 _DENIAL = re.compile(r"\b(?:no|not|never|non|nil|without|denie[sd]|cannot|\w+n['’]t|unable|none)\b", re.IGNORECASE)
+# Findings that say that something is as it should be.
+_WELL = re.compile(r"(?:Normal|No|Negative|Clear|Alert|Symmetric|Unremarkable|Never|Preserved|Previously|Vaccinated)\b")
+_JUST_DENIED = re.compile(r"(?:\b(?:no longer|no|not|never|hardly|without|neither|cannot)|n['’]t)\s+(?:[a-z]+\s+)?$", re.IGNORECASE)
 _TURNED: dict[Presence, Presence] = {"present": "absent", "absent": "present"}
 
 
@@ -46,9 +49,14 @@ def noted(text: str) -> list[Noted]:
             presence, context = "present", None
         if method == "wording" and presence == "absent" and _DENIAL.search(text, start, end):
             presence = "present"  # "no fever, cannot lie flat": the phrase's own denial is no part of the list's
+        if method == "wording" and presence == "absent" and (not there or _WELL.match(finding)):
+            # "no enlarged nodes, pleura normal": the denial is of the nodes
+            presence = "absent" if _JUST_DENIED.search(text, max(0, start - 40), start) else "present"
         if method == "reaction" or (method != "wording" and presence != "not assessed"):
             presence = "present" if there else "absent"
         elif not there:
             presence = _TURNED.get(presence, presence)
+        if method == "measurement" and any(r.finding == finding and r.start < end and start < r.end for r in result[-8:]):
+            continue  # the wording has it
         result.append(Noted(start, end, finding, method, presence, context, whole, stated))
     return result
