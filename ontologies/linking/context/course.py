@@ -52,7 +52,11 @@ _ANOTHER = re.compile(
     r"retired|medication|course\s+of|antibiotics?|prednis\w+|heparin|warfarin|amiodarone|methotrexate|known|job|employed|"
     r"cigarettes?|packs?|alcohol|drank|drinks?|followed|follow-up|monitored|observed|hospitali[sz]ed|admitted|ventilat\w+|"
     r"arthritis|cancer|exposed|exposure|diagnosed|remission|implanted|inserted|transplant\w*|pregnan\w+|abroad|travel\w*|"
-    r"stay\w*|trip|vacation|bed\s*rest|immobili[sz]\w+|oxygen|dialysis|HIV|COPD|asthma)\b[^.;\n]{0,45}$",
+    r"stay\w*|trip|vacation|bed\s*rest|immobili[sz]\w+|oxygen|dialysis|HIV|COPD|asthma|"
+    # drugs and doses, and what is over
+    r"\w+(?:mycin|cillin|floxacin|cycline|azole|penem|solone|sone|mab|nib|parin|xaban|vir|micin|oxin|profen)|cef\w+|co-\w+|"
+    r"\d\s?(?:mg|g|mcg|units)(?:/\w+)*|daily|bd|bid|tds|tid|qds|qid|od|nocte|resolved|subsided|settled|recovered|improved|"
+    r"defervesced|cleared|disappeared|abated)\b[^.;\n]{0,45}$",
     re.IGNORECASE,
 )
 _AFTERWARDS = re.compile(

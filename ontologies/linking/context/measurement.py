@@ -18,19 +18,25 @@ from collections.abc import Iterator
 from typing import Literal, NamedTuple
 
 from ontologies.linking.context.demographics import demographics
-from ontologies.linking.context.quantities import ADULT, NUMBER, Quantity, load, numbers, plain
+from ontologies.linking.context.quantities import ADULT, FLUIDS, NUMBER, Quantity, load, numbers, plain
 from ontologies.linking.context.sample import at, samples
 
 Side = Literal["above", "below", "within"]
 
-_BE = r"is|was|were|are|remains|remained|came back|returned|tested|resulted|turned out|has been|have been|had been|measured"
+_BE = (
+    r"is|was|were|are|remains|remained|came back|returned|tested|resulted|turned out|has been|have been|had been|measured|"
+    r"(?:was|is|were) (?:estimated|calculated|measured|recorded|found|noted|reported)"
+)
 _ADVERB = r"mildly|slightly|moderately|markedly|severely|very|strongly|weakly|grossly|significantly|extremely|only|just"
 _NORMAL = (
     r"normal|negative|neg|unremarkable|unaffected|intact|preserved|WNL|non-?reactive|not detected|undetected|not raised|"
     r"not elevated|\(?-ve\)?|\(-\)|sterile|no growth|"
     r"(?:with)?in (?:the )?(?:normal|reference) (?:ranges?|limits)"
 )
-_ABOVE = r"positive|elevated|raised|high|pos|reactive|detected|\(?\+ve\)?|\(\+\)"  # "increased" may be since the last time
+_ABOVE = (
+    r"positive|elevated|raised|high|pos|reactive|detected|(?:twice|double|(?:two|three|four|five|ten|several) times) "
+    r"(?:the )?(?:upper limit(?: of normal)?|normal|ULN)|\(?\+ve\)?|\(\+\)"  # "increased" may be since the last time
+)
 _BELOW = r"low|reduced|suppressed|depressed|undetectable"
 _TREND = (
     r"(?:(?:has|have|had)\s+)?(?:rose|risen|rising|fell|fallen|falling|dropped|dropping|increased|increasing|decreased|"
@@ -82,9 +88,9 @@ def measured(text: str) -> Iterator[Measured]:
             continue
         start, quantity = named.start, named.quantity
         above, below = found.side == "above", found.side == "below"
-        if not below or not quantity.below:
+        if not below or (quantity.most and not quantity.below):
             yield from (Measured(start, found.end, name, above) for name in quantity.above)
-        if not above or not quantity.above:
+        if not above or (quantity.most and not quantity.above):
             yield from (Measured(start, found.end, name, below) for name in quantity.below)
 
 
@@ -165,6 +171,10 @@ def _read(named: _Named, text: str) -> _Found | None:
     match, quantity = named.match, named.quantity
     if quantity.alone:
         return _Found("within", named.end)
+    if quantity.sample in FLUIDS and (own := _COUNTED.search(text, max(0, named.name - 14), named.name)):
+        share = own["share"] is not None
+        if share == ("%" in quantity.units):  # "45% lymphocytes", "230 white cells/mm3"
+            return _Found(_side(numbers(own["value"])[0], quantity.low, quantity.high) or "within", named.end)
     if "+" in quantity.units and (plus := _PLUSES.match(text, match.end("what"))):
         return _Found("within" if plus["none"] else "above", plus.end())
     if match["value"] is not None:
@@ -202,6 +212,8 @@ def _of_value(quantity: Quantity, match: re.Match[str], text: str) -> _Found | N
         name = plain(match["unit"])
     elif written is not None and name in quantity.units:
         end = written.end()
+    if name is not None and name not in quantity.units and name in _WORDS and len(name) > 1:
+        return None  # "PR 180 ms" is no pulse
     unit = quantity.units.get(name or "")
     if unit is None and "%" in quantity.units and (share := _SHARE.match(text, end)):
         readings, unit, end, name = numbers(share["value"]), quantity.units["%"], share.end(), "%"
@@ -286,8 +298,9 @@ def _by_word() -> dict[str, list[tuple[str, bool]]]:
     return found
 
 
+_WORDS = frozenset(unit for q in _TABLE.quantities.values() for unit in q.units if unit.isalpha())
 _WORD = re.compile(r"(?<![\w-])\w+")
-_INSIDE = re.compile(r"[\w-]")
+_INSIDE = re.compile(r"\w|-(?!\s?\d)")  # "pH-7.25"
 _BY_WORD = _by_word()
 _BEFORE = re.compile(
     r"\b(?P<before>(?:normal|unremarkable|negative|positive|elevated|raised|increased|high|reduced|decreased|low|suppressed))"
@@ -303,20 +316,22 @@ _SAYS = re.compile(
     (?P<what>
         (?:\ ?\((?:[^()\d]{{1,20}}|[A-Z][A-Za-z]*[0-9])\))?
         (?:\ (?:levels?|counts?|concentrations?|values?|titres?|titers?|assays?|tests?|swabs?|screens?))?
+        (?:\ (?:of|on|in)\ (?:(?:the|his|her|induced|a)\ )*
+            (?:sputum|blood|urine|pleural\ fluid|CSF|lavage\ fluid|lavage|BAL|serum|stool|aspirate|tissue|biopsy)\b)?
         (?:,?\ ?[(\[]?\ ?(?P<unit>{_OF})\ ?[)\]]?(?=\s*[:|\t]))?
     )
     (?:
-        (?:\s+(?:(?:{_BE})(?:\ (?:at|to\ be))?|of|at|to)|,(?=\ \d))?[\s:=|]*
+        (?:\s+(?:(?:{_BE.replace(" ", "[ ]")})(?:\ (?:at|to\ be|as))?|of|at|to)|,(?=\ \d+(?![\d.]*\s?%)))?[\s:=|]*
         (?:[(\[]\s*(?P<range>{_SPAN})[^()\[\]\d]{{0,14}}[)\]][\s:=|]*)?
-        (?:[-–]\s+)?(?:(?:{_ADVERB})\s+)?
-        (?:(?:{_ABOVE}|{_BELOW}|increased|decreased|(?P<arrow>↑|↓))(?:\ (?:at|to))?\s*)?
-        (?:(?:{_TREND})?(?:from\s+{NUMBER}\s*(?:{_OF}\s+)?)?(?:to|at)\s+)?[\s(~≈]*
+        (?:[-–]\s*)?(?:(?:{_ADVERB})\s+)?
+        (?:(?:{_ABOVE.replace(" ", "[ ]")}|{_BELOW}|increased|decreased|(?P<arrow>↑|↓))(?:\ (?:at|to))?\s*)?
+        (?:(?:{_TREND})?(?:from\s+{NUMBER}\s*(?:{_OF}\s+)?)?(?:to|at)\s+)?(?:(?:about|approximately|around|approx\.?|roughly|nearly|almost)\s+)?[\s(~≈]*
         (?:(?P<sign>[<>≤≥]=?|(?:less|more|greater)\ than|above|below|over|under)\s*)?
         (?P<value>{NUMBER})
       |
-        (?:\s+(?:{_BE})|:|\s*\||,?(?=\s+(?P<all>all|both)\b))?\s*(?<![\w])(?:(?:all|both)\s+)?(?:(?:{_BE})\s+)?(?P<not>not\s+)?
+        (?:\s+(?:{_BE.replace(" ", "[ ]")})|:|\s*\||,?(?=\s+(?P<all>all|both)\b))?\s*(?<![\w])(?:(?:all|both)\s+)?(?:(?:{_BE.replace(" ", "[ ]")})\s+)?(?P<not>not\s+)?
         (?:(?:{_ADVERB})\s+)?
-        (?P<after>(?i:{_NORMAL.replace(" ", "[ ]")}|{_ABOVE}|{_BELOW})(?!\w)|↑|↓)
+        (?P<after>(?i:{_NORMAL.replace(" ", "[ ]")}|{_ABOVE.replace(" ", "[ ]")}|{_BELOW})(?!\w)|↑|↓)
       |
         \s+(?P<nothing>(?:revealed|showed|demonstrated|was|were)\ (?:no|without)\ abnormalit(?:y|ies))
     )?
@@ -326,6 +341,7 @@ _SAYS = re.compile(
 _IS_NORMAL, _IS_ABOVE = re.compile(_NORMAL.lower()), re.compile(_ABOVE)
 _JOINS = re.compile(r"\b(?:and|or)\b|&|/")
 _ONWARD = re.compile(rf"\s?(?:→|->|-->|=>|➔|⟶)\s?(?P<value>{NUMBER})")
+_COUNTED = re.compile(rf"(?<![\w.,])(?P<value>{NUMBER})(?P<share>\s?%)?\s(?:of\s)?$")
 _TITRE = re.compile(r"1\s?[:/]\s?(?P<value>\d+)")
 _TIMES = re.compile(r"\s?(?:times|x|×|-?fold)\s+(?:above\s+)?(?:the\s+)?(?:upper\s+limit|ULN|normal|upper\s+reference)", re.I)
 _SHARE = re.compile(rf"\s*(?:L|litres|liters)?[\s,;(\[|]*(?P<value>{NUMBER})\s?%")
@@ -360,7 +376,9 @@ _RANGE = re.compile(
     r"(?=[ \t]*(?:[A-Za-zµμ/%]{1,12}[ \t]*)?(?:[)\]|\n]|$))"
 )
 _OXYGEN = re.compile(
-    r"[\s,(]*(?:on|with|under)\s+(?!room|ambient)(?:\w+\s+){0,3}?(?:\d|oxygen\b|O2\b|nasal\b|mask\b)", re.IGNORECASE
+    r"[\s,(]*(?:on|with|under)\s+(?!room|ambient)(?:\w+\s+){0,3}?(?:\d|oxygen\b|O2\b|nasal\b|mask\b)|"
+    r"\s*\(\s*\d{1,2}\s*(?:L|litres?|liters?)\b",
+    re.IGNORECASE,
 )
 _SATURATION = re.compile(
     r"(?<![\w.,/-])(?P<value>[5-9]\d|100)\s?%\s*(?:on|in|\()\s*(?:(?P<air>(?:room |ambient )?air\b|RA\b)|\d{1,2}(?:\.\d)?\s?(?:L|litres?|liters?)\b)"
