@@ -17,14 +17,18 @@ from fusion.prior import NORMAL, finding_odds, odds_ratio
 from fusion.workup import Case, Observed, Passage
 from kg.graph import KnowledgeGraph
 from kg.note_words import NoteWords
+from ontologies.chest import contraindication
 from ontologies.chest import layer as chest
+from ontologies.chest.contraindication import Contraindication
 from ontologies.chest.people import SETTINGS, Setting
 from ontologies.concept import DISEASE, Concept, Presence
 from ontologies.linking.context.demographics import demographics
 from ontologies.linking.context.language import NAMES, language
+from ontologies.linking.context.measurement import holds_for
 from ontologies.linking.context.sentences import sentences
 from ontologies.linking.linker import ConceptMatch, Linker
 from ontologies.linking.unread import Understanding, understanding
+from ontologies.linking.values.quantities import ADULT
 from retrieval.encoder import Encoder
 from vision import training_cases
 from vision.anatomy.measures import Measurement
@@ -36,7 +40,6 @@ from vision.image import load_image
 if TYPE_CHECKING:
     from vision.image import ImageInstance
 
-ADULT = 16  # years
 NEOPLASM = "HP:0002664"
 _CERTAINTY = {"not assessed": 0, "uncertain": 1, "absent": 2, "present": 3}
 
@@ -77,7 +80,7 @@ class Patient:
 class Gathered:
     """A patient's case with the findings it was made of, the first image's embedding (None without an image), what is
     to be said of the images, how much of the note was understood (None without one), what it says the patient once had
-    (CURIEs, sorted), what was measured on the first image, and of each image that was used what is watched of it
+    (CURIEs, sorted), what it says is not for the patient, what was measured on the first image, and of each image that was used what is watched of it
     (`vision.films.levels`)."""
 
     case: Case
@@ -86,6 +89,7 @@ class Gathered:
     warnings: tuple[str, ...]
     understanding: Understanding | None = None
     past: tuple[str, ...] = ()
+    refused: tuple[Contraindication, ...] = ()
     measurements: tuple[Measurement, ...] = ()
     looks: tuple[Mapping[str, int], ...] = ()
 
@@ -134,6 +138,7 @@ class Intake:
             warnings=tuple(warnings),
             understanding=understanding(patient.note, self._read(patient.note)) if patient.note else None,
             past=self.past(patient.note) if patient.note else (),
+            refused=contraindication.refused(patient.note) if patient.note else (),
             measurements=detections[0].measurements if detections else (),
             looks=tuple(coarse(measures(image, seen)) for _, image, seen in study),
         )
@@ -280,13 +285,15 @@ class Intake:
 
     def read_note(self, note: str, age: float | None = None) -> list[Finding]:
         """The concepts a note mentions, one finding each; a note that names none is no error. What is told of the past
-        counts where it lasts: who was a smoker, or has a history of COPD. Measured values of a child are left out: the
-        limits are an adult's."""
+        counts where it lasts: who was a smoker, or has a history of COPD. Of a child's measured values
+        those count whose limits are known for the age."""
         found: dict[str, Finding] = {}
+        own = demographics(note).age
+        told = own is not None and own < ADULT
         for match in self._told(note):
             if match.concept.curie not in self.graph or match.presence == "not assessed":
                 continue
-            if match.method == "measurement" and age is not None and age < ADULT:
+            if match.method == "measurement" and age is not None and not holds_for(match.matched_term, age, told):
                 continue
             concept = self.graph.concept(match.concept.curie)
             concepts = [concept]

@@ -75,6 +75,13 @@ _BORN = re.compile(
     re.IGNORECASE,
 )
 _TERM = 37  # weeks
+# What happened to the mother before the birth: "born at term to a mother admitted at 34 weeks".
+_BEFORE_BIRTH = re.compile(
+    r"\b(?:scans?|ultrasounds?|sonogra\w+|MRI|steroids?|betamethasone|dexamethasone|admitted|admission|hospitali[sz]\w+|"
+    r"ruptured?|membranes|PROM|PPROM|infections?|fever|bleed\w*|diagnosed|received|treated|treatment|polyhydramnios|"
+    r"oligohydramnios|contractions|full[- ]term|at term|term)\b",
+    re.IGNORECASE,
+)
 
 
 def course(text: str) -> Iterator[Measured]:
@@ -85,7 +92,8 @@ def course(text: str) -> Iterator[Measured]:
         for match in pattern.finditer(text):
             if int(match["number"]) >= _LONG_SMOKING:
                 yield Measured(match.start(), match.end(), "long smoking history", True)
-    if born := _BORN.search(text):
+    births = (match for match in _BORN.finditer(text) if not _BEFORE_BIRTH.search(match[0]))
+    if born := next(births, None):
         yield Measured(born.start(), born.end(), "preterm newborn", int(born["number"]) < _TERM)
 
 

@@ -18,8 +18,8 @@ from collections.abc import Iterator
 from typing import Literal, NamedTuple
 
 from ontologies.linking.context.demographics import demographics
-from ontologies.linking.context.quantities import ADULT, FLUIDS, NUMBER, Quantity, load, numbers, plain
-from ontologies.linking.context.sample import at, samples
+from ontologies.linking.values.quantities import ADULT, FLUIDS, NUMBER, Quantity, load, numbers, plain
+from ontologies.linking.values.sample import at, samples
 
 Side = Literal["above", "below", "within"]
 
@@ -285,7 +285,8 @@ FINDINGS = frozenset(name for q in _TABLE.quantities.values() for name in (*q.ab
 def holds_for(finding: str, age: float, told: bool) -> bool:
     """Whether a measured finding counts for a patient of an age in years; ``told``: the note itself tells it, so that
     it was read with a child's limits."""
-    return age >= ADULT or finding in _TABLE.ageless or (told and finding in _TABLE.by_age)
+    name = finding.lower()
+    return age >= ADULT or name in _TABLE.ageless or (told and name in _TABLE.by_age)
 
 
 def _by_word() -> dict[str, list[tuple[str, bool]]]:

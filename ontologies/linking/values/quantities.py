@@ -109,8 +109,8 @@ def load() -> Table:
             for place in FLUIDS if sample == "fluid" else (sample if sample in FLUIDS else "",):
                 quantities.setdefault((place, name.lower()), own)
     rows = {id(q): q for q in quantities.values()}.values()
-    same = {f for (_, name), q in quantities.items() if name in ageless for f in (*q.above, *q.below)}
-    young = {f for q in rows if q.ages for f in (*q.above, *q.below)}
+    same = {f.lower() for (_, name), q in quantities.items() if name in ageless for f in (*q.above, *q.below)}
+    young = {f.lower() for q in rows if q.ages for f in (*q.above, *q.below)}
     return Table(quantities, sorted(set(written), key=lambda n: (-len(n), n)), frozenset(same), frozenset(young))
 
 
