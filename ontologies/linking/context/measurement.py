@@ -28,6 +28,7 @@ _BE = (
     r"(?:was|is|were) (?:estimated|calculated|measured|recorded|found|noted|reported)"
 )
 _ADVERB = r"mildly|slightly|moderately|markedly|severely|very|strongly|weakly|grossly|significantly|extremely|only|just"
+_STEADY = r"stable|steady|regular|irregular|maintained|now|currently|initially|consistently|persistently|still"
 _NORMAL = (
     r"normal|negative|neg|unremarkable|unaffected|intact|preserved|WNL|non-?reactive|not detected|undetected|not raised|"
     r"not elevated|\(?-ve\)?|\(-\)|sterile|no growth|"
@@ -129,7 +130,8 @@ def _named(text: str) -> Iterator[_Named]:
     places, age, known, over = samples(text), None, False, 0
     for word in _WORD.finditer(text):
         start = word.start()
-        if start < over or (names := _BY_WORD.get(word[0].lower())) is None:
+        key = word[0].lower()
+        if start < over or (names := _BY_WORD.get(key) or _BY_WORD.get(key.rstrip("0123456789"))) is None:
             continue
         name = next((n for n, cased in names if _stands(text, start, n, cased)), None)
         match = None if name is None else _SAYS.match(text, start + len(name))
@@ -155,7 +157,10 @@ def _named(text: str) -> Iterator[_Named]:
 def _stands(text: str, start: int, name: str, cased: bool) -> bool:
     """Whether a name stands whole at a place of a text."""
     said = text[start : start + len(name)]
-    return (said == name or (not cased and said.lower() == name.lower())) and not _INSIDE.match(text, start + len(name))
+    if said != name and (cased or said.lower() != name.lower()):
+        return False
+    joined = name in _JOINED and text[start + len(name) : start + len(name) + 1].isdigit()  # "HR110"
+    return joined or not _INSIDE.match(text, start + len(name))
 
 
 def _age(text: str) -> float | None:
@@ -200,7 +205,7 @@ def _of_value(quantity: Quantity, match: re.Match[str], text: str) -> _Found | N
             return None
     while onward := _ONWARD.match(text, end):  # "CRP 310 → 142"
         last, end = onward["value"], onward.end("value")
-    readings = numbers(last)
+    readings = [-number if match["minus"] and quantity.least < 0 else number for number in numbers(last)]
     if times := _TIMES.match(text, end):
         return _Found("above" if readings[0] > 1 else "within", times.end())
     written, name = _UNIT.match(text, end), None
@@ -238,7 +243,7 @@ def _of_value(quantity: Quantity, match: re.Match[str], text: str) -> _Found | N
         plausible = [
             next((v for v in map(own, readings) if quantity.least <= v <= quantity.most), None)
             for own in (quantity.units.values() if unit is None else (unit,))
-            if unit is not None or (own.least is not None and readings[0] >= own.least)
+            if unit is not None or (own.least is not None and (quantity.least < 0 or readings[0] >= own.least))
         ]
         sides = {_side(value, quantity.low, quantity.high, match["sign"]) for value in plausible if value is not None}
         if unit is None and match["sign"] in ("<", "≤") and "within" in sides:
@@ -303,6 +308,7 @@ _WORDS = frozenset(unit for q in _TABLE.quantities.values() for unit in q.units 
 _WORD = re.compile(r"(?<![\w-])\w+")
 _INSIDE = re.compile(r"\w|-(?!\s?\d)")  # "pH-7.25"
 _BY_WORD = _by_word()
+_JOINED = frozenset(["T", "HR", "BP", "RR", "PR", "Temp"])
 _BEFORE = re.compile(
     r"\b(?P<before>(?:normal|unremarkable|negative|positive|elevated|raised|increased|high|reduced|decreased|low|suppressed))"
     r" (?:serum |blood |plasma |level of |levels of )?$",
@@ -324,7 +330,7 @@ _SAYS = re.compile(
     (?:
         (?:\s+(?:(?:{_BE.replace(" ", "[ ]")})(?:\ (?:at|to\ be|as))?|of|at|to)|,(?=\ \d+(?![\d.]*\s?%)))?[\s:=|]*
         (?:[(\[]\s*(?P<range>{_SPAN})[^()\[\]\d]{{0,14}}[)\]][\s:=|]*)?
-        (?:[-–]\s*)?(?:(?:{_ADVERB})\s+)?
+        (?P<minus>[-–−]\s*)?(?:(?:{_ADVERB}|{_STEADY})\s+)*
         (?:(?:{_ABOVE.replace(" ", "[ ]")}|{_BELOW}|increased|decreased|(?P<arrow>↑|↓))(?:\ (?:at|to))?\s*)?
         (?:(?:{_TREND})?(?:from\s+{NUMBER}\s*(?:{_OF}\s+)?)?(?:to|at)\s+)?(?:(?:about|approximately|around|approx\.?|roughly|nearly|almost)\s+)?[\s(~≈]*
         (?:(?P<sign>[<>≤≥]=?|(?:less|more|greater)\ than|above|below|over|under)\s*)?

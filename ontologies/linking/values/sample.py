@@ -14,7 +14,7 @@ _NAMES = (
     ("pleural", r"pleural (?:fluid|aspirate|tap|effusion|puncture|analysis)|thora(?:co)?centesis|pleurocentesis"),
     ("csf", r"CSF|cerebrospinal fluid|lumbar puncture|LP(?=[ :])"),
     ("urine", r"urine dip(?:stick)?|urinary dip(?:stick)?|dipstick|urinalysis|urine (?:analysis|microscopy|test|sediment)"
-              r"|urine(?= (?:showed|revealed|was|contained|had|positive))|urine(?=:)|UA(?=[: ])|MSU"),
+              r"|urin(?:e|ary)(?= (?:ketones?|protein|blood|glucose|leu[ck]|nitrites?)\b)|urine(?= (?:showed|revealed|was|contained|had|positive))|urine(?=:)|UA(?=[: ])|MSU"),
     ("lavage", r"BAL(?:F| fluid)?|(?:bronchoalveolar|bronchial|broncho-alveolar) lavage(?: fluid)?|lavage fluid"),
     ("other", r"ascitic (?:fluid|tap)|paracentesis|synovial fluid|joint (?:fluid|aspirate)|pericardial fluid|peritoneal fluid"
               r"|gastric (?:fluid|aspirate)|sweat"),
