@@ -93,11 +93,11 @@ def refused(note: str) -> tuple[Contraindication, ...]:
                 found[drug.lower()] = Contraindication(
                     treatments=_those_of(drug),
                     facts=frozenset(),
-                    fact_name="The note",
+                    fact_name=f"{drug} contraindicated",
                     past=False,
                     below_age=None,
                     unless=frozenset(),
-                    why=f"says that {drug} is not for the patient",
+                    why="the note says so",
                     reference="the note",
                 )
     return tuple(found[drug] for drug in sorted(found, key=note.lower().index))
