@@ -318,7 +318,7 @@ class Linker:
             if one.stated:
                 named = [m for m in named if m.concept != concept or m not in inside]
             elif one.method == "measurement":  # "an HIV test was negative", "mean PAP 48 mmHg"
-                named = [m for m in named if m not in inside or not _superseded(m, one, concept)]
+                named = [m for m in named if not _superseded(m, one, concept)]
             over = [m for m in named if m.start < one.end and one.start < m.end]
             around = [m for m in over if m.start <= one.start and one.end <= m.end and one.method == "wording"]
             if one.method == "reaction":
@@ -380,10 +380,13 @@ class Linker:
 
 
 def _superseded(match: ConceptMatch, one: Noted, concept: Concept) -> bool:
-    """Whether a measurement says better what a name inside it says: the name is the quantity's, or of a test."""
+    """Whether a measurement says better what a name beside it says: of a test, of a list ("increased troponin and a
+    creatinine of 0.9"), or of the quantity itself."""
     if match.concept == concept:
-        return match.presence == "not assessed" != one.presence
-    return one.valued and not any(map(str.isdigit, match.mention))
+        less = match.presence == "not assessed" or (one.valued and match.method == "coordination")
+        return match.start < one.end and one.start < match.end and less and match.presence != one.presence
+    inside = one.start <= match.start and match.end <= one.end
+    return inside and one.valued and not any(map(str.isdigit, match.mention))
 
 
 __all__ = ["ArtifactError", "ConceptMatch", "Linker", "span"]

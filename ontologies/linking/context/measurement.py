@@ -28,7 +28,7 @@ _BE = (
     r"(?:was|is|were) (?:estimated|calculated|measured|recorded|found|noted|reported)"
 )
 _ADVERB = r"mildly|slightly|moderately|markedly|severely|very|strongly|weakly|grossly|significantly|extremely|only|just"
-_STEADY = r"stable|steady|regular|irregular|maintained|now|currently|initially|consistently|persistently|still"
+_STEADY = r"stable|steady|regular|irregular|maintained|now|currently|initial(?:ly)?|consistently|persistently|still"
 _NORMAL = (
     r"normal|negative|neg|unremarkable|unaffected|intact|preserved|WNL|non-?reactive|not detected|undetected|not raised|"
     r"not elevated|\(?-ve\)?|\(-\)|sterile|no growth|"
@@ -330,7 +330,7 @@ _SAYS = re.compile(
     (?:
         (?:\s+(?:(?:{_BE.replace(" ", "[ ]")})(?:\ (?:at|to\ be|as))?|of|at|to)|,(?=\ \d+(?![\d.]*\s?%)))?[\s:=|]*
         (?:[(\[]\s*(?P<range>{_SPAN})[^()\[\]\d]{{0,14}}[)\]][\s:=|]*)?
-        (?P<minus>[-–−]\s*)?(?:(?:{_ADVERB}|{_STEADY})\s+)*
+        (?P<minus>[-–−]\s*)?(?:(?i:{_ADVERB}|{_STEADY})(?::|\ at)?\s+)*
         (?:(?:{_ABOVE.replace(" ", "[ ]")}|{_BELOW}|increased|decreased|(?P<arrow>↑|↓))(?:\ (?:at|to))?\s*)?
         (?:(?:{_TREND})?(?:from\s+{NUMBER}\s*(?:{_OF}\s+)?)?(?:to|at)\s+)?(?:(?:about|approximately|around|approx\.?|roughly|nearly|almost)\s+)?[\s(~≈]*
         (?:(?P<sign>[<>≤≥]=?|(?:less|more|greater)\ than|above|below|over|under)\s*)?
