@@ -1,4 +1,4 @@
-"""How notes are read: ``python -m benchmarks.notes [--home HOME] [--data FOLDER] [--json] [--part PART] [--list KIND]``.
+"""How notes are read: ``python -m benchmarks.notes [--home HOME] [--data FOLDER] [--part PART] [--list KIND]``.
 
 Six measures, each on what rules were made on ("mended") and on what nobody looked at while making them ("unseen"):
 
@@ -280,9 +280,9 @@ def phrase_figures(linker: Linker, graph: KnowledgeGraph) -> dict[str, Any]:
 
 def listed(linker: Linker, graph: KnowledgeGraph, kind: str) -> None:
     """Print what is read wrong of a kind in what rules were made on."""
-    for own, line, mention, read, right in judged(linker, rows("mended")):
+    for own, line, mention, presences, right in judged(linker, rows("mended")):
         if not right and kind in (own, "all"):
-            print(f"{own}: {line!r} {mention}: {', '.join(read) or 'not linked'}")
+            print(f"{own}: {line!r} {mention}: {', '.join(presences) or 'not linked'}")
     for own, text, told, rest in weighed(linker, graph, "mended"):
         if kind not in (own, "all"):
             continue

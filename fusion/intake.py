@@ -80,8 +80,8 @@ class Patient:
 class Gathered:
     """A patient's case with the findings it was made of, the first image's embedding (None without an image), what is
     to be said of the images, how much of the note was understood (None without one), what it says the patient once had
-    (CURIEs, sorted), what it says is not for the patient, what was measured on the first image, and of each image that was used what is watched of it
-    (`vision.films.levels`)."""
+    (CURIEs, sorted) and must not be given, what was measured on the first image, and of each image that was used what
+    is watched of it (`vision.films.levels`)."""
 
     case: Case
     findings: tuple[Finding, ...]
@@ -288,8 +288,8 @@ class Intake:
         counts where it lasts: who was a smoker, or has a history of COPD. Of a child's measured values
         those count whose limits are known for the age."""
         found: dict[str, Finding] = {}
-        own = demographics(note).age
-        told = own is not None and own < ADULT
+        young = demographics(note).age
+        told = young is not None and young < ADULT
         for match in self._told(note):
             if match.concept.curie not in self.graph or match.presence == "not assessed":
                 continue

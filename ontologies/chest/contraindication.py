@@ -23,21 +23,33 @@ _FORBIDS = re.compile(r"\b(?:avoid|stop|stopping|withdraw|without|no|not|instead
 
 
 # What a note says is not for the patient; ``_D`` is where the drug stands.
+_WITH_ANOTHER = r"_D(?:\s*(?:,|and|or)\s+_D)?"
+_CANNOT = r"(?:cannot|can\s?not|can['’]t|could not|must not|mustn['’]t|should not|unable to)"
 _REFUSED = (
-    r"_D(?:[^.;:\n]{0,40}?\b(?:and|or|,)\s+_D)?[^.;:\n]{0,25}?\b(?:(?:is|are|was|were|being|remains?|considered|thought to be|absolutely|"
-    r"relatively|strictly|strongly|therefore|also|felt to be)\s+)*contra-?indicated",
-    r"\bcontra-?indications?\s+(?:to|for|against)\s+(?:[\w-]+\s+){0,3}?_D(?:\s*(?:,|and|or)\s+_D)?",
-    r"\b(?:cannot|can\s?not|can['’]t|could not|must not|mustn['’]t|should not|unable to)\s+(?:be (?:given|treated with|started on|"
-    r"put on|offered)|have|take|receive|tolerate)\s+(?:[\w-]+\s+){0,2}?_D(?:\s*(?:,|and|or)\s+_D)?",
-    r"_D\s+(?:should|must|is to|are to|cannot|can\s?not|could not)\s+(?:therefore\s+)?(?:not be (?:given|used|prescribed|started)|be (?:avoided|"
-    r"given|used|started)(?<!should be given)(?<!must be given)(?<!is to be given))",
-    r"\b(?:avoid|avoiding|avoidance of)\s+(?:all\s+|any\s+)?_D(?:\s*(?:,|and|or)\s+_D)?",
+    r"_D(?:[^.;:\n]{0,40}?\b(?:and|or|,)\s+_D)?[^.;:\n]{0,25}?\b(?:(?:is|are|was|were|being|remains?|considered|"
+    r"thought to be|felt to be|absolutely|relatively|strictly|strongly|therefore|also)\s+)*contra-?indicated",
+    rf"\bcontra-?indications?\s+(?:to|for|against)\s+(?:[\w-]+\s+){{0,3}}?{_WITH_ANOTHER}",
+    rf"\b{_CANNOT}\s+(?:be (?:given|treated with|started on|put on|offered)|have|take|receive|tolerate)\s+"
+    rf"(?:[\w-]+\s+){{0,2}}?{_WITH_ANOTHER}",
+    r"_D\s+(?:should|must|is to|are to)\s+(?:therefore\s+)?(?:not be (?:given|used|prescribed|started)|be avoided)",
+    r"_D\s+(?:cannot|can\s?not|could not)\s+be (?:given|used|started)",
+    rf"\b(?:avoid|avoiding|avoidance of)\s+(?:all\s+|any\s+)?{_WITH_ANOTHER}",
     r"\b(?:not|no|never)\s+(?:an?\s+)?(?:candidate|suitable|eligible|fit)\s+(?:candidate\s+)?for\s+(?:[\w-]+\s+){0,2}?_D",
 )
 _NOT_REFUSED = re.compile(
-    r"\b(?:no|not|without|any|nor|longer|if|unless|whether|mother|father|sister|brother|wife|husband)\b[^.;,:\n]*$", re.IGNORECASE
+    r"\b(?:no|not|without|any|nor|longer|if|unless|whether|mother|father|sister|brother|wife|husband)\b[^.;,:\n]*$",
+    re.IGNORECASE,
 )
-_ALSO = ("corticosteroid", "steroid", "prednisolone", "prednisone", "thrombolytic", "vitamin K antagonist", "opioid", "sedative")
+_ALSO = (
+    "corticosteroid",
+    "steroid",
+    "prednisolone",
+    "prednisone",
+    "thrombolytic",
+    "vitamin K antagonist",
+    "opioid",
+    "sedative",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,8 +94,8 @@ def against(
 
 
 def refused(note: str) -> tuple[Contraindication, ...]:
-    """A row for what a note says is not for the patient ("warfarin is contraindicated", "avoid NSAIDs"), in the order of
-    the note; empty when it says so of nothing. A class stands for its drugs, a drug for itself."""
+    """A row for what a note says is not for the patient ("warfarin is contraindicated", "avoid NSAIDs"), in the order
+    of the note; empty when it says so of nothing. A class stands for its drugs, a drug for itself."""
     found: dict[str, Contraindication] = {}
     for pattern in _refusals():
         for match in pattern.finditer(note):

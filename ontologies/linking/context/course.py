@@ -60,7 +60,10 @@ _ANOTHER = re.compile(
     re.IGNORECASE,
 )
 _AFTERWARDS = re.compile(
-    r"^\s*(?:later|ago|earlier|before|prior|previously|after|old|of\s+age|gestation|postpartum)", re.I
+    r"^\s*(?:later|ago|earlier|before|prior|previously|after|old|of\s+age|gestation|postpartum|"
+    r"of\s+(?:(?:oral|intravenous|iv|high-dose|empirical|broad-spectrum)\s+)*(?:antibiotics?|steroids?|corticosteroids?|treatment|"
+    r"therapy|\w+(?:mycin|cillin|floxacin|cycline|azole|penem|solone|sone|vir|micin)|cef\w+|co-\w+))",
+    re.I,
 )
 _ENDS = (("onset over hours", 1.0), ("onset over days", 14.0), ("onset over weeks", 70.0))
 _PACK_YEARS = re.compile(r"(?P<number>\d{1,3})(?:\s*(?:-|–|to)\s*\d{1,3})?[-\s]*pack[-\s]*years?", re.IGNORECASE)
@@ -102,7 +105,7 @@ def _illness(text: str) -> Measured | None:
         days = _length(match)
         if days is None or _ANOTHER.search(text[max(0, match.start() - 80) : match.start()]):
             continue
-        if _AFTERWARDS.match(text[match.end() : match.end() + 20]):
+        if _AFTERWARDS.match(text[match.end() : match.end() + 50]):
             continue
         name = next((name for name, end in _ENDS if days < end), "onset over months or years")
         return Measured(match.start(), match.end(), name, True)

@@ -16,9 +16,12 @@ Way = Literal["measurement", "duration", "wording", "reaction"]
 _DENIAL = re.compile(r"\b(?:no|not|never|non|nil|without|denie[sd]|cannot|\w+n['’]t|unable|none)\b", re.IGNORECASE)
 # Findings that say that something is as it should be.
 _WELL = re.compile(r"(?:Normal|No|Negative|Clear|Alert|Symmetric|Unremarkable|Never|Preserved|Previously|Vaccinated)\b")
-_JUST_DENIED = re.compile(r"(?:\b(?:no longer|no|not|never|hardly|without|neither|cannot)|n['’]t)\s+(?:[a-z]+\s+)?$", re.IGNORECASE)
+_JUST_DENIED = re.compile(
+    r"(?:\b(?:no longer|no|not|never|hardly|without|neither|cannot)|n['’]t)\s+(?:[a-z]+\s+)?$", re.IGNORECASE
+)
 _TODAY = re.compile(
-    r"[\s,(]*(?:today|now|currently|at present|this morning|on (?:admission|arrival|presentation)|at presentation)\b", re.I
+    r"[\s,(]*(?:today|now|currently|at present|this morning|on (?:admission|arrival|presentation)|at presentation)\b",
+    re.I,
 )
 _TURNED: dict[Presence, Presence] = {"present": "absent", "absent": "present"}
 
@@ -46,7 +49,7 @@ def noted(text: str) -> list[Noted]:
     values += [(*value, "reaction", False, False) for value in reactions(text)]
     values += [(w.start, w.end, w.finding, w.present, "wording", not w.loose, w.stated) for w in worded(text)]
     values.sort()
-    result = []
+    result: list[Noted] = []
     for value, (presence, context) in zip(values, assertions(text, [(v[0], v[1]) for v in values]), strict=True):
         start, end, finding, there, method, whole, stated = value
         if stated and presence == "not assessed" and context != "family":

@@ -27,7 +27,20 @@ _LOOK_BACK = frozenset(["denied", "absent", "excluded", "out", "resolved", "clea
 _FOUND = frozenset(["positive", "elevated", "raised", "high", "reactive", "detected", "present"])
 # What is a finding when it is absent.
 _MAY_LACK = frozenset(
-    ["sounds", "sound", "entry", "reflex", "reflexes", "jerk", "jerks", "pulse", "pulses", "sensation", "movement", "movements"]
+    [
+        "sounds",
+        "sound",
+        "entry",
+        "reflex",
+        "reflexes",
+        "jerk",
+        "jerks",
+        "pulse",
+        "pulses",
+        "sensation",
+        "movement",
+        "movements",
+    ]
 )
 _TREATMENT = frozenset(
     [

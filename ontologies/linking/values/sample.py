@@ -10,19 +10,64 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
-_NAMES = (
-    ("pleural", r"pleural (?:fluid|aspirate|tap|effusion|puncture|analysis)|thora(?:co)?centesis|pleurocentesis"),
-    ("csf", r"CSF|cerebrospinal fluid|lumbar puncture|LP(?=[ :])"),
-    ("urine", r"urine dip(?:stick)?|urinary dip(?:stick)?|dipstick|urinalysis|urine (?:analysis|microscopy|test|sediment)"
-              r"|urin(?:e|ary)(?= (?:ketones?|protein|blood|glucose|leu[ck]|nitrites?)\b)|urine(?= (?:showed|revealed|was|contained|had|positive))|urine(?=:)|UA(?=[: ])|MSU"),
-    ("lavage", r"BAL(?:F| fluid)?|(?:bronchoalveolar|bronchial|broncho-alveolar) lavage(?: fluid)?|lavage fluid"),
-    ("other", r"ascitic (?:fluid|tap)|paracentesis|synovial fluid|joint (?:fluid|aspirate)|pericardial fluid|peritoneal fluid"
-              r"|gastric (?:fluid|aspirate)|sweat"),
-    ("", r"bloods?(?! (?:\+|[1-4]\+|neg|pos|nil|trace|-))(?!:)|bloods:|serum|plasma|peripheral|FBC|CBC|full blood count"
-         r"|complete blood count|ABG|arterial|U&Es?|LFTs?|vitals?|obs"),
-)  # fmt: skip
+_NAMES: tuple[tuple[str, tuple[str, ...]], ...] = (
+    (
+        "pleural",
+        (r"pleural (?:fluid|aspirate|tap|effusion|puncture|analysis)", r"thora(?:co)?centesis", r"pleurocentesis"),
+    ),
+    ("csf", (r"CSF", r"cerebrospinal fluid", r"lumbar puncture", r"LP(?=[ :])")),
+    (
+        "urine",
+        (
+            r"urin(?:e|ary) dip(?:stick)?",
+            r"dipstick",
+            r"urinalysis",
+            r"urine (?:analysis|microscopy|test|sediment)",
+            r"urin(?:e|ary)(?= (?:ketones?|protein|blood|glucose|leu[ck]|nitrites?)\b)",
+            r"urine(?= (?:showed|revealed|was|contained|had|positive))",
+            r"urine(?=:)",
+            r"UA(?=[: ])",
+            r"MSU",
+        ),
+    ),
+    (
+        "lavage",
+        (r"BAL(?:F| fluid)?", r"(?:bronchoalveolar|bronchial|broncho-alveolar) lavage(?: fluid)?", r"lavage fluid"),
+    ),
+    (
+        "other",
+        (
+            r"ascitic (?:fluid|tap)",
+            r"paracentesis",
+            r"synovial fluid",
+            r"joint (?:fluid|aspirate)",
+            r"(?:pericardial|peritoneal) fluid",
+            r"gastric (?:fluid|aspirate)",
+            r"sweat",
+        ),
+    ),
+    (
+        "",
+        (
+            r"bloods?(?! (?:\+|[1-4]\+|neg|pos|nil|trace|-))(?!:)",
+            r"bloods:",
+            r"serum",
+            r"plasma",
+            r"peripheral",
+            r"FBC",
+            r"CBC",
+            r"(?:full|complete) blood count",
+            r"ABG",
+            r"arterial",
+            r"U&Es?",
+            r"LFTs?",
+            r"vitals?",
+            r"obs",
+        ),
+    ),
+)
 _NAMED = re.compile(
-    "|".join(rf"(?P<k{i}>(?<![\w-])(?:{'|'.join([pattern])})(?![\w-]))" for i, (_, pattern) in enumerate(_NAMES)),
+    "|".join(rf"(?P<k{i}>(?<![\w-])(?:{'|'.join(patterns)})(?![\w-]))" for i, (_, patterns) in enumerate(_NAMES)),
     re.IGNORECASE,
 )
 _ANY = re.compile(
