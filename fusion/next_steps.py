@@ -80,8 +80,9 @@ def fitted(
     there once (``past``, CURIEs of the graph), and age (years); anything that a finding is a kind of counts as well.
     So do the rows for what the note says is not for the patient (``refused``). Of alternatives only those go out that a
     row is against, unless none is left. What the user says is absent is not present, whatever the note says. After a
-    disease's steps stand the drugs that the user's UMLS says may treat it (`may_treat`), fitted the same way,
-    by their names and those of their classes, and by whom UMLS says they are not for. Both are empty when neither says anything of any of the diagnoses.
+    disease's steps stand the drugs that the user's UMLS says may treat it (`may_treat`), fitted the same way, by their
+    names and those of their classes, and by whom UMLS says they are not for. Both are empty when neither says anything
+    of any of the diagnoses.
     """
     told = [(f.concept.curie, f) for f in findings if f.concept]
     denied = {curie for curie, f in told if f.origin == "user" and f.presence == "absent"}

@@ -124,8 +124,11 @@ SATURATION = re.compile(
     r"(?<![\w.,/-])(?P<value>[5-9]\d|100)\s?%\s*(?:on|in|\()\s*"
     r"(?:(?P<air>(?:room |ambient )?air\b|RA\b)|\d{1,2}(?:\.\d)?\s?(?:L|litres?|liters?)\b)"
 )
+# What a note on a child has, and few on adults.
 CHILD = re.compile(
-    r"\b(?:\d{1,2}/(?:7|12|52)|(?:day|week|month|year)s?[- ]?olds?|y/?o|m/?o|boy|girl|bab(?:y|ies)|infant|child|"
-    r"toddler|neonat\w*|newborn|teen\w*|adolescent)\b",
+    r"(?<!\d)(?:1[0-5]|\d)[-\s]?(?:y(?:ea)?rs?\b|y/?o\b)|"
+    r"\b(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|thirteen|fourteen|fifteen)[- ]years?[- ]old|"
+    r"\b(?:\d{1,2}/(?:7|12|52)|(?:day|week|month)s?[- ]?olds?|m/?o|boy|girl|bab(?:y|ies)|infant|child|toddler|"
+    r"neonat\w*|newborn|teen\w*|adolescent)\b",
     re.IGNORECASE,
 )
