@@ -99,12 +99,33 @@ def _read_together(text: str) -> Iterator[tuple[_Named, _Found | None]]:
             and not (phrases.JOINS.search(text, first.end, last.start) or last.match["all"])
         ):
             says_all = None  # "ALT 30, AST, GGT raised"
+        alone = not any(named.match["value"] or named.match["after"] for named in run[:-1])
+        if len(run) > 1 and alone and last.match["value"] is not None and (each := _respectively(run, text)):
+            yield from each
+            continue
         of_all = None if says_all is None else _read(says_all, text)
         for named in run:
             if of_all is not None and named.match["value"] is None and named.match["after"] is None:
                 yield named, _Found(of_all.side, named.match.end())
             else:
                 yield named, _read(named, text)
+
+
+def _respectively(run: list[_Named], text: str) -> list[tuple[_Named, _Found | None]]:
+    """Of "CRP and procalcitonin were 39 mg/dL and 9 ng/mL" what each is; empty when fewer values than names."""
+    start = run[-1].match.start("value")
+    said = phrases.SENTENCE.match(text, start)
+    whole = phrases.IN_BRACKETS.sub(lambda match: match[0].replace(",", ";"), said[0] if said else "")
+    values = phrases.LISTED.split(whole)[: len(run)]
+    if len(values) < len(run):
+        return []
+    found = []
+    for named, value in zip(run, values, strict=True):
+        own = f"{text[named.name : named.end]} {value}"
+        match = phrases.SAYS.match(own, named.end - named.name)
+        side = None if match is None else _read(named._replace(match=match, name=0, end=named.end - named.name), own)
+        found.append((named, None if side is None else _Found(side.side, max(named.end, named.match.end("what")))))
+    return found
 
 
 def _named(text: str) -> Iterator[_Named]:
@@ -162,6 +183,8 @@ def _read(named: _Named, text: str) -> _Found | None:
         share = own["share"] is not None
         if share == ("%" in quantity.units):  # "45% lymphocytes", "230 white cells/mm3"
             return _Found(_side(numbers(own["value"])[0], quantity.low, quantity.high) or "within", named.end)
+    if "+" in quantity.units and phrases.PLUS_BEFORE.search(text, max(0, named.name - 16), named.name):
+        return _Found("above", named.end)  # "2+ protein"
     if "+" in quantity.units and (plus := phrases.PLUSES.match(text, match.end("what"))):
         return _Found("within" if plus["none"] else "above", plus.end())
     if match["value"] is not None:
@@ -182,13 +205,11 @@ def _read(named: _Named, text: str) -> _Found | None:
 
 def _of_value(quantity: Quantity, match: re.Match[str], text: str) -> _Found | None:
     last, end = match["value"], match.end("value")
-    if "titre" in quantity.units or not quantity.units:
-        if titre := phrases.TITRE.match(text, match.start("value")):
-            if "titre" not in quantity.units:
-                return None
+    titre = phrases.TITRE.match(text, match.start("value"))
+    if titre is not None and ("titre" in quantity.units or not quantity.units):
+        if quantity.units:
             return _Found("above" if numbers(titre["value"])[0] > quantity.high else "within", titre.end())
-        if "titre" in quantity.units:
-            return None
+        return None
     while onward := phrases.ONWARD.match(text, end):  # "CRP 310 → 142"
         last, end = onward["value"], onward.end("value")
     readings = [-number if match["minus"] and quantity.least < 0 else number for number in numbers(last)]
@@ -206,6 +227,8 @@ def _of_value(quantity: Quantity, match: re.Match[str], text: str) -> _Found | N
     if name is not None and name not in quantity.units and name in _WORDS and len(name) > 1:
         return None  # "PR 180 ms" is no pulse
     unit = quantity.units.get(name or "")
+    if unit is None and "titre" in quantity.units:
+        return None
     if unit is None and "%" in quantity.units and (share := phrases.SHARE.match(text, end)):
         readings, unit, end, name = numbers(share["value"]), quantity.units["%"], share.end(), "%"
     elif unit is None and "%" in quantity.units and (best := phrases.BEST.match(text, end)):

@@ -15,7 +15,10 @@ _BE = (
     r"(?:has|have|had)[ ]been|(?:was|is|were)[ ](?:estimated|calculated|measured|recorded|found|noted|reported)"
 )
 _ADVERB = r"mildly|slightly|moderately|markedly|severely|very|strongly|weakly|grossly|significantly|extremely|only|just"
-_STEADY = r"stable|steady|regular|irregular|maintained|now|currently|initial(?:ly)?|consistently|persistently|still"
+_STEADY = (
+    r"also|then|again|already|stable|steady|regular|irregular|maintained|now|currently|initial(?:ly)?|consistently|"
+    r"persistently|still"
+)
 _ABOUT = r"about|approximately|around|approx\.?|roughly|nearly|almost"
 _NORMAL = (
     r"normal|negative|neg|unremarkable|unaffected|intact|preserved|WNL|non-?reactive|not[ ]detected|undetected|"
@@ -49,10 +52,12 @@ SAYS = re.compile(
     rf"""
     (?!\ (?:diet|intake|supplement|medication|therapy|treatment|tablets|pills|cuff|monitor|vaccin))
     (?P<what>
-        (?:\ ?\((?:[^()\d]{{1,20}}|[A-Z][A-Za-z]*[0-9])\))?
-        (?:\ (?:levels?|counts?|concentrations?|values?|titres?|titers?|assays?|tests?|swabs?|screens?))?
+        (?:\ ?\((?:[^()\d]{{1,20}}|[A-Za-zα-ω][\w/-]{{0,14}})\))?
+        (?:\ (?:levels?|counts?|concentrations?|values?|titres?|titers?|assays?|tests?|swabs?|screens?|markers|
+            parameters))?
         (?:\ (?:of|on|in)\ (?:(?:the|his|her|induced|a)\ )*
             (?:sputum|blood|urine|pleural\ fluid|CSF|lavage\ fluid|lavage|BAL|serum|stool|aspirate|tissue|biopsy)\b)?
+        (?:\ (?:at|on|upon|by)\ (?:day\ \d+|admission|presentation|arrival|baseline|discharge|hospital\ day\ \d+))?
         (?:,?\ ?[(\[]?\ ?(?P<unit>{_OF})\ ?[)\]]?(?=\s*[:|\t]))?
     )
     (?:
@@ -65,7 +70,8 @@ SAYS = re.compile(
         (?P<value>{NUMBER})
       |
         (?:\s+(?:{_BE})|:|\s*\||,?(?=\s+(?P<all>all|both)\b))?
-        \s*(?<![\w])(?:(?:all|both)\s+)?(?:(?:{_BE})\s+)?(?P<not>not\s+)?(?:(?:{_ADVERB})\s+)?
+        \s*(?<![\w])(?:(?:all|both)\s+)?(?:(?:{_BE})\s+)?(?P<not>not\s+)?
+        (?:(?:{_ADVERB}|also|all|both|again|otherwise|completely|entirely|then)\s+)*
         (?P<after>(?i:{_NORMAL}|{_ABOVE}|{_BELOW})(?!\w)|↑|↓)
       |
         \s+(?P<nothing>(?:revealed|showed|demonstrated|was|were)\ (?:no|without)\ abnormalit(?:y|ies))
@@ -78,6 +84,10 @@ AND = re.compile(r"\s*(?:,|and|or|/|&|,\s*and)\s*(?:(?:a|an|the)\s+)?")
 JOINS = re.compile(r"\b(?:and|or)\b|&|/")
 ONWARD = re.compile(rf"\s?(?:→|->|-->|=>|➔|⟶)\s?(?P<value>{NUMBER})")
 COUNTED = re.compile(rf"(?<![\w.,])(?P<value>{NUMBER})(?P<share>\s?%)?\s(?:of\s)?$")
+PLUS_BEFORE = re.compile(r"(?<![\w.])(?:[1-4] ?\+|\+{1,3}|trace) (?:of |occult )*$", re.IGNORECASE)
+SENTENCE = re.compile(r"(?:[^.;\n]|\.(?=\d)){0,200}")
+IN_BRACKETS = re.compile(r"\([^()]*\)")
+LISTED = re.compile(r"\s*(?:,\s*(?:and\s+)?|\band\s+)(?=[<>≤≥~]?\s*\d)")
 TITRE = re.compile(r"1\s?[:/]\s?(?P<value>\d+)")
 TIMES = re.compile(
     r"\s?(?:times|x|×|-?fold)\s+(?:above\s+)?(?:the\s+)?(?:upper\s+limit|ULN|normal|upper\s+reference)", re.IGNORECASE
@@ -106,7 +116,7 @@ _BOUND = rf"(?P<bound>[<>≤≥]|up to|below|above)?\s*(?P<first>{NUMBER})"
 LIMIT = re.compile(
     r"\s*[(\[,;|]?\s*(?:upper |lower )?(?:limit|normal|reference|ref|cut-?off|n\.?v|NR)\b\.?"
     r"(?: (?:range|values?|limits?|interval))?"
-    rf"(?: of normal)?[\s:=,]*(?:(?P<range>{_SPAN})|{_BOUND})",
+    rf"(?: of normal)?[\s:=,;]*(?:(?P<range>{_SPAN})|{_BOUND})",
     re.IGNORECASE,
 )
 # As a table has it: "98 g/L (130-175)", "187 | mg/L | <5".

@@ -49,7 +49,7 @@ _NAMES: tuple[tuple[str, tuple[str, ...]], ...] = (
     (
         "",
         (
-            r"bloods?(?! (?:\+|[1-4]\+|neg|pos|nil|trace|-))(?!:)",
+            r"(?<!occult )(?<!\+ )bloods?(?! (?:\+|[1-4]\+|neg|pos|nil|trace|-))(?!:)",
             r"bloods:",
             r"serum",
             r"plasma",

@@ -47,6 +47,12 @@ LACTATE, EXUDATE = "increased circulating lactate concentration", "exudative ple
         ("CRP down from 280 to 4 mg/L", "elevated C-reactive protein", False),
         ("platelets fell from 210 to 43", "thrombocytopenia", True),
         ("EF was estimated at 20-25%", "reduced ejection fraction", True),
+        # Values in the order of their names.
+        ("CRP and procalcitonin were 39.2 mg/dL and 0.1 ng/mL, respectively", "elevated C-reactive protein", True),
+        ("CRP and procalcitonin were 39.2 mg/dL and 0.1 ng/mL, respectively", "elevated procalcitonin", False),
+        ("CK and LDH were 519 U/L (normal range, 30–170 U/L) and 190 U/L", "elevated lactate dehydrogenase", False),
+        ("temperature and pulse were 38.5 °C and 72/min", "tachycardia", False),
+        ("serum creatinine level at day 3 was 1000 μmol/L", "elevated serum creatinine", True),
         # Shares of what was to be expected, multiples of the limit, titres.
         ("FEV1 1.21 L (42% pred)", "reduced forced expiratory volume in one second", True),
         ("Peak flow 180 (best 450)", "reduced peak expiratory flow", True),
@@ -69,6 +75,7 @@ LACTATE, EXUDATE = "increased circulating lactate concentration", "exudative ple
         ("CSF showed 230 white cells/mm3", "CSF pleocytosis", True),
         ("Urine dip: blood +++, glucose neg", "hematuria", True),
         ("Urine dip: blood +++, glucose neg", "glycosuria", False),
+        ("urinalysis showed 1+ occult blood", "hematuria", True),
         ("BAL: 45% lymphocytes, 3% eosinophils", "lymphocytosis in bronchoalveolar lavage", True),
         ("BAL: 45% lymphocytes, 3% eosinophils", "eosinophilia in bronchoalveolar lavage", False),
         # A child's limits.
