@@ -60,6 +60,7 @@ ROOMS: dict[str, tuple[tuple[str, ...], ...]] = {
     "ontologies": (
         ("ontologies.linking", "ontologies.merging"),
         ("ontologies.linking.context",),
+        ("ontologies.linking.values",),
         ("ontologies.chest",),
         ("ontologies.readers",),
         ("ontologies",),

@@ -1,6 +1,6 @@
-"""How notes are read: ``python -m benchmarks.notes [--home HOME] [--data FOLDER] [--json] [--list KIND]``.
+"""How notes are read: ``python -m benchmarks.notes [--home HOME] [--data FOLDER] [--part PART] [--list KIND]``.
 
-Five measures, each on what rules were made on ("mended") and on what nobody looked at while making them ("unseen"):
+Six measures, each on what rules were made on ("mended") and on what nobody looked at while making them ("unseen"):
 
 - sentences of notes, invented by annotators who did not know the program (tests/ontologies/linking/notes): the share of
   the marked mentions that are read right, by kind; one that is not linked counts as wrong unless it is none;
@@ -13,8 +13,11 @@ Five measures, each on what rules were made on ("mended") and on what nobody loo
   of all that a clinician would mark, with the right presence, and precision of what is read. By meaning, what is
   normal is also right when it is read as a normal finding that is there ("never smoked"), a vital sign when its value
   is read (36.8 °C denies fever), what stays when it is called history ("a history of diabetes"), and a time when it is
-  the time of a finding. ``--causes``: why what is marked in the
-  mended half was missed before it was mended (missed.tsv).
+  the time of a finding;
+- sentences as clinicians write them (written.tsv), marked whole with the finding that each mark states, before any was
+  read: the same figures, and the share whose finding, or one above or below it, is read. Marks whose finding the
+  graph does not have count by their place. ``--causes``: why what is marked in the
+  mended half of the case reports was missed before it was mended (missed.tsv).
 
 Whoever mends by a sentence of "unseen" moves it to "mended".
 """
@@ -23,12 +26,13 @@ from __future__ import annotations
 
 import argparse
 import csv
+import hashlib
 import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from benchmarks.machine import stamp
 from home import home_folder, open_linker
@@ -39,6 +43,8 @@ from ontologies.linking.linker import ConceptMatch, Linker
 
 NOTES = Path(__file__).resolve().parent.parent / "tests" / "ontologies" / "linking" / "notes"
 PARTS = ("mended", "unseen")
+_MARK = re.compile(r"\[([-+?<^])([^|\]]+)\|([^\]]+)\]")
+_SIGNS = {"+": "present", "-": "absent", "?": "uncertain", "<": "not assessed", "^": "not assessed"}
 SETS = ("vignettes_dev", "medrbench_dev", "pmc_dev", "cupcase_dev", "e3c_dev")
 
 
@@ -166,6 +172,89 @@ def marked_figures(linker: Linker, part: str, data: Path) -> dict[str, Any]:
     }
 
 
+class Mark(NamedTuple):
+    """``text[start:end]`` states that ``finding`` is as ``presence`` has it."""
+
+    start: int
+    end: int
+    presence: str
+    finding: str
+
+
+def written(part: str) -> Iterator[tuple[str, str, list[Mark]]]:
+    """(kind, sentence, its marks) of each sentence of written.tsv that is in a half."""
+    for line in (NOTES / "written.tsv").read_text(encoding="utf-8").splitlines():
+        if line.startswith("#"):
+            continue
+        kind, sentence = line.split("\t", 1)
+        if PARTS[int(hashlib.sha256(sentence.encode()).hexdigest(), 16) % 2] != part:
+            continue
+        text, marks, at = "", list[Mark](), 0
+        plain = sentence.replace("\\n", "\n").replace("\\t", "\t")
+        for match in _MARK.finditer(plain):
+            text += plain[at : match.start()]
+            marks.append(Mark(len(text), len(text) + len(match[3]), _SIGNS[match[1]], match[2]))
+            text, at = text + match[3], match.end()
+        yield kind, text + plain[at:], marks
+
+
+def weighed(
+    linker: Linker, graph: KnowledgeGraph, part: str
+) -> Iterator[tuple[str, str, list[tuple[Mark, list[ConceptMatch], bool, bool]], list[ConceptMatch]]]:
+    """Of each sentence of a half: its kind, its text, each mark with what is read there, whether that is right by
+    meaning and whether it is the finding; and what is read where nothing is marked."""
+    normal = normal_findings()
+    for kind, text, marks in written(part):
+        matches = linker.link(text, note=True)
+        told = []
+        for mark in marks:
+            own = over(matches, mark.start, mark.end)
+            well = [m for m in own if m.presence == mark.presence or same(m, mark.presence, kind, normal)]
+            when = kind == "course" and any(
+                first < mark.end and last > mark.start for match in matches for first, last in time_places(text, match)
+            )
+            named = linker._recognizer.named(mark.finding)
+            meant = None if named is None else graph.resolve(linker.concept(named.concept).curie)
+            told.append((mark, own, bool(well) or when, when or any(_is(graph, m, meant, normal) for m in well)))
+        yield kind, text, told, [m for m in matches if not over_any(m, marks)]
+
+
+def over_any(match: ConceptMatch, marks: Sequence[Mark]) -> bool:
+    return any(match.start < mark.end and match.end > mark.start for mark in marks)
+
+
+def _is(graph: KnowledgeGraph, match: ConceptMatch, meant: str | None, normal: frozenset[str]) -> bool:
+    """Whether a match is the finding meant, a kind of it or what it is a kind of; or says that something is normal."""
+    if meant is None or meant not in graph or not normal.isdisjoint(own_codes(match)):
+        return True
+    read = graph.resolve(match.concept.curie)
+    return read == meant or (read in graph and (read in graph.ancestors(meant) or meant in graph.ancestors(read)))
+
+
+def written_figures(linker: Linker, graph: KnowledgeGraph, part: str) -> dict[str, Any]:
+    marks, meant, found, right, touched, beside = (Counter[str]() for _ in range(6))
+    for kind, _, told, rest in weighed(linker, graph, part):
+        beside[kind] += len({(m.start, m.concept.curie) for m in rest})
+        for mark, own, well, finding in told:
+            marks[kind] += 1
+            right[kind] += any(m.presence == mark.presence for m in own)
+            meant[kind] += well
+            found[kind] += finding
+            touched[kind] += bool(own)
+    every, read = marks.total(), touched.total() + beside.total()
+    return {
+        "marks": every,
+        "recall, right presence": round(right.total() / every, 3),
+        "recall by meaning": round(meant.total() / every, 3),
+        "recall of the finding": round(found.total() / every, 3),
+        "recall of the place": round(touched.total() / every, 3),
+        "precision": round(right.total() / read, 3),
+        "precision by meaning": round(meant.total() / read, 3),
+        "precision of the finding": round(found.total() / read, 3),
+        "kinds, marks and recall by meaning": {k: [n, round(meant[k] / n, 3)] for k, n in marks.items()},
+    }
+
+
 def phrase_figures(linker: Linker, graph: KnowledgeGraph) -> dict[str, Any]:
     with (NOTES / "phrases.tsv").open(encoding="utf-8", newline="") as file:
         told = list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
@@ -189,11 +278,29 @@ def phrase_figures(linker: Linker, graph: KnowledgeGraph) -> dict[str, Any]:
     }
 
 
+def listed(linker: Linker, graph: KnowledgeGraph, kind: str) -> None:
+    """Print what is read wrong of a kind in what rules were made on."""
+    for own, line, mention, presences, right in judged(linker, rows("mended")):
+        if not right and kind in (own, "all"):
+            print(f"{own}: {line!r} {mention}: {', '.join(presences) or 'not linked'}")
+    for own, text, told, rest in weighed(linker, graph, "mended"):
+        if kind not in (own, "all"):
+            continue
+        for mark, matches, right, finding in told:
+            if not (right and finding):
+                read = ", ".join(f"{m.presence} {m.concept.name} [{m.mention}]" for m in matches) or "not linked"
+                said = text[mark.start : mark.end]
+                print(f"{own}: {text!r} {said!r}: {mark.presence} {mark.finding}; read: {read}")
+        for match in rest:
+            print(f"{own}: {text!r} {match.mention!r}: not marked; read: {match.presence} {match.concept.name}")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--home", type=Path)
     parser.add_argument("--data", type=Path, help="the development data, for the marked notes")
     parser.add_argument("--json", action="store_true")
+    parser.add_argument("--part", choices=PARTS, help="only what rules were made on, or only what nobody looked at")
     parser.add_argument("--list", metavar="KIND", help="print what is read wrong of a mended kind, or of all")
     parser.add_argument("--causes", action="store_true", help="why what is marked was missed before mending")
     arguments = parser.parse_args()
@@ -201,21 +308,23 @@ def main() -> None:
         print(json.dumps(causes(), indent=2))
         return
     linker = open_linker(home_folder(arguments.home))
+    graph = KnowledgeGraph.open(home_folder(arguments.home) / "graph")
     if arguments.list:
-        for kind, line, mention, read, right in judged(linker, rows("mended")):
-            if not right and arguments.list in (kind, "all"):
-                print(f"{kind}: {line!r} {mention}: {', '.join(read) or 'not linked'}")
+        listed(linker, graph, arguments.list)
         return
     result: dict[str, Any] = {"measured": stamp()}
     for part in PARTS:
+        if arguments.part not in (None, part):
+            continue
         result[part] = {
             "dated": dated_figures(linker, part),
             "sentences": sentence_figures(linker, part),
             "language told": language_figures(part),
+            "written": written_figures(linker, graph, part),
         }
         if arguments.data is not None:
             result[part]["marked notes"] = marked_figures(linker, part, arguments.data)
-    result["phrases"] = phrase_figures(linker, KnowledgeGraph.open(home_folder(arguments.home) / "graph"))
+    result["phrases"] = phrase_figures(linker, graph)
     print(json.dumps(result, indent=None if arguments.json else 2, ensure_ascii=False))
 
 

@@ -17,15 +17,19 @@ from fusion.prior import NORMAL, finding_odds, odds_ratio
 from fusion.workup import Case, Observed, Passage
 from kg.graph import KnowledgeGraph
 from kg.note_words import NoteWords
+from ontologies.chest import contraindication
 from ontologies.chest import layer as chest
+from ontologies.chest.contraindication import Contraindication
 from ontologies.chest.people import SETTINGS, Setting
 from ontologies.concept import DISEASE, Concept, Presence
-from ontologies.linking.context.assertion import denied_words, struck
+from ontologies.linking.context.assertion import affirmed
 from ontologies.linking.context.demographics import demographics
 from ontologies.linking.context.language import NAMES, language
+from ontologies.linking.context.measurement import holds_for
 from ontologies.linking.context.sentences import sentences
 from ontologies.linking.linker import ConceptMatch, Linker
 from ontologies.linking.unread import Understanding, understanding
+from ontologies.linking.values.quantities import ADULT
 from retrieval.encoder import Encoder
 from vision import training_cases
 from vision.anatomy.measures import Measurement
@@ -37,7 +41,6 @@ from vision.image import load_image
 if TYPE_CHECKING:
     from vision.image import ImageInstance
 
-ADULT = 16  # years
 NEOPLASM = "HP:0002664"
 _CERTAINTY = {"not assessed": 0, "uncertain": 1, "absent": 2, "present": 3}
 
@@ -78,8 +81,8 @@ class Patient:
 class Gathered:
     """A patient's case with the findings it was made of, the first image's embedding (None without an image), what is
     to be said of the images, how much of the note was understood (None without one), what it says the patient once had
-    (CURIEs, sorted), what was measured on the first image, and of each image that was used what is watched of it
-    (`vision.films.levels`)."""
+    (CURIEs, sorted) and must not be given, what was measured on the first image, and of each image that was used what
+    is watched of it (`vision.films.levels`)."""
 
     case: Case
     findings: tuple[Finding, ...]
@@ -87,6 +90,7 @@ class Gathered:
     warnings: tuple[str, ...]
     understanding: Understanding | None = None
     past: tuple[str, ...] = ()
+    refused: tuple[Contraindication, ...] = ()
     measurements: tuple[Measurement, ...] = ()
     looks: tuple[Mapping[str, int], ...] = ()
 
@@ -135,6 +139,7 @@ class Intake:
             warnings=tuple(warnings),
             understanding=understanding(patient.note, self._read(patient.note)) if patient.note else None,
             past=self.past(patient.note) if patient.note else (),
+            refused=contraindication.refused(patient.note) if patient.note else (),
             measurements=detections[0].measurements if detections else (),
             looks=tuple(coarse(measures(image, seen)) for _, image, seen in study),
         )
@@ -196,14 +201,9 @@ class Intake:
         )
 
     def passages(self, note: str) -> tuple[Passage, ...]:
-        """The note's sentences with the words that count. What it says is absent, uncertain or not of this patient is
-        left out, and so are the words that were read as no mention and stand in a denial ("no contact with birds"), and
-        a sentence of which nothing is left."""
-        told = list(self._told(note))
-        said = [(m.start, m.end) for m in told if m.presence == "present"]
-        unsaid = [(m.start, m.end) for m in told if m.presence != "present"]
-        text = struck(note, unsaid)
-        text = struck(text, denied_words(text, note, said))
+        """The note's sentences with the words that count. What it denies, doubts or says of others is left out, and a
+        sentence of which nothing is left."""
+        text = affirmed(note, [(m.start, m.end, m.presence == "present") for m in self._told(note)])
         spans = [(start, end) for start, end, _ in sentences(note) if self.words.stems(text[start:end])]
         meanings = Encoder.load().encode([" ".join(text[start:end].split()) for start, end in spans])
         return tuple(
@@ -282,13 +282,15 @@ class Intake:
 
     def read_note(self, note: str, age: float | None = None) -> list[Finding]:
         """The concepts a note mentions, one finding each; a note that names none is no error. What is told of the past
-        counts where it lasts: who was a smoker, or has a history of COPD. Measured values of a child are left out: the
-        limits are an adult's."""
+        counts where it lasts: who was a smoker, or has a history of COPD. Of a child's measured values
+        those count whose limits are known for the age."""
         found: dict[str, Finding] = {}
+        young = demographics(note).age
+        told = young is not None and young < ADULT
         for match in self._told(note):
             if match.concept.curie not in self.graph or match.presence == "not assessed":
                 continue
-            if match.method == "measurement" and age is not None and age < ADULT:
+            if match.method == "measurement" and age is not None and not holds_for(match.matched_term, age, told):
                 continue
             concept = self.graph.concept(match.concept.curie)
             concepts = [concept]

@@ -70,6 +70,7 @@ def fitted(
     past: Iterable[str],
     age: float | None,
     graph: KnowledgeGraph,
+    refused: Sequence[Contraindication] = (),
 ) -> tuple[tuple[NextStep, ...], tuple[LeftOut, ...]]:
     """What to consider for those of the FIRST diagnoses that are `open_to`, in their order, investigations first; and
     what is left out of it, with why.
@@ -77,10 +78,11 @@ def fitted(
     A step is a line of the curated layer; its parts between semicolons stand for themselves. A part goes out when a row
     of `ontologies.chest.contraindication` is against it, by what the findings say is present, what the note says was
     there once (``past``, CURIEs of the graph), and age (years); anything that a finding is a kind of counts as well.
-    Of alternatives only those go out that a row is against, unless none is left. What the user says is absent is not
-    present, whatever the note says. After a disease's steps stand the drugs that the user's UMLS says may treat it
-    (`may_treat`), fitted the same way, by their names and those of their classes, and by whom UMLS says they are not
-    for. Both are empty when neither says anything of any of the diagnoses.
+    So do the rows for what the note says is not for the patient (``refused``). Of alternatives only those go out that a
+    row is against, unless none is left. What the user says is absent is not present, whatever the note says. After a
+    disease's steps stand the drugs that the user's UMLS says may treat it (`may_treat`), fitted the same way, by their
+    names and those of their classes, and by whom UMLS says they are not for. Both are empty when neither says anything
+    of any of the diagnoses.
     """
     told = [(f.concept.curie, f) for f in findings if f.concept]
     denied = {curie for curie, f in told if f.origin == "user" and f.presence == "absent"}
@@ -91,7 +93,7 @@ def fitted(
         if not open_to(diagnosis):
             continue
         names, disease = _names(diagnosis.concept), diagnosis.concept.name
-        rows = contraindication.against(names, present, once, age)
+        rows = [*refused, *contraindication.against(names, present, once, age)]
         for step in chest.next_steps(names):
             parts = [_parted(part, rows) for part in step.written.split("; ")]
             left_out += [_left_out(disease, text, objections) for _, out in parts for text, objections in out.items()]

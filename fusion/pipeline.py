@@ -22,6 +22,7 @@ from fusion.weighing import Scales
 from fusion.workup import SHORTLIST, Case, Workup, WorkupRoom
 from kg.graph import KnowledgeGraph
 from kg.overlay import open_in_use
+from ontologies.chest.contraindication import Contraindication
 from ontologies.linking import local_words
 from ontologies.linking.linker import Linker
 from retrieval.cases import Cases
@@ -115,7 +116,7 @@ class Pipeline:
     def conclude(self, gathered: Gathered, k: int = 5) -> DiagnosticReport:
         """As ``diagnose``, of a patient whose images and note were read before."""
         workup, found = self.lay_out(gathered.case, gathered.embedding)
-        report = self.report(workup, found, gathered.findings, k, gathered.warnings, gathered.past)
+        report = self.report(workup, found, gathered.findings, k, gathered.warnings, gathered.past, gathered.refused)
         report = replace(report, measurements=gathered.measurements)
         if (read := gathered.understanding) is None:
             return report
@@ -160,6 +161,7 @@ class Pipeline:
         k: int,
         warnings: tuple[str, ...] = (),
         past: Sequence[str] = (),
+        refused: Sequence[Contraindication] = (),
     ) -> DiagnosticReport:
         now = self.standing(workup)
         scores, probabilities, members, ranked = now.scores, now.probabilities, now.members, now.ranked
@@ -179,7 +181,7 @@ class Pipeline:
                 )
             )
         none = float(probabilities[-1])
-        steps, left_out = next_steps.fitted(diagnoses, findings, past, workup.case.age, self.graph)
+        steps, left_out = next_steps.fitted(diagnoses, findings, past, workup.case.age, self.graph, refused)
         return DiagnosticReport(
             findings=tuple(findings),
             diagnoses=tuple(diagnoses),

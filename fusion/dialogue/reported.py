@@ -14,6 +14,7 @@ from fusion.dialogue.intents import examples
 from fusion.dialogue.names import bare
 from fusion.dialogue.topic import CannotAnswer, Topic
 from fusion.why.figures import percent
+from ontologies.chest import contraindication
 from ontologies.chest import layer as chest
 from ontologies.chest.table import StepKind
 from ontologies.concept import Concept, Presence
@@ -144,7 +145,8 @@ def _steps(topic: Topic, words: str | None, kinds: Sequence[StepKind]) -> Iterab
     others = [d for d in asked if d.concept.name not in reported]
     names = {d.concept.name for d in asked}
     past = explainer.pipeline.intake.past(topic.note) if topic.note else ()
-    steps, left_out = next_steps.fitted(others, report.findings, past, report.age, explainer.graph)
+    refused = contraindication.refused(topic.note) if topic.note else ()
+    steps, left_out = next_steps.fitted(others, report.findings, past, report.age, explainer.graph, refused)
     steps = (*(s for s in report.next_steps if s.disease in names), *steps)
     left_out = (*(left for left in report.left_out if left.disease in names), *left_out)
     steps = tuple(step for step in steps if (next_steps.kind_of(step.text, layer) or kinds[0]) in kinds)

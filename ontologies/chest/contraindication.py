@@ -22,6 +22,36 @@ _COLUMNS = ("treatments", "facts", "fact_name", "past", "below_age", "unless", "
 _FORBIDS = re.compile(r"\b(?:avoid|stop|stopping|withdraw|without|no|not|instead of|exclude)\b[^,;]*$", re.IGNORECASE)
 
 
+# What a note says is not for the patient; ``_D`` is where the drug stands.
+_WITH_ANOTHER = r"_D(?:\s*(?:,|and|or)\s+_D)?"
+_CANNOT = r"(?:cannot|can\s?not|can['’]t|could not|must not|mustn['’]t|should not|unable to)"
+_REFUSED = (
+    r"_D(?:[^.;:\n]{0,40}?\b(?:and|or|,)\s+_D)?[^.;:\n]{0,25}?\b(?:(?:is|are|was|were|being|remains?|considered|"
+    r"thought to be|felt to be|absolutely|relatively|strictly|strongly|therefore|also)\s+)*contra-?indicated",
+    rf"\bcontra-?indications?\s+(?:to|for|against)\s+(?:[\w-]+\s+){{0,3}}?{_WITH_ANOTHER}",
+    rf"\b{_CANNOT}\s+(?:be (?:given|treated with|started on|put on|offered)|have|take|receive|tolerate)\s+"
+    rf"(?:[\w-]+\s+){{0,2}}?{_WITH_ANOTHER}",
+    r"_D\s+(?:should|must|is to|are to)\s+(?:therefore\s+)?(?:not be (?:given|used|prescribed|started)|be avoided)",
+    r"_D\s+(?:cannot|can\s?not|could not)\s+be (?:given|used|started)",
+    rf"\b(?:avoid|avoiding|avoidance of)\s+(?:all\s+|any\s+)?{_WITH_ANOTHER}",
+    r"\b(?:not|no|never)\s+(?:an?\s+)?(?:candidate|suitable|eligible|fit)\s+(?:candidate\s+)?for\s+(?:[\w-]+\s+){0,2}?_D",
+)
+_NOT_REFUSED = re.compile(
+    r"\b(?:no|not|without|any|nor|longer|if|unless|whether|mother|father|sister|brother|wife|husband)\b[^.;,:\n]*$",
+    re.IGNORECASE,
+)
+_ALSO = (
+    "corticosteroid",
+    "steroid",
+    "prednisolone",
+    "prednisone",
+    "thrombolytic",
+    "vitamin K antagonist",
+    "opioid",
+    "sedative",
+)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contraindication:
     """A row: ``facts`` is empty where age decides, ``below_age`` (years) None where they do."""
@@ -61,6 +91,54 @@ def against(
     """The rows that concern a patient whose disease ``diseases`` (CURIEs) name, in order; the other arguments as for
     `Contraindication.holds`."""
     return [row for row in load() if row.holds(facts, past, age) and row.unless.isdisjoint(diseases)]
+
+
+def refused(note: str) -> tuple[Contraindication, ...]:
+    """A row for what a note says is not for the patient ("warfarin is contraindicated", "avoid NSAIDs"), in the order
+    of the note; empty when it says so of nothing. A class stands for its drugs, a drug for itself."""
+    found: dict[str, Contraindication] = {}
+    for pattern in _refusals():
+        for match in pattern.finditer(note):
+            if _NOT_REFUSED.search(note, max(0, match.start() - 60), match.start()) or _DENIED.search(match[0]):
+                continue
+            for drug in filter(None, match.groups()):
+                found[drug.lower()] = Contraindication(
+                    treatments=_those_of(drug),
+                    facts=frozenset(),
+                    fact_name=f"{drug} contraindicated",
+                    past=False,
+                    below_age=None,
+                    unless=frozenset(),
+                    why="the note says so",
+                    reference="the note",
+                )
+    return tuple(found[drug] for drug in sorted(found, key=note.lower().index))
+
+
+_DENIED = re.compile(r"\b(?:not|no longer|never|isn['’]t|no)\s+(?:\w+\s+)?contra-?ind", re.IGNORECASE)
+
+
+@cache
+def _refusals() -> tuple[re.Pattern[str], ...]:
+    drugs = sorted({*_ALSO, *(t for row in load() for t in row.treatments)}, key=lambda name: (-len(name), name))
+    drug = rf"(?<![\w-])({'|'.join(map(re.escape, drugs))})s?(?![\w-])"
+    return tuple(re.compile(pattern.replace("_D", drug), re.IGNORECASE) for pattern in _REFUSED)
+
+
+def _those_of(drug: str) -> tuple[str, ...]:
+    """A drug's own name; of a class, which stands first or second in its rows, the names of all."""
+    name = drug.lower()
+    own = [t for row in load() if name in map(str.lower, row.treatments[:2]) for t in row.treatments]
+    return tuple(dict.fromkeys((drug, *own))) if name in _CLASSES else (drug,)
+
+
+_CLASSES = frozenset(
+    [
+        *("anticoagulation", "anticoagulant", "nsaid", "beta blocker", "beta-blocker", "fluoroquinolone", "quinolone"),
+        *("macrolide", "penicillin", "cephalosporin", "aminoglycoside", "ace inhibitor", "thrombolysis", "nitrate"),
+        *("direct oral anticoagulant", "endothelin receptor antagonist", "antituberculous", "contrast ct"),
+    ]
+)
 
 
 def _contraindication(row: Row) -> Contraindication:

@@ -8,12 +8,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path
-from typing import Literal, NamedTuple, cast
+from typing import TYPE_CHECKING, Literal, NamedTuple, cast
 
 import numpy as np
 
@@ -28,8 +28,11 @@ from ontologies.linking.context.modifiers import Change, Extent, Laterality, Mod
 from ontologies.linking.context.timing import times
 from ontologies.linking.local_words import LocalWords
 from ontologies.linking.radiology import ReportReader, shows_on_images
-from ontologies.linking.recognition import Candidate, Recognizer, resolve
+from ontologies.linking.recognition import Candidate, Recognizer, resolve, span, with_past
 from ontologies.linking.words import Words
+
+if TYPE_CHECKING:
+    from ontologies.linking.context.noted import Noted
 
 Method = Literal[
     "exact",
@@ -196,6 +199,8 @@ class Linker:
             for text, read, found in zip(batch, words, self._recognizer.candidates(words, allowed), strict=True):
                 found = self._local.add(read, self._reports.read(text, read, found, allowed, note), allowed)
                 chosen = self._coherent(resolve(found, nested=nested))
+                if note:
+                    chosen = with_past(text, read, chosen, found)
                 yield Reading(text, read, self._wider(chosen) if nested else chosen, allowed, note)
 
     def _coherent(self, found: list[Candidate]) -> list[Candidate]:
@@ -312,6 +317,8 @@ class Linker:
             inside = [m for m in named if one.start <= m.start and m.end <= one.end]
             if one.stated:
                 named = [m for m in named if m.concept != concept or m not in inside]
+            elif one.method == "measurement":  # "an HIV test was negative", "mean PAP 48 mmHg"
+                named = [m for m in named if not _superseded(m, one, concept)]
             over = [m for m in named if m.start < one.end and one.start < m.end]
             around = [m for m in over if m.start <= one.start and one.end <= m.end and one.method == "wording"]
             if one.method == "reaction":
@@ -372,10 +379,14 @@ class Linker:
         return dictionary.fingerprint(self._index)
 
 
-def span(words: Words, chosen: Sequence[int]) -> tuple[int, int]:
-    """Where in the text the content words ``chosen`` (ascending) start and end."""
-    first, last = int(words.content[chosen[0]]), int(words.content[chosen[-1]])
-    return int(words.ends[first]) - len(words.pieces[first]), int(words.ends[last])
+def _superseded(match: ConceptMatch, one: Noted, concept: Concept) -> bool:
+    """Whether a measurement says better what a name beside it says: of a test, of a list ("increased troponin and a
+    creatinine of 0.9"), or of the quantity itself."""
+    if match.concept == concept:
+        less = match.presence == "not assessed" or (one.valued and match.method == "coordination")
+        return match.start < one.end and one.start < match.end and less and match.presence != one.presence
+    inside = one.start <= match.start and match.end <= one.end
+    return inside and one.valued and not any(map(str.isdigit, match.mention))
 
 
-__all__ = ["ArtifactError", "ConceptMatch", "Linker"]
+__all__ = ["ArtifactError", "ConceptMatch", "Linker", "span"]

@@ -8,6 +8,7 @@ dictionary.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -23,6 +24,7 @@ from ontologies.linking.words import COMMA, COORDINATOR, FUNCTION, PLAIN, WITH, 
 
 # An interrupted name is none when the interruption denies it: "silhouette is not enlarged".
 _DENIALS = frozenset(["no", "not", "without", "never", "normal", "non", "nor"])
+_OF_THE_PAST = re.compile(r"(?:history|hx|h/o|previous|previously|prior|past)\b", re.IGNORECASE)
 _BLOCK = 1 << 13  # coordinators looked at together, to bound memory
 _MASK = (1 << 64) - 1
 
@@ -370,3 +372,20 @@ def resolve(found: list[Candidate], *, nested: bool = False) -> list[Candidate]:
             covered.update(candidate.own)
             kept.append(candidate)
     return kept
+
+
+def with_past(text: str, words: Words, chosen: list[Candidate], found: list[Candidate]) -> list[Candidate]:
+    """Also the disease inside a finding that is one of the past: "tuberculosis" in "history of tuberculosis"."""
+    past = [c for c in chosen if _OF_THE_PAST.match(text, span(words, c.words)[0])]
+    if not past:
+        return chosen
+    inside = [c for c in resolve(found, nested=True) if any(set(c.words) < set(p.words) for p in past)]
+    own = [c for c in inside if not _OF_THE_PAST.match(text, span(words, c.words)[0])]
+    longest = {c.words[-1]: c for c in sorted(own, key=lambda c: len(c.words))}
+    return chosen + [c for last, c in longest.items() if last in {p.words[-1] for p in past}]
+
+
+def span(words: Words, chosen: Sequence[int]) -> tuple[int, int]:
+    """Where in the text the content words ``chosen`` (ascending) start and end."""
+    first, last = int(words.content[chosen[0]]), int(words.content[chosen[-1]])
+    return int(words.ends[first]) - len(words.pieces[first]), int(words.ends[last])

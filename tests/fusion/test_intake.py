@@ -80,3 +80,18 @@ def test_words_of_a_denial_speak_for_nothing(intake: Intake, note: str, denied: 
     stems = {stem for passage in intake.passages(note) for stem in dict(passage.words)}
     assert denied not in stems
     assert said in stems or not intake.words.stems(said)
+
+
+def test_a_childs_values_count_by_the_limits_of_its_age(intake: Intake) -> None:
+    def told(note: str, age: float | None) -> dict[str, str]:
+        return {f.label: f.presence for f in intake.gather(Patient(note=note, age=age)).findings}
+
+    values = "temp 39.1, HR 140, RR 38, CRP 180 mg/L, NT-proBNP 900 pg/mL."
+    infant = told(f"A 6-month-old boy, {values}", None)
+    assert (infant["Fever"], infant["Elevated C-reactive protein"]) == ("present", "present")
+    assert (infant["Tachycardia"], infant["Tachypnea"]) == ("absent", "absent")
+    assert "Elevated B-type natriuretic peptide" not in infant  # an adult's limit
+    unsaid = told(values, 0.5)
+    assert unsaid["Fever"] == "present"
+    assert "Tachycardia" not in unsaid  # the note was read with an adult's limits
+    assert told(f"A 60-year-old man, {values}", None)["Tachycardia"] == "present"

@@ -159,3 +159,40 @@ def test_what_a_reaction_looked_like_is_no_finding_of_today(desk: Desk, home: Pa
     intake = Pipeline.open(home).intake
     told = {f.label: f.presence for f in intake.read_note("Fever. Amoxicillin gave him anaphylaxis and hives in 2010.")}
     assert told == {"Fever": "present", "Penicillin allergy": "present"}
+
+
+@pytest.mark.parametrize(
+    ("note", "treatments"),
+    [
+        ("Warfarin is contraindicated.", ["Warfarin"]),
+        ("Heparin and warfarin were both contraindicated.", ["Heparin", "warfarin"]),
+        ("Thrombolysis was contraindicated because of a recent operation.", ["Thrombolysis", "alteplase"]),
+        ("There is a contraindication to heparin.", ["heparin"]),
+        ("Levofloxacin is absolutely contraindicated (myasthenia).", ["Levofloxacin"]),
+        ("Avoid NSAIDs and aspirin.", ["NSAID", "ibuprofen", "aspirin"]),
+        ("Steroids should be avoided.", ["Steroid"]),
+        ("Not a candidate for thrombolysis.", ["alteplase"]),
+        ("He cannot be given amiodarone.", ["amiodarone"]),
+        ("Methotrexate must not be given.", ["Methotrexate"]),
+        ("Warfarin is not contraindicated.", []),
+        ("No contraindication to anticoagulation.", []),
+        ("His mother cannot take penicillin.", []),
+        ("Warfarin for atrial fibrillation; warfarin should be given.", []),
+    ],
+)
+def test_a_note_may_say_what_is_contraindicated(note: str, treatments: list[str]) -> None:
+    told = [treatment for row in contraindication.refused(note) for treatment in row.treatments]
+    assert set(treatments) <= set(told)
+    assert bool(told) == bool(treatments)
+
+
+def test_what_the_note_calls_contraindicated_is_left_out_and_no_drug_of_the_patients(desk: Desk) -> None:
+    (curie,) = (row.id for row in layer.load().diseases if row.name == "Pulmonary embolism")
+    found = Diagnosis(concept=desk.graph.concept(curie), probability=0.9, rank=1, score=1.0, conformal_member=True)
+    refused = contraindication.refused("Anticoagulation is contraindicated.")
+    kept, left_out = fitted([found], (), (), ADULT, desk.graph, refused)
+    assert not suggests(kept, "anticoagulation")
+    assert {left.because for left in left_out} == {"Anticoagulation contraindicated: the note says so"}
+    assert suggests(fitted([found], (), (), ADULT, desk.graph)[0], "anticoagulation")
+    (used,) = (m.presence for m in desk.linker.link("Warfarin is contraindicated.", note=True))
+    assert used == "not assessed"

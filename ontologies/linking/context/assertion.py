@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import Literal, NamedTuple
 
@@ -50,6 +50,7 @@ _AMOUNTS = frozenset(
 _LASTING = frozenset(["for", "x", "since", "over"])
 _OPEN = frozenset(["exclude", "rule"])  # "the absence of fever does not exclude pneumonia"
 _HISTORIES = frozenset(["history", "hx"])
+_NUMBERED = re.compile(r"\d+(?:st|nd|rd|th)")  # "fractures of the left 6th and 7th ribs"
 _BEFORE_NOW = frozenset(["previous", "prior", "past", "former", "previously", "childhood"])
 _OVER = frozenset(["ago", "treated", "previously", "earlier", "childhood", "until", "resolved"])
 _SAID_NO = frozenset(["denied", "absent", "none", "negative", "excluded", "nil"])
@@ -117,24 +118,26 @@ def assertions(text: str, spans: Sequence[tuple[int, int]]) -> list[Assertion]:
     return result
 
 
-def struck(text: str, spans: Iterable[tuple[int, int]]) -> str:
-    """The text with blanks in place of ``spans``; every other character stays where it is."""
-    characters = list(text)
-    for start, end in spans:
-        characters[start:end] = " " * (end - start)
-    return "".join(characters)
+def affirmed(note: str, mentions: Sequence[tuple[int, int, bool]]) -> str:
+    """The note with blanks in place of what it does not say of the patient; every other character stays where it is.
 
-
-def denied_words(text: str, note: str, but: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
-    """The words of ``text``, of three letters and more, that the ``note`` denies: (start, end), in order. ``text`` is
-    the note, perhaps with blanks in it (`struck`); the words inside the spans ``but`` are passed over."""
+    Blanked are the ``mentions`` (start, end, present) that are not present, and the words of three letters and more
+    that were read as no mention and stand in a denial: "no contact with birds".
+    """
+    said = list(note)
+    for start, end, present in mentions:
+        if not present:
+            said[start:end] = " " * (end - start)
+    read = [(start, end) for start, end, present in mentions if present]
     free = [
         word.span()
-        for word in _WORD.finditer(text)
-        if not any(start <= word.start() and word.end() <= end for start, end in but)
+        for word in _WORD.finditer("".join(said))
+        if not any(start <= word.start() and word.end() <= end for start, end in read)
     ]
-    said = zip(free, assertions(note, free), strict=True)
-    return [span for span, assertion in said if assertion.presence == "absent"]
+    for (start, end), assertion in zip(free, assertions(note, free), strict=True):
+        if assertion.presence == "absent":
+            said[start:end] = " " * (end - start)
+    return "".join(said)
 
 
 def _today(tokens: list[tuple[int, int, str]], mention: int) -> bool:
@@ -280,7 +283,7 @@ def _affirmed_from(words: list[str], first: int, last: int) -> int:
     item, after = words[start:first], words[last:end]
     if item[:1] and (item[0] in _AFFIRM_FIRST or item[0].isdigit()):
         return start - 1
-    if after[:1] and after[0] in _AFFIRM:
+    if (after[:1] and after[0] in _AFFIRM) or any(map(_NUMBERED.fullmatch, after[:6])):
         return start - 1
     if _says_how_long(after):
         return start - 1

@@ -52,11 +52,18 @@ _ANOTHER = re.compile(
     r"retired|medication|course\s+of|antibiotics?|prednis\w+|heparin|warfarin|amiodarone|methotrexate|known|job|employed|"
     r"cigarettes?|packs?|alcohol|drank|drinks?|followed|follow-up|monitored|observed|hospitali[sz]ed|admitted|ventilat\w+|"
     r"arthritis|cancer|exposed|exposure|diagnosed|remission|implanted|inserted|transplant\w*|pregnan\w+|abroad|travel\w*|"
-    r"stay\w*|trip|vacation|bed\s*rest|immobili[sz]\w+|oxygen|dialysis|HIV|COPD|asthma)\b[^.;\n]{0,45}$",
+    r"stay\w*|trip|vacation|bed\s*rest|immobili[sz]\w+|oxygen|dialysis|HIV|COPD|asthma|"
+    # drugs and doses, and what is over
+    r"\w+(?:mycin|cillin|floxacin|cycline|azole|penem|solone|sone|mab|nib|parin|xaban|vir|micin|oxin|profen)|cef\w+|co-\w+|"
+    r"\d\s?(?:mg|g|mcg|units)(?:/\w+)*|daily|bd|bid|tds|tid|qds|qid|od|nocte|resolved|subsided|settled|recovered|improved|"
+    r"defervesced|cleared|disappeared|abated)\b[^.;\n]{0,45}$",
     re.IGNORECASE,
 )
 _AFTERWARDS = re.compile(
-    r"^\s*(?:later|ago|earlier|before|prior|previously|after|old|of\s+age|gestation|postpartum)", re.I
+    r"^\s*(?:later|ago|earlier|before|prior|previously|after|old|of\s+age|gestation|postpartum|"
+    r"of\s+(?:(?:oral|intravenous|iv|high-dose|empirical|broad-spectrum)\s+)*(?:antibiotics?|steroids?|corticosteroids?|treatment|"
+    r"therapy|\w+(?:mycin|cillin|floxacin|cycline|azole|penem|solone|sone|vir|micin)|cef\w+|co-\w+))",
+    re.I,
 )
 _ENDS = (("onset over hours", 1.0), ("onset over days", 14.0), ("onset over weeks", 70.0))
 _PACK_YEARS = re.compile(r"(?P<number>\d{1,3})(?:\s*(?:-|–|to)\s*\d{1,3})?[-\s]*pack[-\s]*years?", re.IGNORECASE)
@@ -71,6 +78,13 @@ _BORN = re.compile(
     re.IGNORECASE,
 )
 _TERM = 37  # weeks
+# What happened to the mother before the birth: "born at term to a mother admitted at 34 weeks".
+_BEFORE_BIRTH = re.compile(
+    r"\b(?:scans?|ultrasounds?|sonogra\w+|MRI|steroids?|betamethasone|dexamethasone|admitted|admission|hospitali[sz]\w+|"
+    r"ruptured?|membranes|PROM|PPROM|infections?|fever|bleed\w*|diagnosed|received|treated|treatment|polyhydramnios|"
+    r"oligohydramnios|contractions|full[- ]term|at term|term)\b",
+    re.IGNORECASE,
+)
 
 
 def course(text: str) -> Iterator[Measured]:
@@ -81,7 +95,8 @@ def course(text: str) -> Iterator[Measured]:
         for match in pattern.finditer(text):
             if int(match["number"]) >= _LONG_SMOKING:
                 yield Measured(match.start(), match.end(), "long smoking history", True)
-    if born := _BORN.search(text):
+    births = (match for match in _BORN.finditer(text) if not _BEFORE_BIRTH.search(match[0]))
+    if born := next(births, None):
         yield Measured(born.start(), born.end(), "preterm newborn", int(born["number"]) < _TERM)
 
 
@@ -90,7 +105,7 @@ def _illness(text: str) -> Measured | None:
         days = _length(match)
         if days is None or _ANOTHER.search(text[max(0, match.start() - 80) : match.start()]):
             continue
-        if _AFTERWARDS.match(text[match.end() : match.end() + 20]):
+        if _AFTERWARDS.match(text[match.end() : match.end() + 50]):
             continue
         name = next((name for name, end in _ENDS if days < end), "onset over months or years")
         return Measured(match.start(), match.end(), name, True)

@@ -25,6 +25,23 @@ _ITEM_BOUNDS = ITEM_ENDS | {"with", "who", "presenting", "presented", "presents"
 _LOOK_BACK = frozenset(["denied", "absent", "excluded", "out", "resolved", "cleared", "negative", "neg", "nil", "gone"])
 # What an item of a list of results ends with that is there: "Quantiferon positive, smear negative".
 _FOUND = frozenset(["positive", "elevated", "raised", "high", "reactive", "detected", "present"])
+# What is a finding when it is absent.
+_MAY_LACK = frozenset(
+    [
+        "sounds",
+        "sound",
+        "entry",
+        "reflex",
+        "reflexes",
+        "jerk",
+        "jerks",
+        "pulse",
+        "pulses",
+        "sensation",
+        "movement",
+        "movements",
+    ]
+)
 _TREATMENT = frozenset(
     [
         *("treatment", "treatments", "therapy", "surgery", "operation", "antibiotic", "antibiotics", "medication"),
@@ -128,8 +145,11 @@ def reaches_back(words: list[str], hits: list[Hit], hit: Hit, mention_end: int) 
         if mention_end <= other.first < hit.first and other.trigger.effect in _ENDS:
             return False
     between = words[mention_end : hit.first]
-    if hit.trigger.effect == "absent" and any(a in _FOUND and b in ITEM_ENDS for a, b in pairwise(between)):
+    found = words[mention_end - 1 : mention_end] + between
+    if hit.trigger.effect == "absent" and any(a in _FOUND and b in ITEM_ENDS for a, b in pairwise(found)):
         return False
+    if words[hit.first] == "absent" and "," in between and not _MAY_LACK.isdisjoint(between[-3:]):
+        return False  # "trachea pushed to the left, breath sounds absent on the right"
     if len(words[hit.first : hit.last]) == 1 and words[hit.first] in _ALONE:
         after = words[hit.last] if hit.last < len(words) else "."
         if after.isalnum() and after not in _GOES_ON and "ago" not in words[hit.last : hit.last + 4]:

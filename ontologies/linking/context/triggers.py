@@ -111,7 +111,16 @@ def hits(tokens: list[str]) -> list[Hit]:
         ]
         if not matched:
             continue
-        longest = {side: max((end for end, t in matched if _side(t) == side), default=0) for side in reached}
+        if len(matched) == 1:  # as it mostly is
+            ((end, trigger),) = matched
+            side = _side(trigger)
+            if end > max(reached[side], reached["none"]):
+                found.append(Hit(at, end, trigger))
+                reached[side] = end
+            continue
+        longest = dict.fromkeys(reached, 0)
+        for end, trigger in matched:
+            longest[_side(trigger)] = max(end, longest[_side(trigger)])
         before = dict(reached)
         for end, trigger in dict.fromkeys(matched):
             side = _side(trigger)

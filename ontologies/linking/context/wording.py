@@ -143,17 +143,15 @@ class _Family:
     def steps(self) -> list[_Node]:
         return self.parsed or self._parse()
 
-    def goes_on(self, tokens: Sequence[str], at: int) -> bool:
-        """Whether the family may match at token ``at`` by what stands behind it; quickly, and not surely."""
-        onward = self.onward or (self._parse() and self.onward)
-        return "" in onward or (at + 1 < len(tokens) and tokens[at + 1] in onward)
+    def goes_on(self) -> frozenset[str]:
+        """What may stand behind the first word of the family where it matches; "" when anything may."""
+        self._parse()
+        return self.onward
 
     def _parse(self) -> list[_Node]:
         self.parsed = parsed(self.written, _table().macros)
-        words = _words(self.parsed)
-        alone = sum(step.least for step in self.parsed if not step.never) < 2
-        open_ended = alone or not words.isdisjoint((_ANY, _SOME, _NUMBER))
-        self.onward = words | {""} if open_ended else words
+        second = _second(self.parsed)
+        self.onward = second if second.isdisjoint((_ANY, _SOME, _NUMBER)) else second | {""}
         return self.parsed
 
 
@@ -171,9 +169,14 @@ def worded(text: str) -> Iterator[Worded]:
     tokens, spans = _tokens(text)
     at = 0
     while at < len(tokens):
+        if (families := table.get(tokens[at])) is None:
+            at += 1
+            continue
         best, found = at, list[_Family]()
-        for family in table.get(tokens[at], ()):
-            if not family.goes_on(tokens, at):
+        following = tokens[at + 1] if at + 1 < len(tokens) else None
+        for family in families:
+            onward = family.onward or family.goes_on()
+            if following not in onward and "" not in onward:
                 continue
             end = max(_ends(family.steps, tokens, at), default=at)
             if end > best:
@@ -227,12 +230,39 @@ def _first(steps: list[_Node]) -> frozenset[str]:
     return found
 
 
-def _words(steps: list[_Node]) -> frozenset[str]:
-    """Every word of a sequence of steps."""
+def _second(steps: list[_Node]) -> frozenset[str]:
+    """What may stand at the second place of a sequence of steps; "" where it may end after one word."""
+    found: frozenset[str] = frozenset()
+    for number, step in enumerate(steps):
+        if not step.never:
+            rest = steps[number + 1 :]
+            within = [_second(choice) for choice in step.choices]
+            found = found.union(*within) - {""}
+            if step.words or any("" in second for second in within):
+                found |= _next(rest) | (step.first() if step.most > 1 else frozenset())
+        if not _skipped(step):
+            break
+    return found
+
+
+def _next(steps: list[_Node]) -> frozenset[str]:
+    """What a sequence of steps may begin with; "" where it may be empty."""
     found: frozenset[str] = frozenset()
     for step in steps:
-        found = found.union(step.words, *map(_words, step.choices))
-    return found
+        if not step.never:
+            found = found.union(step.words, *map(_next, step.choices)) - {""}
+        if not _skipped(step):
+            return found
+    return found | {""}
+
+
+def _skipped(step: _Node) -> bool:
+    """Whether a step may match nothing."""
+    return step.never or not step.least or _SOME in step.words or any(map(_may_be_empty, step.choices))
+
+
+def _may_be_empty(steps: list[_Node]) -> bool:
+    return all(map(_skipped, steps))
 
 
 def _tokens(text: str) -> tuple[list[str], list[tuple[int, int]]]:

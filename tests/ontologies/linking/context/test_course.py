@@ -39,6 +39,9 @@ NO_COURSE = [
     "2 weeks ago he flew from Thailand",
     "smoked 2 packs daily for 15 years",
     "BP 120/70, RR 20/min",
+    "ciprofloxacin 500 mg twice daily for 14 days",
+    "Prednisolone 40 mg od for 5 days",
+    "the fever subsided within 48 hours",
     "",
 ]
 
@@ -66,3 +69,24 @@ def test_smoking_and_birth_have_their_own_measure() -> None:
     assert [m.finding for m in course("He smoked a pack a day for 30 years.")] == ["long smoking history"]
     (early,), (term,) = course("Baby born at 29 weeks, grunting"), course("born at 39 weeks of gestation")
     assert (early.finding, early.present, term.present) == ("preterm newborn", True, False)
+
+
+@pytest.mark.parametrize(
+    ("note", "early"),
+    [
+        ("Born at term to a mother admitted at 34 weeks with bleeding.", []),
+        ("Born to a woman who was hospitalised at 34 weeks.", []),
+        ("Delivery followed a scan at 34 weeks; born at 38 weeks.", [False]),
+        ("A boy born to a mother with rupture of membranes at 34 weeks, delivered at 37 weeks.", [False]),
+        ("Birth by forceps, antenatal steroids at 34 weeks.", []),
+        ("Delivered at 39 weeks; the mother had a urinary infection at 34 weeks.", [False]),
+        ("Birth was normal. Mother's scan at 34 weeks showed polyhydramnios.", []),
+        ("Delivered after contractions at 33 weeks had been stopped.", []),
+        ("Born at 34 weeks.", [True]),
+        ("Delivered by caesarean section at 34 weeks because of maternal pre-eclampsia.", [True]),
+        ("born to a 23-year-old primigravida at 34 weeks", [True]),
+        ("born to a diabetic mother at 34 weeks", [True]),
+    ],
+)
+def test_the_weeks_of_the_mother_are_not_the_childs(note: str, early: list[bool]) -> None:
+    assert [m.present for m in course(note)] == early

@@ -85,7 +85,7 @@ def test_a_value_is_its_finding(text: str, finding: str, present: bool) -> None:
         "CRP 3",  # normal in mg/L, high in mg/dL
         "CRP was measured",
         "WBC 3 (limit 11)",  # of the lower limit it says nothing
-        "Hb 6.5 mmol/L",  # a unit that the table does not have
+        "Hb 6.5 mg/L",  # a unit that the table does not have
         "CRP and other tests were done",
         "lymphocytes 12 %",  # a share, not a count
         "calcium 500 mg daily",

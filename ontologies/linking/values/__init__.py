@@ -1,0 +1,1 @@
+"""What notes measure: quantities with their limits and units, and the specimens they are measured in."""
