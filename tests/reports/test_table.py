@@ -90,7 +90,7 @@ def test_what_the_network_read_and_no_search_found_is_shown_the_heaviest_first(r
     assert [line.split()[1] for line in more.splitlines() if line.startswith("·  PMID")] == [
         "PMID:8", "PMID:7", "PMID:6", "PMID:5", "PMID:4",
     ]  # fmt: skip
-    assert "Sentence 8  moves Bacterial pneumonia by +0.080" in more
+    assert "Sentence 8  moves Bacterial pneumonia by +0.08" in more
 
 
 def test_markup_in_the_input_is_shown_as_it_is(report: DiagnosticReport) -> None:
