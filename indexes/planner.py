@@ -29,9 +29,9 @@ _CODES = (96, 64, 48, 32, 24, 16, 8, 4, 2, 1)  # bytes of a product code, all of
 class IndexPlan:
     """``parameters`` are those of the kind: M, efConstruction, efSearch; nlist, nprobe, m, bits, refine (candidates for
     each answer whose exact scores are computed). ``estimated_bytes`` is the memory the open index takes; the vectors
-    themselves stay on disk for the approximate kinds. ``build_seconds`` (of one core) and ``query_ms`` are what the rates
-    measured in docs/scaling.md come to, None for a kind or size of which none was measured. ``reason`` is one sentence for the reader of ``whydx index
-    plan``."""
+    themselves stay on disk for the approximate kinds. ``build_seconds`` (of one core) and ``query_ms`` are what the
+    rates measured in docs/scaling.md come to, None for a kind of which none was measured. ``reason`` is one sentence
+    for the reader of ``whydx index plan``."""
 
     kind: Kind
     parameters: Mapping[str, int] = field(default_factory=dict)

@@ -32,8 +32,8 @@ _MOST_TIMES, _MOST_TICKS = 60, 15
 class Summary:
     """``patients`` is None where no case says whose it is. ``ages`` counts by decade of life ("60-69"), ``sexes`` by
     F, M and "not stated", ``findings`` by name (a case has any number of them; the commonest first), ``dates`` by year,
-    or by month when all are of two years, those without a case between them, too. ``groups`` are rows of the columns asked for, with "cases" and "share" of
-    all; a case with several findings is in several groups."""
+    or by month when all are of two years, those without a case between them, too. ``groups`` are rows of the columns
+    asked for, with "cases" and "share" of all; a case with several findings is in several groups."""
 
     cases: int
     patients: int | None

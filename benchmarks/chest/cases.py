@@ -40,7 +40,7 @@ from fusion.evidence_search import Retrieved
 from fusion.intake import Patient
 from fusion.pipeline import Pipeline, Standing
 from fusion.prior import NORMAL
-from fusion.scorer import Question, bare
+from fusion.scorer import bare
 from fusion.workup import Workup
 from kg.graph import KnowledgeGraph
 from vision import training_cases
