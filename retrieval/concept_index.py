@@ -26,7 +26,7 @@ KIND = "concept index"
 VERSION = 1
 
 _UNLIKELY = 1e-3
-PATTERNS_SHARE = 0.5  # chosen by `benchmarks.chest.similar_films`
+PATTERNS_SHARE = 0.5  # set by hand, judged by `benchmarks.chest.similar_films`
 
 Ancestors = Callable[[str], Iterable[str]]
 

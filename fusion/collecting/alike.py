@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from vision.image import ImageInstance
 
 NAME, FORMAT = "alike", 1
-BANDWIDTH, RIDGE = 1.0, 1.0  # chosen by `benchmarks.chest.similar_films`
+BANDWIDTH, RIDGE = 1.0, 1.0  # of those that `benchmarks.chest.similar_films` tries
 _UNKNOWN_AGE, _OLDEST = 50.0, 100.0
 _COMMAND = "python -m fusion.collecting.alike"
 _UNLIKELY = 1e-3
