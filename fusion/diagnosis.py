@@ -24,7 +24,7 @@ class Evidence:
 
     ``weight`` is the diagnosis's score (its logit) with everything, minus its score with this one piece removed;
     positive supports. It is never zero, and ``stance`` is its sign: what changes nothing is not evidence. Of the kinds
-    "literature" and "case" it is measured, too, but they move no diagnosis (docs/reasoning.md) and are to read more in.
+    "literature" and "case" it is measured, too, but they hardly move a diagnosis (docs/reasoning.md): to read more in.
     ``reference`` identifies the piece: a concept CURIE, "age" or "sex" of the person, "note:START-END" of a sentence's
     words, a path as text, a PMID, a case id, "label@image".
     """
