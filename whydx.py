@@ -320,15 +320,18 @@ class Whydx(Explaining):
         shares and lacks. ``but_not``: a finding they must not state; ``where`` keeps only some ("age>60"). Raises
         InputError when nothing is given, the image is refused, or the condition cannot be read."""
         from fusion.collecting.similar import similar
+        from vision.image import image_of
 
         if image is None and text is None and where is None and like is None:
             raise InputError("nothing to find cases by", expected="an image, a text, a case or a condition")
-        seen, eyes = (None, None) if image is None else (self.detect(image), self.detector.fingerprint)
+        film = None if image is None else image_of(image)
+        seen, eyes = (None, None) if film is None else (self.detect(film), self.detector.fingerprint)
         if image is not None and seen is not None and seen.refused:
             from vision.quality import refused
 
             raise refused(Path(image), seen.refused)
-        asked: dict[str, Any] = {"seen": seen, "text": text, "like": like, "but_not": but_not, "where": where, "k": k}
+        asked: dict[str, Any] = {"seen": seen, "film": film, "text": text, "like": like, "but_not": but_not}
+        asked |= {"where": where, "k": k}
         return similar(self._cases(collection, eyes), graph=lambda: self.graph, linker=lambda: self.linker, **asked)
 
     # --- explaining: why, why_not, what_if, counterfactual, answers and working are those of Explaining

@@ -157,7 +157,7 @@ def why(
         str | None, typer.Argument(metavar="[DISEASE]", help="CURIE or name; the first diagnosis by default.")
     ] = None,
 ) -> tuple[Any, str]:
-    """Show what carries a diagnosis: paths, findings, papers and cases by measured weight, and which work together."""
+    """Show what carries a diagnosis: what weighs how much, which pieces work together, what to read more in."""
     return dx.why(report, disease, **given), "why"
 
 

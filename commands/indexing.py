@@ -216,7 +216,7 @@ def index_plan(
     layout: FormatOption = "table",
     output: OutputOption = None,
 ) -> None:
-    """Say which vector index would be built of so many vectors, how large it is, and why."""
+    """Say which vector index would be built of so many vectors, how large and how fast it is, and why."""
     from indexes.planner import plan
     from reports.listing import metrics
 
@@ -225,8 +225,10 @@ def index_plan(
         raise InputError("not a size of memory", value=memory, expected="a size such as 4GB or 500MB")
     budget = int(float(size[1]) * 1024 ** " KMGT".index(size[2].upper() or " "))
     chosen = plan(vectors, dimension, budget, recall)
-    row = {"index": chosen.kind, "mb": round(chosen.estimated_bytes / 1e6, 1), "reason": chosen.reason}
-    show(row | {"parameters": dict(chosen.parameters)}, metrics, layout, output)
+    row: dict[str, Any] = {"index": chosen.kind, "mb": round(chosen.estimated_bytes / 1e6, 1)}
+    for name, value in (("build_s", chosen.build_seconds), ("ms_a_query", chosen.query_ms)):
+        row[name] = None if value is None else float(f"{value:.2g}")
+    show(row | {"reason": chosen.reason, "parameters": dict(chosen.parameters)}, metrics, layout, output)
 
 
 def _part_and_column(said: str) -> tuple[str, str]:

@@ -15,6 +15,7 @@ from vision.finding import Finding
 
 EvidenceKind = Literal["finding", "person", "words", "kg_path", "literature", "case", "image_region"]
 Stance = Literal["supports", "contradicts"]
+READ_MORE: tuple[EvidenceKind, ...] = ("literature", "case")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,7 +23,8 @@ class Evidence:
     """One piece of evidence with its measured effect.
 
     ``weight`` is the diagnosis's score (its logit) with everything, minus its score with this one piece removed;
-    positive supports. It is never zero, and ``stance`` is its sign: what changes nothing is not evidence.
+    positive supports. It is never zero, and ``stance`` is its sign: what changes nothing is not evidence. Of the kinds
+    "literature" and "case" it is measured, too, but they hardly move a diagnosis (docs/reasoning.md): to read more in.
     ``reference`` identifies the piece: a concept CURIE, "age" or "sex" of the person, "note:START-END" of a sentence's
     words, a path as text, a PMID, a case id, "label@image".
     """
@@ -52,6 +54,16 @@ class Diagnosis:
     evidence: tuple[Evidence, ...] = ()
     conformal_member: bool = False
     with_kinds: float | None = None
+
+    @property
+    def why(self) -> tuple[Evidence, ...]:
+        """The evidence without papers and similar cases, in its order."""
+        return tuple(piece for piece in self.evidence if piece.kind not in READ_MORE)
+
+    @property
+    def read_more(self) -> tuple[Evidence, ...]:
+        """The papers and similar cases that the network read beside it, in the order of the evidence."""
+        return tuple(piece for piece in self.evidence if piece.kind in READ_MORE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

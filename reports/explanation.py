@@ -10,7 +10,7 @@ from rich.text import Text
 from fusion.why.answer import Counterfactual, WhatIf, Why, WhyNot
 from fusion.why.comparison import ReportComparison
 from fusion.why.working import Own, Working
-from reports.table import KINDS, codes, evidence, grid, heading, percent, short, weight
+from reports.table import KINDS, codes, evidence, grid, heading, moves, percent, read_more, short, weight
 
 STATUS = {
     "ranked": "on the shortlist, below the first",
@@ -22,13 +22,15 @@ STATUS = {
 
 
 def why(answer: Why, console: Console) -> None:
-    """The diagnosis, its evidence by weight, sums by kind, interactions."""
+    """The diagnosis, its evidence by weight, what to read more in, sums by kind, interactions."""
     _warnings(answer.warnings, console)
     diagnosis = answer.diagnosis
     kinds = "" if diagnosis.with_kinds is None else f", {percent(diagnosis.with_kinds)} with its kinds"
     note = f"rank {diagnosis.rank}, {percent(diagnosis.probability)}{kinds}  {codes(diagnosis.concept)}"
     heading(diagnosis.concept.name, console, note)
     evidence(diagnosis, console)
+    read_more("Read more", (), moves([diagnosis], "literature"), console)
+    read_more("Similar cases", (), moves([diagnosis], "case"), console)
     if answer.by_kind:
         sums = ", ".join(f"{KINDS[kind]} {weight(value)}" for kind, value in sorted(answer.by_kind.items()))
         heading("By kind of evidence", console, sums)
@@ -126,7 +128,7 @@ def working(value: Working, console: Console) -> None:
         table.add_row(str(own.rank), Text(name), Text(_met(own)), Text(_kept_down(own.why_not), style="dim"))
     console.print(table)
     for diagnosis in value.only_ours:
-        said = ", ".join(f"{e.text} ({weight(e.weight)})" for e in diagnosis.evidence[:3])
+        said = ", ".join(f"{e.text} ({weight(e.weight)})" for e in diagnosis.why[:3])
         line = f"only ours: {diagnosis.rank}. {diagnosis.concept.name}, {percent(diagnosis.probability)}"
         console.print(Text(f"{line}{': ' if said else ''}{said}"))
     parted = "the two do not part" if value.parts_at is None else f"the two part at place {value.parts_at}"

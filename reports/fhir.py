@@ -284,7 +284,8 @@ def _finding(finding: Finding) -> Resource:
 
 def _predictions(report: DiagnosticReport) -> Iterable[Resource]:
     for d in report.diagnoses:
-        said = [f"{weight(e.weight)} {KINDS[e.kind]}: {e.text}" for e in d.evidence]
+        said = [f"{weight(e.weight)} {KINDS[e.kind]}: {e.text}" for e in d.why]
+        said += [f"read more, {KINDS[e.kind]}: {e.text} (moves the score by {weight(e.weight)})" for e in d.read_more]
         if d.with_kinds is not None:
             said.insert(0, f"with its kinds {percent(d.with_kinds)}")
         if d.conformal_member:

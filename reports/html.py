@@ -21,7 +21,20 @@ from reports.page.context import Effect, FindingRow, NotePart, PageContext, Rank
 from reports.page.drawing import BOX_WIDTH, drawing
 from reports.page.pdf import printed
 from reports.page.picture import Picture
-from reports.table import DISCLAIMER, KINDS, SIGNS, codes, percent, scores, short, understanding, weight
+from reports.table import (
+    DISCLAIMER,
+    KINDS,
+    MOVES_SHOWN,
+    NOT_WHY,
+    SIGNS,
+    codes,
+    moves,
+    percent,
+    scores,
+    short,
+    understanding,
+    weight,
+)
 from vision.finding import in_words
 
 if TYPE_CHECKING:
@@ -111,6 +124,7 @@ def template() -> Template:
         "in_words": in_words,
         "measure": lambda value, unit: f"{value:.0f}{unit}" if unit else f"{value:.2f}",
         "kind": KINDS.__getitem__,
+        "moves": moves,
         "middle": lambda box: box.x + BOX_WIDTH // 2,
         "percent": percent,
         "pubmed": pubmed,
@@ -125,7 +139,7 @@ def template() -> Template:
         "width": lambda probability: f"{100 * min(max(probability, 0.0), 1.0):.1f}",
     }
     environment.filters.update(filters)
-    environment.globals["box_width"] = BOX_WIDTH
+    environment.globals |= {"box_width": BOX_WIDTH, "not_why": NOT_WHY, "moves_shown": MOVES_SHOWN}
     return environment.get_template("report.html.jinja")
 
 
@@ -210,7 +224,7 @@ def _case(hit: Any, report: DiagnosticReport) -> SimilarCase:
 
 
 def _stance(diagnosis: Diagnosis, stance: str) -> list[Evidence]:
-    pieces = [piece for piece in diagnosis.evidence if piece.stance == stance]
+    pieces = [piece for piece in diagnosis.why if piece.stance == stance]
     return sorted(pieces, key=lambda e: (-abs(e.weight), e.kind, e.reference))
 
 

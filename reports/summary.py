@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,14 +25,15 @@ PICTURES: tuple[Literal["png"], Literal["svg"]] = ("png", "svg")
 NOT_STATED = "not stated"
 _MOST_FINDINGS, _MOST_GROUPS, _BAR = 20, 100, 24
 _DECADE = 10
+_MOST_TIMES, _MOST_TICKS = 60, 15
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Summary:
     """``patients`` is None where no case says whose it is. ``ages`` counts by decade of life ("60-69"), ``sexes`` by
     F, M and "not stated", ``findings`` by name (a case has any number of them; the commonest first), ``dates`` by year,
-    or by month when all are of two years. ``groups`` are rows of the columns asked for, with "cases" and "share" of
-    all; a case with several findings is in several groups."""
+    or by month when all are of two years, those without a case between them, too. ``groups`` are rows of the columns
+    asked for, with "cases" and "share" of all; a case with several findings is in several groups."""
 
     cases: int
     patients: int | None
@@ -65,7 +67,7 @@ def summarise(cases: Iterable[Document], by: Sequence[str] = (), known: Iterable
         ages={_decade(tens): sum(age // _DECADE == tens for age in years) for tens in _all(years)},
         sexes=dict(sorted(Counter(case.metadata.get("sex", NOT_STATED) for case in cases).items())),
         findings=dict(_ordered(found)),
-        dates=dict(sorted(Counter(date[:letters] for date in dates).items())),
+        dates=_without_gaps(Counter(date[:letters] for date in dates)),
         by=tuple(by),
         groups=[
             dict(zip(by, group, strict=True)) | {"cases": count, "share": count / len(cases)}
@@ -79,13 +81,13 @@ def draw(summary: Summary, console: Console) -> None:
     patients = "" if summary.patients is None else f" of {summary.patients:,} patients"
     age = "" if summary.median_age is None else f", median age {summary.median_age:g}"
     console.print(Text.assemble((f"{summary.cases:,}", "bold"), f" cases{patients}{age}"))
-    _bars("Age", summary.ages, summary.cases, console)
+    _bars("Age", summary.ages, summary.cases, console, _stated(summary.ages, summary.cases))
     _bars("Sex", summary.sexes, summary.cases, console)
     few = dict(list(summary.findings.items())[:_MOST_FINDINGS])
     _bars("Findings", few, summary.cases, console)
     if len(few) < len(summary.findings):
         console.print(Text(f"and {len(summary.findings) - len(few):,} more; all of them: --format json", style="dim"))
-    _bars("Time", summary.dates, summary.cases, console)
+    _bars("Time", summary.dates, summary.cases, console, _stated(summary.dates, summary.cases))
     if summary.by:
         heading(f"By {', '.join(summary.by)}", console, "" if summary.groups else "none")
         table = grid(*((name, "wrap") for name in summary.by), ("cases", "right"), ("of all", "right"))
@@ -104,10 +106,10 @@ def plot(summary: Summary, layout: Literal["png", "svg"]) -> bytes:
     figure = Figure(figsize=(11, 7.5), layout="constrained")
     figure.suptitle(f"{summary.cases:,} cases")
     panels = figure.subplots(2, 2)
-    _columns(panels[0, 0], "Age in years", summary.ages)
+    _columns(panels[0, 0], f"Age in years{_stated(summary.ages, summary.cases, ', ')}", summary.ages)
     _columns(panels[0, 1], "Sex", summary.sexes)
     _rows(panels[1, 0], "Findings", dict(list(summary.findings.items())[:_MOST_FINDINGS]))
-    _columns(panels[1, 1], "Time", summary.dates)
+    _columns(panels[1, 1], f"Time{_stated(summary.dates, summary.cases, ', ')}", summary.dates)
     data = BytesIO()
     origin = {"Date": None, "Creator": None} if layout == "svg" else {"Software": None}
     with matplotlib.rc_context({"svg.hashsalt": "whydx"}):
@@ -130,6 +132,32 @@ def _decade(tens: int) -> str:
 def _all(years: Sequence[float]) -> range:
     """The decades from the youngest to the oldest, those without a case, too."""
     return range(int(years[0] // _DECADE), int(years[-1] // _DECADE) + 1) if years else range(0)
+
+
+def _without_gaps(counts: Counter[str]) -> dict[str, int]:
+    """The years, or months, in order from the first to the last; only those that there are, where these are too many to
+    look at, or are no dates."""
+    places = [_place(name) for name in counts]
+    known = [place for place in places if place is not None]
+    if len(known) < len(places) or not known or max(known) - min(known) >= _MOST_TIMES:
+        return dict(sorted(counts.items()))
+    monthly = len(next(iter(counts))) > 4
+    every = range(min(known), max(known) + 1)
+    names = (f"{n // 12:04d}-{n % 12 + 1:02d}" if monthly else f"{n:04d}" for n in every)
+    return {name: counts[name] for name in names}
+
+
+def _place(name: str) -> int | None:
+    """Which year, or which month ("2025-03") since the year 0; None for what is no such thing."""
+    if not re.fullmatch(r"[0-9]{4}(-(0[1-9]|1[0-2]))?", name):
+        return None
+    return int(name) if len(name) == 4 else 12 * int(name[:4]) + int(name[5:]) - 1
+
+
+def _stated(counts: Mapping[str, int], cases: int, before: str = "") -> str:
+    """How many of the cases say it, "" when all do, or none."""
+    known = sum(counts.values())
+    return f"{before}stated by {known:,} of {cases:,}" if 0 < known < cases else ""
 
 
 def _findings(case: Document) -> list[str]:
@@ -155,10 +183,10 @@ def _ordered(counts: Counter[Any]) -> list[tuple[Any, int]]:
     return sorted(counts.items(), key=lambda item: (-item[1], item[0]))
 
 
-def _bars(title: str, counts: Mapping[str, int], cases: int, console: Console) -> None:
+def _bars(title: str, counts: Mapping[str, int], cases: int, console: Console, note: str = "") -> None:
     if not counts:
         return
-    heading(title, console)
+    heading(title, console, note)
     table = grid(("", "wrap"), ("", "right"), ("", "right"), ("", "left"))
     most = max(counts.values()) or 1
     for name, count in counts.items():
@@ -170,6 +198,7 @@ def _bars(title: str, counts: Mapping[str, int], cases: int, console: Console) -
 def _columns(axes: Axes, title: str, counts: Mapping[str, int]) -> None:
     axes.bar(list(counts), list(counts.values()), color="#4a6fa5")
     axes.tick_params(axis="x", rotation=45 if len(counts) > 6 else 0)
+    axes.set_xticks(range(0, len(counts), 1 + len(counts) // _MOST_TICKS))
     _labelled(axes, title, counts)
 
 
@@ -184,7 +213,9 @@ def _labelled(axes: Axes, title: str, counts: Mapping[str, int], *, lying: bool 
     from matplotlib.ticker import MaxNLocator
 
     axes.set_title(title)
-    (axes.xaxis if lying else axes.yaxis).set_major_locator(MaxNLocator(integer=True))
+    counted = axes.xaxis if lying else axes.yaxis
+    counted.set_major_locator(MaxNLocator(integer=True))
+    counted.set_label_text("cases")
     if not counts:
         axes.text(0.5, 0.5, NOT_STATED, ha="center", va="center", transform=axes.transAxes)
         axes.set_axis_off()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 from rich import box
 from rich.console import Console
@@ -10,7 +11,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from fusion.diagnosis import Diagnosis, DiagnosticReport, Evidence, LeftOut, NextStep
+from fusion.diagnosis import Diagnosis, DiagnosticReport, Evidence, EvidenceKind, LeftOut, NextStep
 from fusion.why.figures import percent, weight
 from ontologies.concept import Concept
 from ontologies.linking.unread import Span
@@ -22,7 +23,10 @@ from vision.finding import Finding, in_words
 DISCLAIMER = "Decision support, not a medical device: a physician decides."
 _BAR_WIDTH = 20
 _LONGEST_JOURNAL = 60
+_LONGEST_HIT = 160
 UNREAD_SHOWN = 12
+MOVES_SHOWN = 5
+NOT_WHY = "not why; where one moves a score, it says by how much"
 _SYSTEMS = {
     "UMLS": "UMLS",
     "SNOMEDCT": "SNOMED CT",
@@ -55,8 +59,8 @@ def render(report: DiagnosticReport, console: Console) -> None:
     _differential(report, console)
     for diagnosis in report.diagnoses:
         evidence(diagnosis, console)
-    _hits("Papers", report.literature, console)
-    _hits("Similar cases", report.cases, console)
+    read_more("Read more", report.literature, moves(report.diagnoses, "literature"), console)
+    read_more("Similar cases", report.cases, moves(report.diagnoses, "case"), console)
     _next_steps(report, console)
     _provenance(report.provenance, console)
 
@@ -226,11 +230,11 @@ def evidence(diagnosis: Diagnosis, console: Console) -> None:
     """Why a diagnosis: its pieces of evidence, the heaviest first, each finding with the paths that carry it under it:
     they weigh the same thing twice, once gone from the patient and once from the graph."""
     heading(f"Why {diagnosis.rank}: {diagnosis.concept.name}", console, "what each piece adds to its score")
-    if not diagnosis.evidence:
+    if not diagnosis.why:
         console.print(Text(" no single piece changes its score", style="dim"))
         return
     table = grid(("", "right"), ("", "left"), ("", "wrap"))
-    ordered = sorted(diagnosis.evidence, key=lambda e: (-abs(e.weight), e.kind, e.reference))
+    ordered = sorted(diagnosis.why, key=lambda e: (-abs(e.weight), e.kind, e.reference))
     paths_of: dict[str, list[Evidence]] = {e.reference: [] for e in ordered if e.kind == "finding"}
     own_rows: list[Evidence] = []
     for piece in ordered:
@@ -261,17 +265,52 @@ def _evidence_text(evidence: Evidence) -> Text:
     return text
 
 
-def _hits(title: str, hits: Sequence[SearchHit], console: Console) -> None:
-    if not hits:
+@dataclass(frozen=True, slots=True)
+class Move:
+    """What the network read of a paper or a case, and by how much that moves the score of which diagnoses."""
+
+    text: str
+    by: tuple[tuple[str, float], ...]
+
+    @property
+    def said(self) -> str:
+        """ "moves Bacterial pneumonia by +0.031"."""
+        return "moves " + ", ".join(f"{name} by {weight(value)}" for name, value in self.by)
+
+
+def moves(diagnoses: Iterable[Diagnosis], kind: EvidenceKind) -> dict[str, Move]:
+    """Papers, or cases, by reference (a PMID, the id of a case), the one that moves a score most first."""
+    found: dict[str, list[tuple[str, Evidence]]] = {}
+    for diagnosis in diagnoses:
+        for piece in diagnosis.read_more:
+            if piece.kind == kind:
+                found.setdefault(piece.reference, []).append((diagnosis.concept.name, piece))
+    ordered = sorted(found.items(), key=lambda item: (-max(abs(p.weight) for _, p in item[1]), item[0]))
+    return {
+        reference: Move(pieces[0][1].text, tuple((name, piece.weight) for name, piece in pieces))
+        for reference, pieces in ordered
+    }
+
+
+def read_more(title: str, hits: Sequence[SearchHit], moved: Mapping[str, Move], console: Console) -> None:
+    """The hits, then at most MOVES_SHOWN of what else the network read beside a diagnosis; behind each what it
+    moves."""
+    if not hits and not moved:
         return
-    heading(title, console)
+    heading(title, console, NOT_WHY if moved else "")
     table = grid(("", "right"), ("", "left"), ("", "wrap"))
+    rest = dict(moved)
     for hit in hits:
-        table.add_row(str(hit.rank), Text(hit.document.source_curie), hit_text(hit))
+        text = hit_text(hit)
+        if move := rest.pop(hit.document.source_curie, None) or rest.pop(hit.document.doc_id, None):
+            text.append(f"  {move.said}")
+        table.add_row(str(hit.rank), Text(hit.document.source_curie), text)
+    for reference, move in list(rest.items())[:MOVES_SHOWN]:
+        table.add_row("·", Text(reference), Text(f"{_shorten(move.text, _LONGEST_HIT)}  {move.said}"))
     console.print(table)
 
 
-def hit_text(hit: SearchHit, longest: int = 160) -> Text:
+def hit_text(hit: SearchHit, longest: int = _LONGEST_HIT) -> Text:
     """A paper's title with journal and year, or a case's title with its impression (or the beginning of its text); then
     the parts of the score. In front, what became of the paper ("RETRACTED"), and behind it where that is said."""
     document = hit.document

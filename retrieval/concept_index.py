@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,6 +26,7 @@ KIND = "concept index"
 VERSION = 1
 
 _UNLIKELY = 1e-3
+PATTERNS_SHARE = 0.5  # set by hand, judged by `benchmarks.chest.similar_films`
 
 Ancestors = Callable[[str], Iterable[str]]
 
@@ -35,11 +36,14 @@ class Likely:
     """Concepts with the probability of each, in [0, 1], and what is there ``otherwise``, when none of them is.
 
     What is known of a finding is known of the more probable ones, too: at each level the concepts above it are there
-    together, so that n concepts make at most n + 1 sets.
+    together, so that n concepts make at most n + 1 sets. ``patterns`` are further sets, each of some of the concepts
+    or empty, with the probability of each: what is known of which are there together. They count for PATTERNS_SHARE of
+    the score.
     """
 
     probability: Mapping[str, float]
     otherwise: tuple[str, ...] = ()
+    patterns: Mapping[frozenset[str], float] = field(default_factory=dict)
 
     def __bool__(self) -> bool:
         return bool(self.probability or self.otherwise)
@@ -137,6 +141,8 @@ class ConceptIndex:
             mean = np.zeros(len(self._total), dtype=np.float64)
             for share, there in concepts.sets():
                 mean += share * self.scores(there)
+            if concepts.patterns:
+                mean += PATTERNS_SHARE * (self.agreement(concepts.patterns, sorted(concepts.probability)) - mean)
             return mean.astype(np.float32)
         asked = {name for curie in concepts for name in self._closure.get(curie, (curie,))}
         columns = np.array(sorted(self._column[name] for name in asked if name in self._column), dtype=np.int64)
@@ -150,3 +156,19 @@ class ConceptIndex:
     def has(self, concepts: Iterable[str], curie: str) -> bool:
         """Whether one of a document's concepts is ``curie`` or a kind of it, as far as the index knows."""
         return any(curie in self._closure.get(own, (own,)) for own in concepts)
+
+    def agreement(self, patterns: Mapping[frozenset[str], float], among: Sequence[str]) -> np.ndarray:
+        """How far every document's concepts among these (at most 63; a kind of one counts as it) may be expected to
+        agree with what the patterns hold, float64 (n,): the mean of the Jaccard index, 1 where neither has any."""
+        import numpy as np
+
+        has = np.zeros(len(self._total), dtype=np.int64)
+        for place, curie in enumerate(among):
+            has[self.rows(curie)] |= 1 << place
+        kinds, of = np.unique(has, return_inverse=True)
+        there = ((kinds[:, None] >> np.arange(len(among))) & 1).astype(np.float64)  # (kinds, among)
+        asked = np.array([[curie in pattern for curie in among] for pattern in patterns], dtype=np.float64)
+        both = asked @ there.T
+        either = asked.sum(1)[:, None] + there.sum(1) - both
+        alike = np.divide(both, either, out=np.ones_like(both), where=either > 0)
+        return np.asarray((np.array(list(patterns.values())) @ alike)[of])

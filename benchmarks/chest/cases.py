@@ -10,7 +10,11 @@ DATA is the folder of development data. Four sets:
 - normal: NIH validation images labelled No Finding; right when whydx abstains or puts "no acute cardiopulmonary
   disease" first.
 
-An image that is refused counts as wrong. NIH validation patients are one in five by hash; each is judged by the
+An image that is refused counts as wrong. Where images alone are known the network reads papers and similar cases beside
+each candidate; "without papers and cases" scores the same patients without them: the right answers, how many first
+diagnoses differ, by how much -ln of the right answers' probability falls when they are read (nats, 95 % interval of a
+bootstrap over patients), how many of the first diagnoses show one of them, and the median and largest weight of those.
+NIH validation patients are one in five by hash; each is judged by the
 networks that never saw him, and finds no validation patient among his similar cases.
 """
 
@@ -23,7 +27,7 @@ import hashlib
 import json
 from collections import Counter, defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -32,15 +36,20 @@ from benchmarks.chest.masking import masked
 from benchmarks.machine import stamp
 from errors import InputError
 from fusion.calibration import expected_calibration_error
+from fusion.evidence_search import Retrieved
 from fusion.intake import Patient
-from fusion.pipeline import Pipeline
+from fusion.pipeline import Pipeline, Standing
 from fusion.prior import NORMAL
+from fusion.scorer import bare
+from fusion.workup import Workup
 from kg.graph import KnowledgeGraph
 from vision import training_cases
 
 SETS = ("causes", "films", "pneumonia", "normal")
 BAR = {"causes": 0.70, "films": None, "pneumonia": 0.80, "normal": 0.80}
 PNEUMONIA = "HP:0002090"
+READ_MORE = ("literature", "case")
+SEED, RESAMPLES = 20261128, 2000
 # The causes as covid_cxr writes them, as concepts of the chest layer.
 CAUSES = {
     "COVID-19": "UMLS:C5203670",
@@ -118,6 +127,56 @@ def right_answers(graph: KnowledgeGraph, kind: str, case: ChestCase) -> frozense
     return frozenset(found)
 
 
+@dataclass(slots=True)
+class ReadMore:
+    """What papers and similar cases do, over patients: ``gains`` in nats, ``weights`` absolute, of the first
+    diagnoses."""
+
+    gains: list[float] = field(default_factory=list)
+    weights: list[float] = field(default_factory=list)
+    right: int = 0
+    differ: int = 0
+    shown: int = 0
+
+    def add(
+        self,
+        pipeline: Pipeline,
+        workup: Workup,
+        found: Retrieved,
+        now: Standing,
+        true: list[int],
+        *,
+        right: tuple[frozenset[str], int, bool],
+    ) -> None:
+        """One patient. ``true``: the places of right answers; ``right``: them, among how many, and whether to abstain
+        is right, too."""
+        less = replace(workup, candidates=tuple(bare(c, READ_MORE) for c in workup.candidates))
+        without = pipeline.standing(less)
+        answers, first, silence = right
+        listed = {workup.candidates[i].curie for i in without.ranked[:first]}
+        self.right += bool(answers & listed) or (silence and without.abstention is not None)
+        self.differ += now.ranked[:1] != without.ranked[:1]
+        places = true or [len(now.probabilities) - 1]
+        self.gains.append(float(np.log(now.probabilities[places].sum() / without.probabilities[places].sum())))
+        weighed = pipeline.scales.weigh(workup, found, now.ranked[:1], now.scores)
+        weights = [abs(e.weight) for pieces in weighed.values() for e in pieces if e.kind in READ_MORE]
+        self.shown += bool(weights)
+        self.weights += weights
+
+    def said(self, n: int) -> dict[str, object]:
+        """Of ``n`` patients, those refused among them."""
+        gains = np.array(self.gains)
+        drawn = np.random.default_rng(SEED).integers(len(gains), size=(RESAMPLES, len(gains)))
+        low, high = np.percentile(gains[drawn].mean(1), (2.5, 97.5))
+        return {
+            "right": round(self.right / n, 4),
+            "another first": self.differ,
+            "nats gained by them": [round(float(x), 4) for x in (gains.mean(), low, high)],
+            "first diagnoses that show one": self.shown,
+            "weight, median and largest": [round(float(f(self.weights or [0])), 4) for f in (np.median, np.max)],
+        }
+
+
 def measure(pipeline: Pipeline, kind: str, cases: list[ChestCase]) -> dict[str, object]:
     """Share of right answers, over the cases and the mean over the answers ("macro"), what came first, and the
     refusals; and how far the probabilities can be believed: the mean of the highest ("said"), how often it is a right
@@ -131,6 +190,7 @@ def measure(pipeline: Pipeline, kind: str, cases: list[ChestCase]) -> dict[str, 
     by_answer: dict[str, list[bool]] = defaultdict(list)
     said, first_right, covered, size = [], [], [], []
     accepted: dict[tuple[str, ...], frozenset[str]] = {}
+    read_more = ReadMore()
     for case in cases:
         if case.answers not in accepted:
             accepted[case.answers] = right_answers(pipeline.graph, kind, case)
@@ -142,7 +202,7 @@ def measure(pipeline: Pipeline, kind: str, cases: list[ChestCase]) -> dict[str, 
             by_answer[", ".join(case.answers)].append(False)
             continue
         leave_out = held_out if case.patient is not None else ()
-        workup, _ = pipeline.lay_out(gathered.case, gathered.embedding, leave_out=leave_out)
+        workup, found = pipeline.lay_out(gathered.case, gathered.embedding, leave_out=leave_out)
         now = pipeline.standing(workup)
         p, order, silent = now.probabilities, now.ranked, now.abstention is not None
         listed = [workup.candidates[i].curie for i in order[:first]]
@@ -155,6 +215,8 @@ def measure(pipeline: Pipeline, kind: str, cases: list[ChestCase]) -> dict[str, 
         first_right.append(int(np.argmax(p)) in (true or [len(p) - 1]))
         covered.append(bool(now.members[true or [len(p) - 1]].any()) or bool(accepted[case.answers] & set(now.others)))
         size.append(now.set_size)
+        if pipeline.scorer.gate(gathered.case):
+            read_more.add(pipeline, workup, found, now, true, right=(accepted[case.answers], first, kind == "normal"))
         led["abstained" if silent else workup.candidates[order[0]].name] += 1
     share = round(right / max(len(cases), 1), 4)
     return {
@@ -171,6 +233,7 @@ def measure(pipeline: Pipeline, kind: str, cases: list[ChestCase]) -> dict[str, 
         "coverage": round(float(np.mean(covered)), 4),
         "set_size": round(float(np.mean(size)), 2),
         "first": dict(led.most_common(8)),
+        **({"without papers and cases": read_more.said(len(cases))} if read_more.gains else {}),
     }
 
 

@@ -1,14 +1,12 @@
-"""How alike the cases found are: ``python -m benchmarks.chest.similar --data ../shared/data --home HOME``.
+"""How alike the reports found are: ``python -m benchmarks.chest.similar --home HOME``. Of films: `similar_films`.
 
-Two judged sets. **Open-i**: a report without its annotators' codes asks all the others; relevant is whose MeSH codes
+**Open-i**: a report without its annotators' codes asks all the others; relevant is whose MeSH codes
 agree (Jaccard of the headings and of heading with qualifier). Reports coded abnormal ask, ``--queries`` of them, drawn
-by the sha256 of their ids. **NIH**: a validation patient's image, which the network that embeds and judges it was not
-fitted on, asks the images of the training patients; relevant is whose labels agree (Jaccard; no label is a label).
+by the sha256 of their ids.
 
-The gain is the agreement; the precision at 5 counts an agreement of one half and more. Of each set: random order, BM25,
-sentence vectors, the ImageNet stem that was never trained on radiographs, each part alone, and all together. Weights
-are chosen on one half of the queries (by hash), and everything is reported on the other, with the 95 % interval of a
-paired bootstrap over its queries (2,000 resamples) of what all have over each part.
+The gain is the agreement; the precision at 5 counts an agreement of one half and more. Reported are random order, each
+part alone, and all together. Weights are chosen on one half of the queries (by hash), and everything is reported on the
+other, with the 95 % interval of a paired bootstrap over its queries (2,000 resamples) of what all have over each part.
 """
 
 from __future__ import annotations
@@ -24,22 +22,17 @@ from typing import Any
 import numpy as np
 
 from benchmarks.machine import stamp
-from fusion.prior import NORMAL
 from home import open_graph, open_linker
 from indexes.lexical_index import LexicalIndex
 from kg.graph import KnowledgeGraph
 from ontologies.sources.store import member_path
-from retrieval import cases, openi
-from retrieval.concept_index import ConceptIndex, Likely
+from retrieval import openi
+from retrieval.concept_index import ConceptIndex
 from retrieval.encoder import Encoder
 from retrieval.evaluation.evaluate import encoded
-from retrieval.hybrid import WEIGHTS, above_least, unit
+from retrieval.hybrid import WEIGHTS
 from retrieval.rank_fusion import convex
 from retrieval.readings import Readings
-from vision import training_cases
-from vision.datasets.folder import read
-from vision.detector import Detector
-from vision.finding import LABEL_CURIES, LABELS, NO_FINDING
 
 SEED, RESAMPLES = 20261128, 2000
 _STEPS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
@@ -65,8 +58,7 @@ def measured(scores: np.ndarray, gains: np.ndarray) -> tuple[float, float]:
 
 def fused(parts: Parts, weights: Mapping[str, float]) -> np.ndarray:
     """All parts in one score, as `retrieval.hybrid` fuses them."""
-    chosen = {name: above_least(parts[name]) if name in ("image", "stem") else parts[name] for name in weights}
-    return convex(chosen, weights)
+    return convex({name: parts[name] for name in weights}, weights)
 
 
 def openi_queries(home: Path, most: int, graph: KnowledgeGraph) -> Iterator[Query]:
@@ -101,64 +93,6 @@ def openi_queries(home: Path, most: int, graph: KnowledgeGraph) -> Iterator[Quer
 def _pairs(code: str) -> Iterator[str]:
     heading, *qualifiers = code.split("/")
     return (f"{heading}/{qualifier}" for qualifier in qualifiers)
-
-
-def nih_queries(home: Path, data: Path, graph: KnowledgeGraph) -> Iterator[Query]:
-    """A validation image asks the images of the training patients."""
-    shipped, detector = training_cases.read(), Detector.open()
-    asks = np.array([row.held_out for row in shipped.rows])
-    index = cases.Cases.open(home).images
-    assert index is not None
-    names = {name: row for row, name in enumerate(index.lexical.ids)}
-    rows = np.array([names[case.case_id] for case in shipped.rows])
-    curies = [graph.resolve(LABEL_CURIES[label]) for label in LABELS]
-    labelled = [frozenset(case.labels) or frozenset([NO_FINDING]) for case in shipped.rows]
-    plain = _stem(home, data, len(shipped.rows))
-    for row in np.flatnonzero(asks).tolist():
-        case = shipped.rows[row]
-        p = detector.probabilities(shipped.logits[row], case.low_resolution)
-        normal = graph.resolve(NORMAL)
-        sure = Likely(probability=dict(zip(curies, p[: len(LABELS)].tolist(), strict=True)), otherwise=(normal,))
-        judged = detector.judge(p, case.low_resolution)
-        seen = [c for c, (_, _, presence) in zip(curies, judged, strict=True) if presence == "present"]
-        parts = {
-            "image": shipped.embedding @ shipped.embedding[row],
-            "findings": index.concepts.scores(sure)[rows],
-            "concepts": index.concepts.scores(seen or [normal])[rows],
-        }
-        if plain is not None:
-            parts["stem"] = plain @ plain[row]
-        parts = {name: values[~asks] for name, values in parts.items()}
-        yield case.case_id, parts, agreement(labelled[row], [labelled[i] for i in np.flatnonzero(~asks)])
-
-
-def _stem(home: Path, data: Path, most: int) -> np.ndarray | None:
-    """What the ImageNet stem says of each training image, unit length, in the order of the shipped cases; computed once
-    and kept. None when the images are not there."""
-    import torch
-
-    from vision.image import load_image
-    from vision.intensity import resize, standardise
-    from vision.probe import imagenet_stem, pooled
-
-    kept = home / "readings" / "stem.npy"
-    if kept.is_file():
-        return np.asarray(np.load(kept))
-    if not (data / "nih_cxr").is_dir():
-        return None
-    records = [record for name in ("nih_cxr", "nih_cxr_64px") for record in read(data / name)]
-    records.sort(key=lambda record: sha256(record.image.encode()).hexdigest())
-    if len(records) != most:
-        raise SystemExit(f"{len(records)} images in {data}, but the detector was trained on {most}")
-    stem, found = imagenet_stem(), []
-    with torch.inference_mode():
-        for record in records:
-            x = standardise(resize(load_image(record.path).upright, 320))
-            found.append(pooled(stem(torch.from_numpy(x)[None, None]))[0])
-    vectors = np.stack(found)
-    vectors = unit((vectors - vectors.mean(0)) / (vectors.std(0) + 1e-6))  # else the largest features decide alone
-    np.save(kept, vectors)
-    return vectors
 
 
 def table(queries: Sequence[Query], together: Sequence[str], today: Mapping[str, float]) -> dict[str, Any]:
@@ -196,20 +130,12 @@ def table(queries: Sequence[Query], together: Sequence[str], today: Mapping[str,
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--home", type=Path, required=True)
-    parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--queries", type=int, default=600)
-    parser.add_argument("--of", choices=("NIH", "Open-i"), action="append", help="by default both")
     given = parser.parse_args()
-    graph = open_graph(given.home)
     print(stamp())
-    for name in given.of or ("NIH", "Open-i"):
-        if name == "NIH":
-            queries = list(nih_queries(given.home, given.data, graph))
-            today = {"image": WEIGHTS["image"], "findings": WEIGHTS["concepts"]}
-        else:
-            queries = list(openi_queries(given.home, given.queries, graph))
-            today = {part: WEIGHTS[part] for part in ("bm25", "dense", "concepts")}
-        print(json.dumps({name: table(queries, tuple(today), today)}, indent=1), flush=True)
+    queries = list(openi_queries(given.home, given.queries, open_graph(given.home)))
+    today = {part: WEIGHTS[part] for part in ("bm25", "dense", "concepts")}
+    print(json.dumps({"Open-i": table(queries, tuple(today), today)}, indent=1))
 
 
 if __name__ == "__main__":

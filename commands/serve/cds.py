@@ -323,7 +323,7 @@ def detail(report: DiagnosticReport) -> str:
 
     lines = [f"- {escaped(line)}" for line in conclusion(report).splitlines() if line.strip()]
     first = report.diagnoses[0]
-    pieces = sorted(first.evidence, key=lambda e: (-abs(e.weight), e.reference))[:_SHOWN_EVIDENCE]
+    pieces = sorted(first.why, key=lambda e: (-abs(e.weight), e.reference))[:_SHOWN_EVIDENCE]
     if pieces:
         lines += ["", f"**{escaped(first.concept.name)}**", ""]
         lines += [f"- {weight(e.weight)} {KINDS[e.kind]}: {escaped(_one_line(e.text))}" for e in pieces]

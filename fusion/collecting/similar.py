@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from errors import InputError
+from fusion.collecting import alike
 from fusion.prior import NORMAL
 from retrieval.concept_index import Likely
 from retrieval.sentence import sentences
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from retrieval.cases import Cases
     from retrieval.document import SearchHit
     from vision.detector import Detection
+    from vision.image import ImageInstance
 
 
 def similar(
@@ -26,6 +28,7 @@ def similar(
     graph: Callable[[], KnowledgeGraph],
     linker: Callable[[], Linker],
     seen: Detection | None = None,
+    film: ImageInstance | None = None,
     text: str | None = None,
     like: str | None = None,
     but_not: str | None = None,
@@ -34,7 +37,8 @@ def similar(
 ) -> tuple[SearchHit, ...]:
     """The cases most like what is ``seen`` on an image, a ``text``, and the case with the id ``like``, together.
 
-    Of an image its embedding and the probability of each finding count; of a text and of a case the concepts that they
+    Of an image its embedding and the probability of each finding count, and of a ``film`` that asks alone the
+    probability of each set of them, too (`fusion.collecting.alike`); of a text and of a case the concepts that they
     state as present. ``but_not`` is what the cases found must not state, nor a kind of it; of a case that is like it,
     what it says of that is not asked for. The case itself, and others of its patient, are not found. Raises InputError
     when ``but_not`` names no concept, when there is no case ``like``, and as `Cases.search` does.
@@ -42,6 +46,7 @@ def similar(
     sure: dict[str, float] = {}
     otherwise: tuple[str, ...] = ()
     names: dict[str, str] = {}
+    patterns: dict[frozenset[str], float] = {}
     gone = _unwanted(but_not, linker) if but_not is not None else frozenset()
     embedding: np.ndarray | None = None
     exclude: frozenset[str] = frozenset()
@@ -68,6 +73,10 @@ def similar(
             otherwise = (normal.curie,)
             if not names:
                 names[normal.curie] = normal.name
+        if film is not None and len(known) == len(seen.findings) and not said and not gone:
+            of = {finding.label: concept.curie for finding, concept in known}
+            found = alike.shipped().of(seen, film)
+            patterns = {frozenset(map(of.__getitem__, pattern)): share for pattern, share in found.items()}
     if gone:
         kept = {curie for curie in sure if curie not in graph() or gone.isdisjoint(graph().ancestors(curie) | {curie})}
         sure = {curie: weight for curie, weight in sure.items() if curie in kept}
@@ -75,7 +84,7 @@ def similar(
     return cases.search(
         text=" ".join(said) or None,
         image_embedding=embedding if cases.images is not None else None,
-        concepts=Likely(probability=sure, otherwise=otherwise),
+        concepts=Likely(probability=sure, otherwise=otherwise, patterns=patterns),
         k=k,
         where=where,
         exclude=exclude,

@@ -292,7 +292,7 @@ def _rank(answer: Why) -> Sentence:
 
 
 def _pieces(answer: Why, *, supports: bool, most: int = _MOST) -> Iterable[Sentence]:
-    pieces = [e for e in answer.diagnosis.evidence if (e.weight > 0) == supports and e.kind != "kg_path"][:most]
+    pieces = [e for e in answer.diagnosis.why if (e.weight > 0) == supports and e.kind != "kg_path"][:most]
     name = answer.diagnosis.concept.name
     if pieces:
         yield Sentence(text=f"{'For' if supports else 'Against'} {name}: {_listed(pieces)}.", rests_on=REMOVED)

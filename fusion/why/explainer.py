@@ -147,7 +147,7 @@ class Explainer:
         )
 
     def _interactions(self, diagnosis: Diagnosis) -> tuple[Interaction, ...]:
-        pairs = list(itertools.combinations(diagnosis.evidence[:_PAIRED], 2))
+        pairs = list(itertools.combinations(diagnosis.why[:_PAIRED], 2))
         without = self.pipeline.scorer.scores([self.without(diagnosis.concept.curie, pair) for pair in pairs])
         found = []
         for (one, two), score in zip(pairs, without, strict=True):

@@ -89,7 +89,8 @@ class Groups:
         texts = [(coding.RANK, str(diagnosis.rank)), (coding.PROBABILITY, percentage(diagnosis.probability))]
         if diagnosis.with_kinds is not None:
             texts.append((coding.WITH_KINDS, percentage(diagnosis.with_kinds)))
-        ordered = sorted(diagnosis.evidence, key=lambda e: (-abs(e.weight), e.kind, e.reference))
+        ordered = sorted(diagnosis.why, key=lambda e: (-abs(e.weight), e.kind, e.reference))
+        ordered += diagnosis.read_more  # last, since they do not decide
         texts += [(coding.EVIDENCE, f"{weight(e.weight)} {KINDS[e.kind]}: {printable(e.text)}") for e in ordered]
         return self._group(
             f"Diagnosis {diagnosis.rank}: {printable(diagnosis.concept.name)}",

@@ -24,6 +24,21 @@ def test_the_most_accurate_kind_that_fits(n: int, memory: int, kind: str) -> Non
     assert chosen.estimated_bytes <= memory
 
 
+@pytest.mark.parametrize(
+    ("n", "measured", "ms"),  # docs/scaling.md, seconds of one core and milliseconds
+    [(10_000, 0.01, 0.34), (100_000, 0.3, 6.7), (1_000_000, 305, 0.39)],
+)
+def test_how_fast_is_near_what_was_measured(n: int, measured: float, ms: float) -> None:
+    chosen = plan(n, 384, 4 * GB)
+    assert chosen.build_seconds == pytest.approx(measured, abs=0.15, rel=0.2)
+    assert chosen.query_ms == pytest.approx(ms, rel=0.2, abs=0.3)
+
+
+def test_what_was_not_measured_is_not_said() -> None:
+    coded, other = plan(1_000_000, 384, GB), plan(1_000_000, 384, 8 * GB, 0.99)
+    assert (coded.kind, coded.query_ms, other.kind, other.build_seconds) == ("ivf-sq8", None, "hnsw", None)
+
+
 def test_a_gpu_has_no_graph() -> None:
     assert plan(1_000_000, 384, 4 * GB, device="cuda").kind == "ivf-sq8"
 

@@ -30,12 +30,24 @@ def test_each_diagnosis_opens_to_its_evidence_on_two_sides(report: DiagnosticRep
     ]
     assert [d.get("open") is not None for d in shown] == [True, False]
     supports, against = shown[0].xpath(".//section")
-    assert [li.xpath("strong/text()")[0] for li in supports.xpath("ul/li")] == ["+0.84", "+0.41", "+0.031"]
-    assert "A similar case without pneumonia" in words(against)
+    assert [li.xpath("strong/text()")[0] for li in supports.xpath("ul/li")] == ["+0.84", "+0.41"]
+    assert words(against) == "Speaks against it nothing"
     assert "cannot be ruled out" in words(shown[0])
     assert "cannot be ruled out" not in words(shown[1])
     (bar,) = shown[0].xpath("summary//*[@class='value']")
     assert bar.get("width") == "62.0"
+
+
+def test_papers_and_cases_are_to_read_more_in_with_what_they_move(report: DiagnosticReport) -> None:
+    unlisted = Evidence(kind="literature", reference="PMID:7", text="Not asked for", stance="contradicts", weight=-0.5)
+    first = replace(report.diagnoses[0], evidence=(*report.diagnoses[0].evidence, unlisted))
+    root = page(replace(report, diagnoses=(first, *report.diagnoses[1:])))
+    (papers,), (cases,) = (root.xpath(f"//section[@aria-labelledby='{name}']") for name in ("papers", "cases"))
+    assert "moves Bacterial pneumonia by +0.031" in words(papers.xpath("ol/li")[0])
+    assert words(papers.xpath("ul/li")[0]) == "Not asked for PMID:7 · moves Bacterial pneumonia by −0.50"
+    assert "moves Bacterial pneumonia by −0.22" in words(cases.xpath("ol/li")[0])
+    assert not cases.xpath("ul")
+    assert "moves" not in words(root.xpath("//details[@class='diagnosis']")[0])
 
 
 def test_paths_are_drawn_with_their_weights_and_named_for_a_screen_reader(report: DiagnosticReport) -> None:
@@ -72,7 +84,7 @@ def test_an_abstention_and_an_empty_report_are_said_in_words() -> None:
     nothing = DiagnosticReport(findings=(), diagnoses=(), none_of_these=1.0, abstention="nothing was found")
     text = words(page(nothing))
     assert "No diagnosis is named: nothing was found" in text
-    assert "Papers" not in text
+    assert "Read more" not in text
 
 
 def test_the_page_needs_nothing_else_and_its_policy_allows_its_style_and_script_alone(report: DiagnosticReport) -> None:

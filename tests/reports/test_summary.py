@@ -32,8 +32,12 @@ def test_counts() -> None:
     assert found.ages == {"40-49": 1, "50-59": 0, "60-69": 2}
     assert found.sexes == {"F": 2, "M": 1, "not stated": 1}
     assert found.findings == {"Effusion": 2, "Fever": 1}
-    assert found.dates == {"2024-01": 1, "2024-03": 1, "2025-03": 1}
-    assert summarise([*CASES, case(5, date="2019-01-01")]).dates == {"2019": 1, "2024": 2, "2025": 1}
+    months = [f"2024-{n:02d}" for n in range(1, 13)] + [f"2025-{n:02d}" for n in range(1, 4)]
+    assert found.dates == dict.fromkeys(months, 0) | {"2024-01": 1, "2024-03": 1, "2025-03": 1}
+    assert list(found.dates) == months, "a month without a case is a gap to see"
+    years = summarise([*CASES, case(5, date="2019-01-01")]).dates
+    assert years == {"2019": 1, "2020": 0, "2021": 0, "2022": 0, "2023": 0, "2024": 2, "2025": 1}
+    assert summarise([*CASES, case(5, date="1066-01-01")]).dates == {"1066": 1, "2024": 2, "2025": 1}
 
 
 def test_groups() -> None:

@@ -75,7 +75,22 @@ def test_what_was_not_understood_is_shown_where_the_note_is_at_hand(report: Diag
 def test_nothing_known() -> None:
     text = drawn(DiagnosticReport(findings=(), diagnoses=(), none_of_these=1.0), 80)
     assert "Findings  none" in text
-    assert "Papers" not in text
+    assert "Read more" not in text
+
+
+def test_what_the_network_read_and_no_search_found_is_shown_the_heaviest_first(report: DiagnosticReport) -> None:
+    read = tuple(
+        Evidence(kind="literature", reference=f"PMID:{n}", text=f"Sentence {n}", stance="supports", weight=n / 100)
+        for n in range(1, 9)
+    )
+    first = replace(report.diagnoses[0], evidence=read)
+    shown = drawn(replace(report, diagnoses=(first,)), 110)
+    before, _, more = shown.partition("Read more")
+    assert "no single piece changes its score" in before, "papers are not why"
+    assert [line.split()[1] for line in more.splitlines() if line.startswith("·  PMID")] == [
+        "PMID:8", "PMID:7", "PMID:6", "PMID:5", "PMID:4",
+    ]  # fmt: skip
+    assert "Sentence 8  moves Bacterial pneumonia by +0.08" in more
 
 
 def test_markup_in_the_input_is_shown_as_it_is(report: DiagnosticReport) -> None:

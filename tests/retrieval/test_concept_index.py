@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from errors import ArtifactError
-from retrieval.concept_index import ConceptIndex
+from retrieval.concept_index import PATTERNS_SHARE, ConceptIndex, Likely
 
 PARENTS = {"T:effusion": ("T:pleura", "T:chest"), "T:pleura": ("T:chest",), "T:nodule": ("T:lung", "T:chest")}
 
@@ -69,3 +69,22 @@ def test_damage_is_refused(index: ConceptIndex, tmp_path: Path) -> None:
     path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
     with pytest.raises(ArtifactError, match=r"columns\.npy"):
         ConceptIndex.open(tmp_path / "concepts")
+
+
+def test_agreement_to_expect_by_hand(index: ConceptIndex) -> None:
+    patterns = {frozenset({"T:effusion", "T:nodule"}): 0.5, frozenset({"T:effusion"}): 0.25, frozenset[str](): 0.25}
+    # the five have {effusion}, {} (pleura is none of the two), {nodule}, both, {}
+    expected = [0.5 / 2 + 0.25, 0.25, 0.5 / 2, 0.5 + 0.25 / 2, 0.25]
+    np.testing.assert_allclose(index.agreement(patterns, ["T:effusion", "T:nodule"]), expected)
+    # a kind of what is asked for counts as it
+    np.testing.assert_allclose(index.agreement({frozenset({"T:pleura"}): 1.0}, ["T:pleura"]), [1, 1, 0, 1, 0])
+
+
+def test_patterns_count_beside_what_is_likely(index: ConceptIndex) -> None:
+    likely = {"T:effusion": 0.5, "T:nodule": 0.5}
+    without = index.scores(Likely(probability=likely))
+    patterns = {frozenset({"T:nodule"}): 1.0}
+    told = index.scores(Likely(probability=likely, patterns=patterns))
+    alone = index.agreement(patterns, sorted(likely))
+    np.testing.assert_allclose(told, (1 - PATTERNS_SHARE) * without + PATTERNS_SHARE * alone, rtol=1e-6)
+    assert told[2] > without[2], "the nodule's film"

@@ -14,6 +14,7 @@ from fusion.collecting.similar import similar
 from fusion.prior import NORMAL
 from ontologies.concept import Concept
 from retrieval.document import Document
+from vision.finding import LABELS
 
 NAMES = {"T:effusion": "Effusion", "T:small": "Small effusion", "T:heart": "Cardiomegaly", NORMAL: "Normal chest"}
 CASE = Document(
@@ -96,6 +97,23 @@ def test_an_image_asks_with_how_probable_its_findings_are(asked: Callable[..., M
         (pytest.approx(0.7), ("T:effusion",)),
         (pytest.approx(0.1), ("T:effusion", "T:heart")),
     ]
+
+
+def test_a_film_that_asks_alone_asks_with_what_stands_together(asked: Callable[..., Mapping[str, Any]]) -> None:
+    film = SimpleNamespace(pixels=np.zeros((512, 512)), patient_age_y=60.0, patient_sex="F", view_position="PA")
+    curies = {label: f"T:{label}" for label in LABELS}
+    findings = [
+        SimpleNamespace(label=x, concept=Concept(curie=c, name=x), probability=0.1, presence="absent")
+        for x, c in curies.items()
+    ]
+    seen = SimpleNamespace(embedding="vector", findings=findings, logits=np.full(15, -2, dtype=np.float32))
+    patterns = asked(seen=seen, film=film)["concepts"].patterns
+    assert max(patterns, key=patterns.__getitem__) == frozenset(), "a film on which the networks see nothing"
+    assert 0.9 < sum(patterns.values()) <= 1.001
+    assert set().union(*patterns) <= set(curies.values())
+    assert not asked(seen=seen, film=film, text="effusion")["concepts"].patterns, "a text says what is there"
+    assert not asked(seen=seen, film=film, but_not="effusion")["concepts"].patterns
+    assert not asked(seen=seen)["concepts"].patterns
 
 
 def test_a_case_asks_for_others_than_its_patients(asked: Callable[..., Mapping[str, Any]]) -> None:
