@@ -95,7 +95,7 @@ def fit(sides: Sides) -> np.ndarray:
         scores = one @ other.T / _TEMPERATURE
         loss = (cross_entropy(scores, own) + cross_entropy(scores.T, own)) / 2 + _PULL * moved.pow(2).sum()
         optimiser.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         optimiser.step()
     return np.asarray((still + moved).detach().numpy(), np.float32)
 

@@ -2,15 +2,15 @@
 [--reports NAME=JSONL]… [--judged BEIR]… [--lora] [--repeats 5] [--most 1500]``.
 
 Hospitals: Open-i (findings and impression; without the 1,000 reports that the guard set judges by), and each file of
-``--reports`` (JSON lines with ``text``; its last third of sentences asks for the rest). Of each, two reports in five judge;
-a matrix is fitted on 50, 100, 200, 400 and all of the others, and followed as far as the guard set bears
+``--reports`` (JSON lines with ``text``; its last third of sentences asks for the rest). Of each, two reports in five
+judge; a matrix is fitted on 50, 100, 200, 400 and all of the others, and followed as far as the guard set bears
 (`learning.encoder`). Given are, over the repeats:
 
 - the mean reciprocal rank of a report when its impression asks all that judge, by vectors alone, and by vectors and
   words as the product fuses them; the gain with its 95 % interval (bootstrap over reports, each with the mean of the
   repeats in which it judged);
-- the change of nDCG@10 on the guard set, and on the judged questions of ``--judged``, of which the fit knows nothing (of
-  more than 600 every fourth).
+- the change of nDCG@10 on the guard set, and on the judged questions of ``--judged``, of which the fit knows nothing
+  (of more than 600 every fourth).
 
 ``--lora`` fits query and value of every layer of the network instead (rank 8, three rounds), once, on 400 reports of
 Open-i. Vectors are kept in the home, so that a run that was stopped goes on.
@@ -122,8 +122,8 @@ def hospital(
             new = test.reciprocal_ranks(matrix), with_words(test, words, matrix)
             for name, one, other in zip(("vectors", "vectors and words"), old, new, strict=True):
                 kept.setdefault(name, []).append((rows, one, other))
-            for one in (*guard, *apart):
-                kept.setdefault(one.name, []).append(float(one.ndcg(matrix).mean()) - before[one.name])
+            for judged in (*guard, *apart):
+                kept.setdefault(judged.name, []).append(float(judged.ndcg(matrix).mean()) - before[judged.name])
     for size, kept in held.items():
         found[f"{size} reports"] = {
             "way, median": float(np.median(kept["way"])),
@@ -193,7 +193,7 @@ def lora(pairs: Sequence[Pair], guard_of: Any, home: Path) -> dict[str, Any]:
             own = torch.arange(len(some))
             loss = (cross_entropy(scores, own) + cross_entropy(scores.T, own)) / 2
             optimiser.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
+            loss.backward()
             optimiser.step()
     seconds = time.process_time() - started
     tokenizer.no_padding()
@@ -206,13 +206,13 @@ def lora(pairs: Sequence[Pair], guard_of: Any, home: Path) -> dict[str, Any]:
 
     moved = Encoder("lora", "lora", width, embed)
     shipped = sides_of(test, Encoder.load(), home).reciprocal_ranks()
-    own = sides_of(test, moved, None).reciprocal_ranks()
+    adapted = sides_of(test, moved, None).reciprocal_ranks()
     guarded = {one.name: round(float(one.ndcg().mean()), 4) for one in guard_of(moved)}
     return {
         "reports": len(train),
         "seconds of fitting": round(seconds),
-        "MRR": [round(float(shipped.mean()), 4), round(float(own.mean()), 4)],
-        "gain": gain(own - shipped),
+        "MRR": [round(float(shipped.mean()), 4), round(float(adapted.mean()), 4)],
+        "gain": gain(adapted - shipped),
         "guard, nDCG@10": guarded,
     }
 
