@@ -18,12 +18,16 @@ import numpy as np
 
 from errors import ArtifactError, InputError
 from indexes import versions
+from indexes.lexical_index import LexicalIndex
 from learning import report_pairs
-from learning.encoder_guard import Guard, guards, turned
+from learning.encoder_guard import Guard, guards
 from learning.report_pairs import Pair
 from retrieval import adapted
+from retrieval.adapted import Move
 from retrieval.encoder import Encoder
 from retrieval.evaluation.evaluate import encoded
+from retrieval.hybrid import WEIGHTS
+from retrieval.rank_fusion import convex
 
 LEAST_PAIRS = 50
 MOST_PAIRS = 5000
@@ -37,40 +41,68 @@ Progress = Callable[[str, int, int], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Sides:
-    """Vectors of the two sides of n reports as shipped, float32 (n, d) each, and whose they are (n,)."""
+    """The two sides of n reports: their vectors as shipped, float32 (n, d) each, whose they are (n,), and the words of
+    either."""
 
     seen: np.ndarray
     made: np.ndarray
     patients: np.ndarray
+    words: tuple[tuple[str, str], ...]
 
     def __len__(self) -> int:
         return len(self.seen)
 
     def at(self, rows: np.ndarray) -> Sides:
-        return Sides(seen=self.seen[rows], made=self.made[rows], patients=self.patients[rows])
+        chosen = rows.tolist()
+        return Sides(
+            seen=self.seen[rows],
+            made=self.made[rows],
+            patients=self.patients[rows],
+            words=tuple(self.words[row] for row in chosen),
+        )
 
-    def reciprocal_ranks(self, matrix: np.ndarray | None = None) -> np.ndarray:
-        """1 / rank of a report's own first side when its second asks all the first sides, float64 (n,), by the vectors
-        times ``matrix`` (None: as shipped). Equals count as before it."""
-        seen, made = turned(self.seen, matrix), turned(self.made, matrix)
-        scores = made @ seen.T
-        ahead = (scores >= np.diag(scores)[:, None]).sum(axis=1)
-        return np.asarray(1 / np.maximum(ahead, 1), np.float64)
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Ranks:
+    """1 / rank of a report when its second side asks all the first sides, float64 (n,): by vectors, and by vectors and
+    words as a search of cases fuses them. Equals count as before it."""
+
+    vectors: np.ndarray
+    fused: np.ndarray
+
+    @classmethod
+    def of(cls, sides: Sides, *moves: Move | None) -> list[Ranks]:
+        """Those of each move (None: as shipped)."""
+        names = [f"{row:06d}" for row in range(len(sides))]
+        lexical = LexicalIndex.of([seen for seen, _ in sides.words], names)
+        words = [lexical.scores(made) for _, made in sides.words]
+        found = []
+        for move in moves:
+            seen, made = (side if move is None else move.of(side) for side in (sides.seen, sides.made))
+            dense = made @ seen.T
+            fused = [convex({"bm25": words[row], "dense": own}, WEIGHTS) for row, own in enumerate(dense)]
+            found.append(cls(vectors=_reciprocal(dense), fused=_reciprocal(np.array(fused))))
+        return found
+
+
+def _reciprocal(scores: np.ndarray) -> np.ndarray:
+    return np.asarray(1 / (scores >= np.diag(scores)[:, None]).sum(axis=1), np.float64)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Adapted:
-    """A ``matrix`` (d, d) float32, fitted on ``reports`` and followed a share ``way`` of the way, and how it does:
-    ``mrr`` the mean reciprocal rank before and after on ``held_out`` reports, ``gain`` the difference with its 95 %
-    interval (paired bootstrap, 2,000 resamples); ``guard`` set → nDCG@10 before and after. ``refusals`` say why it is
-    not to be used; () when it may be."""
+    """A ``move``, fitted on ``reports`` and followed a share ``way`` of the way, and how it does on ``judged`` reports,
+    ``held_out``: mean reciprocal rank before and after by vectors (``vectors``) and as a search fuses them (``fused``),
+    the share found ``first``, and the ``gain`` of ``fused`` with its 95 % interval (paired bootstrap, 2,000 resamples);
+    ``guard`` set → nDCG@10 before and after. ``refusals`` say why it is not to be used; () when it may be."""
 
-    matrix: np.ndarray
+    move: Move
     reports: int
     way: float
     held_out: str
     judged: int
-    mrr: tuple[float, float]
+    vectors: tuple[float, float]
+    fused: tuple[float, float]
     first: tuple[float, float]
     gain: tuple[float, float, float]
     guard: dict[str, tuple[float, float]]
@@ -106,48 +138,68 @@ def part_way(matrix: np.ndarray, way: float) -> np.ndarray:
     return np.asarray(still + np.float32(way) * (matrix - still), np.float32)
 
 
-def adapt(
-    sides: Sides, guard: Sequence[Guard], *, test: Sides | None = None, in_use: np.ndarray | None = None
-) -> Adapted:
-    """Fit, and judge on ``test``, or without that on the reports themselves, each by a matrix that was fitted without
-    it and its patient, among a fifth of them. On ``test`` it must also be no worse than the matrix ``in_use``. Raises
-    InputError for fewer than LEAST_PAIRS reports, or fewer than two of ``test``."""
+def moved(whole: np.ndarray, sides: Sides, way: float) -> Move:
+    """The move that goes a share of the way of a matrix, and keeps how alike different reports of ``sides`` are on
+    average."""
+    matrix = part_way(whole, way)
+    before = _unlike(sides.seen, sides.made)
+    after = _unlike(*(Move(matrix=matrix).of(side) for side in (sides.seen, sides.made)))
+    return Move(matrix=matrix, lift=round(float(np.clip((before - after) / (1 - after), 0.0, 0.9)), 4))
+
+
+def _unlike(seen: np.ndarray, made: np.ndarray) -> float:
+    """The mean cosine of the sides of different reports."""
+    n = len(seen)
+    whole = float(seen.sum(axis=0, dtype=np.float64) @ made.sum(axis=0, dtype=np.float64))
+    return (whole - float((seen * made).sum())) / (n * (n - 1))
+
+
+def followed(whole: np.ndarray, sides: Sides, guard: Sequence[Guard]) -> tuple[Move, float]:
+    """The move along a matrix as far as the guard set bears it, or else the least of WAYS; and how far that is."""
+    before = [float(one.ndcg().mean()) for one in guard]
+    for way in WAYS:
+        move = moved(whole, sides, way)
+        if all(float(one.ndcg(move).mean()) >= old - MOST_LOST for one, old in zip(guard, before, strict=True)):
+            break
+    return move, way
+
+
+def adapt(sides: Sides, guard: Sequence[Guard], *, test: Sides | None = None, in_use: Move | None = None) -> Adapted:
+    """Fit, and judge on ``test``, or without that on the reports themselves, each by what was fitted without it and its
+    patient, among a fifth of them. On ``test`` it must also be no worse than the move ``in_use``. Raises InputError for
+    fewer than LEAST_PAIRS reports, or fewer than two of ``test``."""
     if len(sides) < LEAST_PAIRS:
         raise InputError("too few reports", value=len(sides), expected=_EXPECTED)
     if test is not None and len(test) < 2:
         raise InputError("the test reports cannot judge it", value=len(test), expected="two or more that differ")
-    whole = fit(sides)
-    before = {one.name: float(one.ndcg().mean()) for one in guard}
-    for way in WAYS:
-        matrix = part_way(whole, way)
-        after = {one.name: float(one.ndcg(matrix).mean()) for one in guard}
-        if all(after[name] >= before[name] - MOST_LOST for name in before):
-            break
+    move, way = followed(fit(sides), sides, guard)
     if test is not None:
-        pairs = [(test.reciprocal_ranks(), test.reciprocal_ranks(matrix))]
+        pairs = [Ranks.of(test, None, move)]
     else:
-        folds = _folds(sides.patients)
-        left = (sides.at(np.flatnonzero(folds == fold)) for fold in range(_FOLDS))
-        others = (sides.at(np.flatnonzero(folds != fold)) for fold in range(_FOLDS))
-        pairs = [
-            (own.reciprocal_ranks(), own.reciprocal_ranks(part_way(fit(rest), way)))
-            for own, rest in zip(left, others, strict=True)
-        ]
-    old, new = (np.concatenate(side) for side in zip(*pairs, strict=True))
-    held_out = f"{len(old)} reports of --test" if test is not None else "each report by what was fitted without it"
+        folds, pairs = _folds(sides.patients), []
+        for fold in range(_FOLDS):
+            own, rest = (sides.at(np.flatnonzero(rows)) for rows in (folds == fold, folds != fold))
+            pairs.append(Ranks.of(own, None, moved(fit(rest), rest, way)))
+    old, new = (np.concatenate([one.fused for one in side]) for side in zip(*pairs, strict=True))
+    by_vectors = [np.concatenate([one.vectors for one in side]) for side in zip(*pairs, strict=True)]
     found = Adapted(
-        matrix=matrix,
+        move=move,
         reports=len(sides),
         way=way,
-        held_out=held_out,
+        held_out=f"{len(old)} reports of --test" if test is not None else "each report by what was fitted without it",
         judged=len(old),
-        mrr=(round(float(old.mean()), 4), round(float(new.mean()), 4)),
-        first=(round(float((old == 1).mean()), 4), round(float((new == 1).mean()), 4)),
+        vectors=_means(*by_vectors),
+        fused=_means(old, new),
+        first=_means(old == 1, new == 1),
         gain=gain(new - old),
-        guard={name: (round(before[name], 4), round(after[name], 4)) for name in before},
+        guard={one.name: _means(one.ndcg(), one.ndcg(move)) for one in guard},
     )
     worse = [] if test is None or in_use is None else _worse(test, in_use, new)
     return replace(found, refusals=(*_refusals(found), *worse))
+
+
+def _means(before: np.ndarray, after: np.ndarray) -> tuple[float, float]:
+    return round(float(before.mean()), 4), round(float(after.mean()), 4)
 
 
 def gain(difference: np.ndarray) -> tuple[float, float, float]:
@@ -177,8 +229,8 @@ def _refusals(found: Adapted) -> list[str]:
     return said
 
 
-def _worse(test: Sides, in_use: np.ndarray, new: np.ndarray) -> list[str]:
-    old, now = float(test.reciprocal_ranks(in_use).mean()), float(new.mean())
+def _worse(test: Sides, in_use: Move, new: np.ndarray) -> list[str]:
+    old, now = float(Ranks.of(test, in_use)[0].fused.mean()), float(new.mean())
     return [f"the version in use is better on the test reports ({old:.3f}, the new one {now:.3f})"] if old > now else []
 
 
@@ -188,7 +240,8 @@ def sides_of(pairs: Sequence[Pair], encoder: Encoder, home: Path | None, progres
     seen = encoded([pair.seen for pair in pairs], encoder, place, "encode reports", progress)
     made = encoded([pair.made for pair in pairs], encoder, place, "encode impressions", progress)
     names = [pair.patient or f"report {row}" for row, pair in enumerate(pairs)]
-    return Sides(seen=seen, made=made, patients=np.array(names))
+    words = tuple((pair.seen, pair.made) for pair in pairs)
+    return Sides(seen=seen, made=made, patients=np.array(names), words=words)
 
 
 def adapt_reports(
@@ -208,7 +261,7 @@ def adapt_reports(
         if tested is None:
             raise InputError("the test reports cannot judge it", value=len(fresh), expected="two or more others")
         now = adapted.in_use(home, encoder)
-        in_use = now.matrix if isinstance(now, adapted.AdaptedEncoder) else None
+        in_use = now.move if isinstance(now, adapted.AdaptedEncoder) else None
     return adapt(sides_of(pairs, encoder, home, progress), guards(home, encoder, progress), test=tested, in_use=in_use)
 
 
@@ -217,8 +270,9 @@ def card(found: Adapted) -> dict[str, Any]:
     mean, low, high = found.gain
     lines = [
         f"{found.reports} reports, each unlike the others; the matrix is followed {found.way:.0%} of the way",
-        f"an impression finds its own report, mean reciprocal rank: {found.mrr[0]:.3f} → {found.mrr[1]:.3f} "
-        f"({mean:+.3f}, 95 % {low:+.3f} to {high:+.3f}; {found.judged} reports)",
+        f"an impression finds its own report, mean reciprocal rank: {found.fused[0]:.3f} → {found.fused[1]:.3f} "
+        f"({mean:+.3f}, 95 % {low:+.3f} to {high:+.3f}; {found.judged} reports); by vectors alone "
+        f"{found.vectors[0]:.3f} → {found.vectors[1]:.3f}",
         f"it is found first: {found.first[0]:.3f} → {found.first[1]:.3f}",
         *(f"guard, {name}, nDCG@10: {old:.3f} → {new:.3f}" for name, (old, new) in found.guard.items()),
     ]
@@ -235,4 +289,4 @@ def keep(home: Path, found: Adapted, *, said: dict[str, Any] | None = None) -> i
             value="; ".join(found.refusals),
             expected="own reports found better beyond chance, and no loss on the guard set",
         )
-    return versions.add(home / adapted.LOCAL, {adapted.NAME: adapted.text(found.matrix)}, card(found) | (said or {}))
+    return versions.add(home / adapted.LOCAL, {adapted.NAME: found.move.text()}, card(found) | (said or {}))

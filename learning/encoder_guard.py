@@ -17,6 +17,7 @@ import numpy as np
 
 from ontologies.sources.store import member_path
 from retrieval import openi
+from retrieval.adapted import Move
 from retrieval.encoder import Encoder
 from retrieval.evaluation.evaluate import encoded
 from retrieval.literature import LONGEST, Literature
@@ -38,10 +39,10 @@ class Guard:
     gains: np.ndarray
     own: np.ndarray
 
-    def ndcg(self, matrix: np.ndarray | None = None) -> np.ndarray:
-        """nDCG@10 of each query by the vectors times ``matrix`` (None: as shipped), float64 (q,); 0 for a query that
-        nothing answers. Ties in the order of the documents."""
-        queries, documents = (turned(side, matrix) for side in (self.queries, self.documents))
+    def ndcg(self, move: Move | None = None) -> np.ndarray:
+        """nDCG@10 of each query by the moved vectors (None: as shipped), float64 (q,); 0 for a query that nothing
+        answers. Ties in the order of the documents."""
+        queries, documents = (side if move is None else move.of(side) for side in (self.queries, self.documents))
         scores = queries @ documents.T
         gains = self.gains.copy()
         asked = np.flatnonzero(self.own >= 0)
@@ -51,14 +52,6 @@ class Guard:
         first = np.argsort(-scores, axis=1, kind="stable")[:, :DEPTH]
         best = -np.sort(-gains, axis=1)[:, :DEPTH] @ discount
         return (np.take_along_axis(gains, first, axis=1) @ discount) / np.maximum(best, 1e-12)
-
-
-def turned(vectors: np.ndarray, matrix: np.ndarray | None) -> np.ndarray:
-    """The vectors (n, d) times ``matrix``, scaled to length one, float32."""
-    if matrix is None:
-        return vectors
-    out = vectors @ matrix
-    return np.asarray(out / np.maximum(np.linalg.norm(out, axis=1, keepdims=True), 1e-12), np.float32)
 
 
 def guards(home: Path, encoder: Encoder, progress: Progress | None = None) -> tuple[Guard, ...]:

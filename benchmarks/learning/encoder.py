@@ -28,19 +28,16 @@ from typing import Any
 import numpy as np
 
 from benchmarks.machine import stamp
-from indexes.lexical_index import LexicalIndex
 from learning import encoder_guard
-from learning.encoder import MOST_LOST, WAYS, Sides, fit, gain, part_way, sides_of
-from learning.encoder_guard import Guard, guards, turned
+from learning.encoder import Ranks, Sides, fit, followed, gain, sides_of
+from learning.encoder_guard import Guard, guards
 from learning.report_pairs import Pair, distinct, halves
 from ontologies.sources.store import member_path
 from retrieval import openi
 from retrieval.encoder import PACKAGED_FILES, Encoder, _embed_sorted, packaged_folder
 from retrieval.evaluation import beir
 from retrieval.evaluation.evaluate import encoded
-from retrieval.hybrid import WEIGHTS
 from retrieval.minilm import MiniLM
-from retrieval.rank_fusion import convex
 
 SIZES = (50, 100, 200, 400)
 _MANY = 600
@@ -78,25 +75,6 @@ def questions(folder: Path, home: Path, encoder: Encoder) -> Guard:
     return Guard(name=folder.name, queries=asked[rows], documents=documents, gains=gains, own=np.full(len(rows), -1))
 
 
-def followed(matrix: np.ndarray, guard: Sequence[Guard], before: dict[str, float]) -> tuple[np.ndarray, float]:
-    """The matrix as far as the guard set bears it, and how far that is; 0 when not even the least."""
-    for way in WAYS:
-        some = part_way(matrix, way)
-        if all(float(one.ndcg(some).mean()) >= before[one.name] - MOST_LOST for one in guard):
-            return some, way
-    return part_way(matrix, 0.0), 0.0
-
-
-def with_words(sides: Sides, words: np.ndarray, matrix: np.ndarray | None) -> np.ndarray:
-    """As `Sides.reciprocal_ranks`, by vectors and words (n, n) as a search of cases fuses them."""
-    dense = turned(sides.made, matrix) @ turned(sides.seen, matrix).T
-    out = np.empty(len(sides))
-    for row in range(len(sides)):
-        fused = convex({"bm25": words[row], "dense": dense[row]}, WEIGHTS)
-        out[row] = 1 / (fused >= fused[row]).sum()
-    return out
-
-
 def hospital(
     pairs: Sequence[Pair], sides: Sides, guard: Sequence[Guard], apart: Sequence[Guard], repeats: int
 ) -> dict[str, Any]:
@@ -110,23 +88,23 @@ def hospital(
         order = np.random.default_rng(repeat).permutation(len(pairs))
         rows, rest = order[:judging], order[judging:]
         test = sides.at(rows)
-        lexical = LexicalIndex.of([pairs[i].seen for i in rows.tolist()], [f"{i:06d}" for i in rows.tolist()])
-        words = np.stack([lexical.scores(pairs[i].made) for i in rows.tolist()])
-        old = test.reciprocal_ranks(), with_words(test, words, None)
         for size in sizes:
             started = time.process_time()
-            matrix, way = followed(fit(sides.at(rest[:size])), guard, before)
+            train = sides.at(rest[:size])
+            move, way = followed(fit(train), train, guard)
             kept = held[size]
             kept.setdefault("seconds", []).append(time.process_time() - started)
             kept.setdefault("way", []).append(way)
-            new = test.reciprocal_ranks(matrix), with_words(test, words, matrix)
-            for name, one, other in zip(("vectors", "vectors and words"), old, new, strict=True):
-                kept.setdefault(name, []).append((rows, one, other))
+            kept.setdefault("lift", []).append(move.lift)
+            old, new = Ranks.of(test, None, move)
+            kept.setdefault("vectors", []).append((rows, old.vectors, new.vectors))
+            kept.setdefault("vectors and words", []).append((rows, old.fused, new.fused))
             for judged in (*guard, *apart):
-                kept.setdefault(judged.name, []).append(float(judged.ndcg(matrix).mean()) - before[judged.name])
+                kept.setdefault(judged.name, []).append(float(judged.ndcg(move).mean()) - before[judged.name])
     for size, kept in held.items():
         found[f"{size} reports"] = {
             "way, median": float(np.median(kept["way"])),
+            "lift, median": float(np.median(kept["lift"])),
             "seconds": round(float(np.mean(kept["seconds"])), 1),
             **{name: _ranks(kept[name], len(pairs)) for name in ("vectors", "vectors and words")},
             "nDCG@10, mean and worst change": {
@@ -205,14 +183,15 @@ def lora(pairs: Sequence[Pair], guard_of: Any, home: Path) -> dict[str, Any]:
         return _embed_sorted(fitted, [e.ids for e in tokenizer.encode_batch(list(texts))], progress, False)
 
     moved = Encoder("lora", "lora", width, embed)
-    shipped = sides_of(test, Encoder.load(), home).reciprocal_ranks()
-    adapted = sides_of(test, moved, None).reciprocal_ranks()
+    shipped = Ranks.of(sides_of(test, Encoder.load(), home), None)[0]
+    adapted = Ranks.of(sides_of(test, moved, None), None)[0]
     guarded = {one.name: round(float(one.ndcg().mean()), 4) for one in guard_of(moved)}
     return {
         "reports": len(train),
         "seconds of fitting": round(seconds),
-        "MRR": [round(float(shipped.mean()), 4), round(float(adapted.mean()), 4)],
-        "gain": gain(adapted - shipped),
+        "vectors, MRR": [round(float(one.vectors.mean()), 4) for one in (shipped, adapted)],
+        "vectors and words, MRR": [round(float(one.fused.mean()), 4) for one in (shipped, adapted)],
+        "gain of vectors": gain(adapted.vectors - shipped.vectors),
         "guard, nDCG@10": guarded,
     }
 

@@ -244,7 +244,7 @@ def _encoder(
         found = encoding.adapt_reports(folder, reports, test=test, progress=advance)
         run.metrics = {
             f"{name}.{when}": pair[i]
-            for name, pair in (("mrr", found.mrr), ("first", found.first), *found.guard.items())
+            for name, pair in (("mrr", found.fused), ("mrr of vectors", found.vectors), *found.guard.items())
             for i, when in enumerate(("before", "after"))
         }
         _track(run, track, config)

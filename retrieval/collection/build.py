@@ -204,7 +204,7 @@ def _before(path: Path, kind: str, origin: Mapping[str, str], encoder: Encoder, 
     # copies, since vectors are a view of the memory of an index, which goes away with it
     vectors: Iterable[np.ndarray] = index.dense.vectors.copy() if same["encoder"] else ()
     if isinstance(encoder, AdaptedEncoder) and stored.inputs.get("encoder") == encoder.base.fingerprint:
-        vectors = encoder.moved(index.dense.vectors.copy())
+        vectors = encoder.move.of(index.dense.vectors.copy())
     images: Iterable[np.ndarray] = index.images.vectors.copy() if index.images is not None and seen else ()
     return _Before(
         keys=dict(zip(index.lexical.ids, keys, strict=True)),
