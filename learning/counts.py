@@ -7,21 +7,25 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from errors import ArtifactError, InputError, UnknownConceptError
+from fusion.checkpoint import load
 from fusion.local import NAME, LocalPrior
+from fusion.workup import PRIOR
 from indexes import versions
 from kg.graph import KnowledgeGraph
+from kg.weight_of_evidence import Settings
 from learning.adapt import LOCAL
 from records.feedback import Feedback
 
 LEAST = 20
-# How far a move of the prior reaches the log odds of a diagnosis: its weight over a usual temperature.
-_REACH = 0.4
+# Words that count in a note (median of the patients of `benchmarks.learning.feedback_replay`).
+_USUAL_WORDS = 41
 _EXPECTED = "columns disease (a CURIE or a name) and count"
 
 
@@ -94,10 +98,19 @@ def _likelihood(entry: Feedback, right: str, prior: LocalPrior, graph: Knowledge
     first = graph.resolve(entry.first.curie) if entry.first and entry.first.curie in graph else right
     others = 1 - p if first == right else min(max(entry.probability or 0.0, 1e-4), 1 - p)
     nodes = np.array([graph.node(right), graph.node(first)])
-    mine, theirs = np.exp(_REACH * replace(prior, counts=left).ratio(graph, nodes))
+    mine, theirs = np.exp(reach() * replace(prior, counts=left).ratio(graph, nodes))
     rest = 0.0 if first == right else 1 - p - others
     scaled = p * mine, others * (1.0 if first == right else theirs)
     return float(np.log(p)), float(np.log(scaled[0] / (sum(scaled) + rest)))
+
+
+@cache
+def reach() -> float:
+    """How far a move of the prior reaches the log odds of a diagnosis from a note of usual length: the prior's weight
+    over the temperature, both as shipped."""
+    words = load().calibration["chest"].words
+    length = 1 + _USUAL_WORDS / words.length if words.length else 1.0
+    return Settings().weights[PRIOR] / (words.temperature * length)
 
 
 def _weighed(

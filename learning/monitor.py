@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from errors import InputError
+from learning import agreement as agreeing
 from learning.drift import LEAST_REFERENCE, Drift, Row, watch
 from records import audit, chain, feedback
 from records.lines import replace
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 BASELINE = 300
 LIMIT = 100_000
+# Verdicts are fewer than films: one false alarm in a tenth as many.
+VERDICTS_OF_RATE = 10
 FROM = "monitor.from"  # in the home: the number of the audit record from which on the baseline is taken
 
 
@@ -92,25 +95,31 @@ def diagnoses(home: Path, *, baseline: int = BASELINE, limit: float = LIMIT) -> 
             expected=f"more than {baseline} records with what is watched",
             run="whydx monitor --baseline N, or whydx monitor IMAGES --reference FOLDER",
         )
-    return _watched("diagnoses", rows, times, baseline, limit, left_out)
+    return Watched(
+        of="diagnoses",
+        drift=watch(rows[:baseline], rows[baseline:], limit=limit),
+        left_out=left_out,
+        times=tuple(times[baseline:]),
+        rows=tuple(rows[baseline:]),
+        reference=tuple(rows[:baseline]),
+    )
 
 
 def agreement(home: Path, *, baseline: int = LEAST_REFERENCE, limit: float = LIMIT) -> Watched | None:
-    """Watch whether clinicians accept the first diagnosis, in the order in which they said so; None with no more than
+    """Watch whether clinicians accept the first diagnosis less than in the first ``baseline`` verdicts, in the order in
+    which they said so (`learning.agreement`), to a limit of ``limit`` / VERDICTS_OF_RATE; None with no more than
     ``baseline`` verdicts."""
     said = [e for e in feedback.kept(home) if e.verdict != "none" and e.first is not None and not e.abstained]
     if len(said) <= baseline:
         return None
-    rows = [{"accepted": int(e.verdict == "accepted")} for e in said]
-    return _watched("feedback", rows, [e.day for e in said], baseline, limit, 0)
-
-
-def _watched(of: str, rows: Sequence[Row], times: Sequence[str], baseline: int, limit: float, left_out: int) -> Watched:
+    answers = [e.verdict == "accepted" for e in said]
+    found = agreeing.watch(answers[:baseline], answers[baseline:], limit=limit / VERDICTS_OF_RATE)
+    rows = [{agreeing.NAME: int(yes)} for yes in answers]
     return Watched(
-        of=of,
-        drift=watch(rows[:baseline], rows[baseline:], limit=limit),
-        left_out=left_out,
-        times=tuple(times[baseline:]),
+        of="feedback",
+        drift=found,
+        left_out=0,
+        times=tuple(e.day for e in said[baseline:]),
         rows=tuple(rows[baseline:]),
         reference=tuple(rows[:baseline]),
     )

@@ -48,7 +48,7 @@ from retrieval.encoder import Encoder
 JUDGED = Path(__file__).parent / "judged.tsv"
 DEPTHS = (200, 500, 1000, 2000, 5000, 10_000)
 FIRST = 200
-ROUNDS = ("1", "2", "3")
+ROUNDS = ("1", "2", "3", "4")
 COLUMNS = ("disease", "disease_name", "finding", "finding_name", "verdict", "reason", "round")
 
 

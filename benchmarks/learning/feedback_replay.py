@@ -156,6 +156,8 @@ def main() -> None:
     cases = list(text_cases(args.cases, pipeline.intake, pipeline.graph, pipeline.room.disease))
     patients = told(pipeline, cases)
     print(f"{len(cases)} patients, {len(patients)} with a right answer in the graph, {CORRECTIONS} corrected")
+    usual = float(np.median([len(text.case.stems) for text in cases]))
+    print(f"words of a note that count, median: {usual:g}; reach of the prior: {counts.reach():.3f}")
     print(json.dumps({"feedback": replay(pipeline, patients, args.repeats)}, indent=1))
     print(json.dumps({"random diseases": replay(pipeline, patients, args.repeats, random=True)}, indent=1))
     print(stamp())

@@ -39,7 +39,8 @@ def adapt(
     ] = None,
     labels: LabelsOption = None,
     test: Annotated[
-        Path | None, typer.Option("--test", metavar="DIR", help="Labelled films that judge it; else each left out.")
+        Path | None,
+        typer.Option("--test", metavar="DIR", help="Labelled films, or reports, that judge it; else each left out."),
     ] = None,
     only: Annotated[
         list[str] | None, typer.Option("--only", metavar="FINDING", help="Only this output; may be repeated.")
@@ -61,6 +62,14 @@ def adapt(
         Path | None,
         typer.Option("--patients", metavar="JSONL", help="note, diagnosis a row: fit how sure the reasoner is."),
     ] = None,
+    reports: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--reports",
+            metavar="PATH|COLLECTION",
+            help="Reports, as index add reads them: fit the encoder that finds similar cases; may be repeated.",
+        ),
+    ] = None,
     try_only: Annotated[bool, typer.Option("--try", help="Say how it would do, and keep nothing.")] = False,
     versions: Annotated[bool, typer.Option("--list", help="List the versions.")] = False,
     back: Annotated[bool, typer.Option("--back", help="Use again what was in use before.")] = False,
@@ -73,21 +82,25 @@ def adapt(
     device: DeviceOption = "cpu",
     home: HomeOption = None,
 ) -> None:
-    """Fit the detector, how sure the reasoner is, how common diseases are, or the words that are read, to this place;
-    what is worse is refused.
+    """Fit the detector, how sure the reasoner is, how common diseases are, the words that are read, or the encoder that
+    finds similar cases, to this place; what is worse is refused.
 
     What is fitted becomes a numbered version in the home; what was shipped stays as it is.
     """
-    asked = [cases, patients, counts, notes, words, feedback or None, versions or None, back or None, use]
+    asked = [cases, patients, reports, counts, notes, words, feedback or None, versions or None, back or None, use]
     if sum(given is not None for given in asked) != 1:
         raise typer.BadParameter(
-            "give one of --cases, --patients, --counts, --feedback, --notes, --words, --list, --back, --use"
+            "give one of --cases, --patients, --reports, --counts, --feedback, --notes, --words, --list, --back, --use"
         )
+    if test is not None and cases is None and reports is None:
+        raise typer.BadParameter("it judges --cases or --reports", param_hint="--test")
     folder = home_folder(home)
     if cases is not None:
         _head(folder, cases, labels, test, only or [], try_only, track, layout, output, device)
     elif patients is not None:
         _sureness(folder, patients, try_only, track, layout, output, device)
+    elif reports:
+        _encoder(folder, reports, test, try_only, track, layout, output)
     elif counts is not None or feedback:
         _prior(folder, counts, try_only, layout, output)
     elif notes:
@@ -134,8 +147,9 @@ def _head(
         _end(run, adapted.refusals, try_only, partial(adapting.keep, folder, adapted))
 
 
-def _hashes(*given: Path | None) -> dict[str, str]:
-    """Name → sha256 of each file, and of a folder's images with their names; what is not there is left out."""
+def _hashes(*given: Path | None, films: bool = True) -> dict[str, str]:
+    """Name → sha256 of each file, and of a folder's images (or all its files) with their names; what is not there is
+    left out."""
     from hashlib import sha256
 
     from indexes.manifest import file_sha256
@@ -143,7 +157,8 @@ def _hashes(*given: Path | None) -> dict[str, str]:
     found = {}
     for path in given:
         if path is not None and path.is_dir():
-            rows = (f"{image.relative_to(path)} {file_sha256(image)}\n" for image in image_files(path))
+            files = image_files(path) if films else sorted(file for file in path.rglob("*") if file.is_file())
+            rows = (f"{file.relative_to(path)} {file_sha256(file)}\n" for file in files)
             found[path.name] = sha256("".join(rows).encode()).hexdigest()
         elif path is not None and path.is_file():
             found[path.name] = file_sha256(path)
@@ -203,6 +218,48 @@ def _sureness(
         _track(run, track, config)
         show(sureness.card(found), card, layout, output)
         _end(run, found.refusals, try_only, partial(sureness.keep, folder, found))
+
+
+def _encoder(
+    folder: Path,
+    reports: list[str],
+    test: Path | None,
+    try_only: bool,
+    track: Any,
+    layout: Literal["table", "json"],
+    output: Path | None,
+) -> None:
+    from learning import encoder as encoding
+    from reports.learning.adapted import card
+    from retrieval.encoder import PACKAGED_SHA256
+    from tracking.runs import Card, new_folder
+
+    config = {"reports": [Path(one).name for one in reports], "test": None if test is None else test.name}
+    with (
+        progress() as advance,
+        Card(new_folder(folder, "adapt"), "adapt", command=command_line(), config=config) as run,
+    ):
+        run.versions["encoder"] = PACKAGED_SHA256
+        run.data = _hashes(*map(Path, reports), test, films=False)
+        found = encoding.adapt_reports(folder, reports, test=test, progress=advance)
+        run.metrics = {
+            f"{name}.{when}": pair[i]
+            for name, pair in (("mrr", found.fused), ("mrr of vectors", found.vectors), *found.guard.items())
+            for i, when in enumerate(("before", "after"))
+        }
+        _track(run, track, config)
+        show(encoding.card(found), card, layout, output)
+        _end(run, found.refusals, try_only, partial(encoding.keep, folder, found))
+    if not try_only:
+        _behind(folder)
+
+
+def _behind(folder: Path) -> None:
+    """Say which collections are still of another encoder, and how that ends."""
+    from retrieval.collection.catalogue import behind
+
+    if names := behind(folder):
+        say("encoded otherwise, until: " + ", ".join(f"whydx index update {name}" for name in names))
 
 
 def _prior(
@@ -266,6 +323,7 @@ def _versions(folder: Path, back: bool, use: int | None, layout: Literal["table"
             versions.use(place, use)
             number = use
         say(f"version {number} is in use" + (", what was shipped" if number == 0 else ""))
+        _behind(folder)
         return
     now = versions.used(place)[-1]
     rows: list[dict[str, Any]] = [{"version": 0, "in_use": now == 0}]

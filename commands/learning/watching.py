@@ -38,7 +38,10 @@ def monitor(
         int, typer.Option("--baseline", min=50, help="How many of the home's diagnoses are what was before.")
     ] = 300,
     rate: Annotated[
-        int, typer.Option("--rate", min=100, help="At most one false alarm in so many films or diagnoses.")
+        int,
+        typer.Option(
+            "--rate", min=100, help="At most one false alarm in so many films or diagnoses; of verdicts, in a tenth."
+        ),
     ] = 100_000,
     rebase: Annotated[
         bool, typer.Option("--rebase", help="A change is meant: what the home does from now on is the new before.")

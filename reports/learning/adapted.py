@@ -17,6 +17,7 @@ _PARTS = {
     "prior.json": "local setting",
     "words.json": "local words",
     "sureness.json": "calibration of the reasoner",
+    "encoder.json": "sentence encoder",
 }
 
 

@@ -148,12 +148,14 @@ def figure(watched: Sequence[Watched], format: Literal["png", "svg"]) -> bytes:
             if moved.name in _SHARES:
                 ax.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
             ax.set_ylabel(textwrap.fill(in_words(moved.name), 22), fontsize=7)
-        for ax in axes[:, column]:
+        used = 1 + min(rows - 1, len(found.streams))
+        for ax in axes[:used, column]:
             if found.alarm is not None:
                 ax.axvline(found.alarm, color="#b3261e", linewidth=1)
             ax.spines[["top", "right"]].set_visible(False)
             ax.tick_params(labelsize=7)
-        axes[-1, column].set_xlabel("number, in order; grey: the middle 90 % of what came before", fontsize=8)
+        grey = "95 % interval of the share before" if one.of == "feedback" else "the middle 90 % of what came before"
+        axes[used - 1, column].set_xlabel(f"number, in order; grey: {grey}", fontsize=8)
     file = BytesIO()
     with matplotlib.rc_context({"svg.hashsalt": "whydx"}):
         drawn.savefig(file, format=format, dpi=130, metadata={"Date": None} if format == "svg" else {"Software": None})

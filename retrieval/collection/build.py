@@ -20,6 +20,8 @@ from errors import ArtifactError
 from indexes import backend as backends
 from indexes import manifest
 from indexes.milvus import checked
+from retrieval import adapted
+from retrieval.adapted import AdaptedEncoder
 from retrieval.cases import asserted
 from retrieval.collection import catalogue
 from retrieval.collection import sources as given
@@ -124,10 +126,10 @@ def build(
         checked(backend)
     salt = _salt(path) if sources.kind == "cases" else b""
     records, notes = given.read(sources, salt=salt, collection=name, progress=progress)
-    encoder = encoder or Encoder.load()
+    encoder = adapted.in_use(home, encoder) if sources.kind == "cases" else encoder or Encoder.load()
     looking = eyes() if eyes and any(record.image for record in records) else None
     origin = {"linker": linker.fingerprint, "encoder": encoder.fingerprint}
-    before = _before(path, catalogue.KINDS[sources.kind], origin, looking.fingerprint if looking else None)
+    before = _before(path, catalogue.KINDS[sources.kind], origin, encoder, looking.fingerprint if looking else None)
     keep = _Before() if anew else before
 
     documents, images = _documents(records, keep, linker, looking, progress)
@@ -182,9 +184,10 @@ def _salt(path: Path) -> bytes:
     return secrets.token_bytes(32)
 
 
-def _before(path: Path, kind: str, origin: Mapping[str, str], eyes: str | None) -> _Before:
+def _before(path: Path, kind: str, origin: Mapping[str, str], encoder: Encoder, eyes: str | None) -> _Before:
     """What there is to take over: nothing of a collection that is not there, damaged, or of another layout; no vectors
-    of another encoder, and no documents that another linker, or another network, has read."""
+    of another encoder, unless ``encoder`` is an adaptation of it; and no documents that another linker, or another
+    network, has read."""
     try:
         stored = manifest.read(path, kind=kind, version=VERSION)
         index = HybridIndex(path, stored, None)
@@ -200,6 +203,8 @@ def _before(path: Path, kind: str, origin: Mapping[str, str], eyes: str | None) 
     }
     # copies, since vectors are a view of the memory of an index, which goes away with it
     vectors: Iterable[np.ndarray] = index.dense.vectors.copy() if same["encoder"] else ()
+    if isinstance(encoder, AdaptedEncoder) and stored.inputs.get("encoder") == encoder.base.fingerprint:
+        vectors = encoder.move.of(index.dense.vectors.copy())
     images: Iterable[np.ndarray] = index.images.vectors.copy() if index.images is not None and seen else ()
     return _Before(
         keys=dict(zip(index.lexical.ids, keys, strict=True)),

@@ -23,6 +23,7 @@ from indexes import backend as backends
 from indexes import manifest
 from indexes.manifest import Manifest, Verify
 from indexes.turn import Tell, only_one
+from retrieval import adapted
 from retrieval.cases import Cases
 from retrieval.collection.record import Kind
 from retrieval.collection.sources import Sources
@@ -109,6 +110,17 @@ def cases(home: Path, name: str, *, encoder: Encoder | None = None, detector: st
     return Cases(index, None, columns=columns) if index.images is None else Cases(None, index, columns=columns)
 
 
+def behind(home: Path) -> tuple[str, ...]:
+    """The collections of cases, by name, that were not built with the encoder that is in use now
+    (`retrieval.adapted`); damaged ones are passed over."""
+    now, found = adapted.in_use(home).fingerprint, []
+    for name in names(home):
+        with contextlib.suppress(ArtifactError):
+            if sources(home, name).kind == "cases" and stored(home, name).inputs.get("encoder") != now:
+                found.append(name)
+    return tuple(found)
+
+
 def remove(home: Path, name: str, *, tell: Tell | None = None) -> int:
     """Take a collection away (what it was made from stays); returns how many documents it had. Raises InputError when
     there is none of this name; ``tell`` is for `turn`."""
@@ -135,5 +147,7 @@ def _open(home: Path, name: str, kind: Kind, encoder: Encoder | None, images: st
             f"the collection holds {found}", value=name, expected=f"{kind}", run=f"{VERBS[found]} --collection {name}"
         )
     path, again = folder(home, name), f"whydx index update {name}"
+    if encoder is None:
+        encoder = adapted.built_with(home, stored(home, name).inputs.get("encoder", ""))
     pictured = images if images and (path / "images").is_dir() else None
     return HybridIndex.open(path, kind=KINDS[kind], encoder=encoder, images=pictured, run=again)

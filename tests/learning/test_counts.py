@@ -60,7 +60,7 @@ def test_feedback_that_says_the_same_helps_and_the_opposite_is_refused(graph: Kn
     found = counts.of_feedback(says, graph)
     assert found.n == 30
     assert found.likelihood is not None
-    assert found.likelihood[1] > found.likelihood[0] + 0.3
+    assert found.likelihood[1] > found.likelihood[0] + 0.1
     assert counts.keep(tmp_path, found) == 1
     worse = replace(found, likelihood=(-1.0, -1.2))
     with pytest.raises(ArtifactError, match="worse and is not kept"):

@@ -12,6 +12,8 @@ import numpy as np
 import pytest
 
 from errors import ArtifactError, InputError
+from indexes import versions
+from retrieval import adapted
 from retrieval.collection import catalogue
 
 Add = Callable[..., Any]
@@ -189,3 +191,28 @@ def test_names(tmp_path: Path, add: Add, name: str) -> None:
 def test_an_unknown_collection(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"no such collection: 'mine'; expected .*; run: whydx index add mine PATH"):
         catalogue.papers(tmp_path / "home", "mine")
+
+
+def test_a_collection_moves_to_the_encoder_of_its_place_without_encoding_anew(
+    tmp_path: Path, add: Add, counted: Any
+) -> None:
+    path = table(tmp_path / "cases.jsonl", [row(i, f"Effusion number {i}.") for i in range(6)])
+    home, folder = tmp_path / "home", tmp_path / "home" / "collections" / "ours"
+    add("ours", path)
+    shipped = content(folder)
+    matrix = np.random.default_rng(0).normal(size=(8, 8)).astype(np.float32)
+    versions.add(home / "local", {adapted.NAME: adapted.Move(matrix=matrix, lift=0.4).text()}, {})
+    counted.texts.clear()
+    add("ours")
+    assert counted.texts == []
+    moved = content(folder)
+    assert moved != shipped
+    cases = catalogue.cases(home, "ours", encoder=adapted.in_use(home, counted.encoder()))
+    assert len(cases.search("Effusion number 3.", k=2)) == 2
+    with pytest.raises(ArtifactError, match="another encoder"):
+        catalogue.cases(home, "ours", encoder=counted.encoder())
+    add("ours", anew=True)
+    assert content(folder) == moved  # each text encoded again gives the same
+    versions.back(home / "local")
+    add("ours")
+    assert content(folder) == shipped
