@@ -189,10 +189,10 @@ def fit_place(films: Sequence[Film], own: NDArray, unseen: NDArray) -> Array:
     return np.concatenate([[-float(mean @ w) * 10 - shift], w * 10]) * _SOFT
 
 
-def curve(score: Array, sick: NDArray[np.bool_], weight: Array) -> tuple[float, float]:
-    """Slope and offset of the log odds."""
-    w, offset = regress(score[:, None], sick, weight, np.zeros(len(score), int), 1e-6)
-    return float(w[0]), float(offset[0])
+def curve(score: Array, sick: NDArray[np.bool_], weight: Array, group: NDArray[np.int64]) -> tuple[float, float]:
+    """Slope of the log odds within each group, and the mean of the groups' offsets."""
+    w, offsets = regress(score[:, None], sick, weight, group, 1e-6)
+    return float(w[0]), float(offsets.mean())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -227,14 +227,15 @@ def judge(films: Sequence[Film], own: NDArray, folds: NDArray[np.int64]) -> Judg
 
 
 def release(films: Sequence[Film], judged: Judged, detector: Detector) -> tuple[dict[str, Array], dict[str, Any]]:
-    """(arrays, manifest) of `Elsewhere`. The outlines' log odds and cut are fitted on the left-out scores, films of a
-    set and a label weighing alike; those of networks and outlines together on NIH's unseen scores at 64 px."""
+    """(arrays, manifest) of `Elsewhere`. The outlines' log odds and cut are fitted on the left-out scores of the hospitals
+    other than NIH, films of a set and a label weighing alike and each set with an offset of its own, whose mean counts; those of networks and outlines together on NIH's unseen scores at 64 px."""
     sick = np.array([f.diseased for f in films])
     sets = np.array([f.set for f in films])
-    at = np.isin(sets, FITTED)
+    others = (CHILDREN, JSRT)
+    at = np.isin(sets, others)
     weight = np.array([1 / np.sum((sets == s) & (sick == y)) for s, y in zip(sets[at], sick[at], strict=True)])
-    slope, offset = curve(judged.left_out[at], sick[at], weight)
-    normal = [slope * judged.left_out[(sets == s) & ~sick] + offset for s in FITTED]
+    slope, offset = curve(judged.left_out[at], sick[at], weight, np.array([others.index(s) for s in sets[at]]))
+    normal = [slope * judged.left_out[(sets == s) & ~sick] + offset for s in others]
     cut = float(np.mean([np.quantile(odds, 1 - _ALARMS["outlines"]) for odds in normal]))
     low = sets == LOW
     nets = log_odds(detector, [f for f in films if f.set == LOW], low_resolution=True)
@@ -318,7 +319,7 @@ def table(films: Sequence[Film], judged: Judged, manifest: dict[str, Any], detec
             cells.append(_area(score[on], sick[on], patients[on]))
         if name == NIH:
             cells[-1] += f" ({int(ready.sum())} films)"
-        cells.append("" if low else f"{np.nanmean(familiar >= 0.5):.0%}")
+        cells.append("" if low else f"{np.mean(familiar[ready] >= 0.5):.0%}")
         for kind in (sick, ~sick):
             before, after = np.mean(nets[kind & ready] >= cut), np.mean((now >= cuts)[kind & ready])
             cells.append(f"{before:.0%} → {after:.0%}")

@@ -23,7 +23,7 @@ from vision.anatomy.measures import ratio
 from vision.anatomy.organs import SIDE
 from vision.anatomy.zones import SIDES, THIRDS, measured
 from vision.intensity import resize
-from vision.weights_pair import read_pair
+from vision.weights_pair import WEIGHTS, read_pair
 
 NAME = "elsewhere"
 FORMAT = 1
@@ -91,8 +91,6 @@ class Elsewhere:
         from safetensors import SafetensorError
         from safetensors.numpy import load
 
-        from vision.weights_pair import WEIGHTS
-
         file = (folder or WEIGHTS) / f"{NAME}.safetensors"
         if not file.is_file() and not file.with_suffix(".json").is_file():
             return None
@@ -102,8 +100,9 @@ class Elsewhere:
             shapes = {"usual": FEATURES, "low": FEATURES, "high": FEATURES, "weight": FEATURES + 1}
             if any(arrays[name].shape != (n,) for name, n in shapes.items()) or arrays["place"].ndim != 1:
                 raise ValueError("shapes differ")
-            for part in ("outlines", "both"):
-                {**manifest[part]}["cut"] + 0.0
+            wanted = {"outlines": ("slope", "offset", "cut"), "both": ("networks", "outlines", "offset", "cut")}
+            if not all(isinstance(manifest[part][name], float) for part, names in wanted.items() for name in names):
+                raise ValueError("a number is missing")
         except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
             raise ArtifactError("the reading of films from elsewhere is damaged", value=file, run=_REFIT) from error
         return cls(arrays, manifest)
