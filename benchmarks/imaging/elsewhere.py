@@ -227,8 +227,9 @@ def judge(films: Sequence[Film], own: NDArray, folds: NDArray[np.int64]) -> Judg
 
 
 def release(films: Sequence[Film], judged: Judged, detector: Detector) -> tuple[dict[str, Array], dict[str, Any]]:
-    """(arrays, manifest) of `Elsewhere`. The outlines' log odds and cut are fitted on the left-out scores of the hospitals
-    other than NIH, films of a set and a label weighing alike and each set with an offset of its own, whose mean counts; those of networks and outlines together on NIH's unseen scores at 64 px."""
+    """(arrays, manifest) of `Elsewhere`. The outlines' log odds and cut are fitted on the left-out scores of the
+    hospitals other than NIH, films of a set and a label weighing alike and each set with an offset of its own, whose
+    mean counts; those of networks and outlines together on NIH's unseen scores at 64 px."""
     sick = np.array([f.diseased for f in films])
     sets = np.array([f.set for f in films])
     others = (CHILDREN, JSRT)

@@ -1,13 +1,13 @@
 """The detector by hospital, age, sex and view: ``python -m benchmarks.imaging.hospitals [--cache FILE]``.
 
 Frontal films of every development set: NIH's out of fold, from the readings that the training left in ``cases.*``;
-those of other hospitals, which no member was fitted on, by all five; by the networks alone, as what the outlines add on
+those of other hospitals, which no member was fitted on, by all five. By the networks alone: what the outlines add on
 films from elsewhere (`benchmarks.imaging.elsewhere`) was fitted on some of these sets. For each set how many films are
 refused; AUROC of "any finding" for films with a finding against films without one, where a set has eight of each or
 more, with a 95 % interval over patients, and the same by age, sex and view; how many of each raise a finding at the
-shipped operating point. Then the operating points that carry over: the probability that 15 % of one set's films without a finding reach,
-and what share of every other set's such films reach it. Of Guangzhou and of the COVID-19 and tuberculosis sets every
-n-th film is taken. ``--cache FILE`` keeps the readings, which take most of the time.
+shipped operating point. Then the operating points that carry over: the probability that 15 % of one set's films without
+a finding reach, and what share of every other set's such films reach it. Of Guangzhou and of the COVID-19 and
+tuberculosis sets every n-th film is taken. ``--cache FILE`` keeps the readings, which take most of the time.
 """
 
 from __future__ import annotations

@@ -87,7 +87,8 @@ def test_features_do_not_depend_on_the_proportions_of_the_picture(film: ImageIns
     assert one.shape == (FEATURES,)
     heights = np.flatnonzero(~np.isclose(one, two, rtol=0.02, atol=0.02, equal_nan=True))
     assert np.allclose(two[heights] * 2, one[heights])
-    assert len(heights) == 2
+    assert len(heights)
+    assert {*heights} <= {27, 28}  # the lungs' heights, over their width
 
 
 def test_what_only_tells_the_sets_apart_is_not_learnt() -> None:
