@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from errors import ArtifactError, InputError
 from ontologies.concept import Presence
 from vision import localisation
-from vision.anatomy import outliner
+from vision.anatomy import elsewhere, outliner
 from vision.anatomy.large_heart import LABEL as LARGE_HEART
 from vision.anatomy.measures import Measurement
 from vision.anatomy.organs import ORGANS
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
 EMBEDDING_DIM = 256
 _AT_ONCE = 4
+ANY_FINDING = "any finding"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -289,6 +290,7 @@ class Detector:
         slope, offset = self._platt(low)
         maps = sigmoid(raw.maps * slope[:, None, None] + offset[:, None, None]).astype(np.float32)
         cuts: dict[str, float] = {}
+        strange: tuple[str, ...] = ()
         if self.local is not None:
             probability = self.local.probabilities(probability[None], raw.logits[None], raw.embedding[None])[0]
             cuts |= self.local.thresholds
@@ -297,6 +299,13 @@ class Detector:
             heart = self._anatomy.large_heart(outlines, image.view_position, resolution(low))
         if heart is not None:  # measured, which tells it better than the network does
             probability[LABELS.index(LARGE_HEART)], cuts[LARGE_HEART] = heart
+        film = None if image.is_phantom or (self.local and ANY_FINDING in self.local.readings) else outlines
+        if self._anatomy is not None and film is not None:  # on films from elsewhere the outlines tell it better
+            nets = float(probability[-1]), float(self.manifest["operating_points"][resolution(low)]["any_finding"])
+            weights, age = self.manifest["sha256"], image.patient_age_y
+            any_finding = self._anatomy.anything(film, image.upright, raw.embedding, weights, nets, low, age)
+            probability[-1], cuts[ANY_FINDING] = any_finding.probability, any_finding.cut
+            strange = (elsewhere.WARNING,) if any_finding.familiar < 0.5 else ()
         judged = self.judge(probability, low, cuts)
         findings, peaks, boxes, heatmaps = [], {}, {}, {}
         for i, label in enumerate(LABELS):
@@ -328,7 +337,7 @@ class Detector:
             boxes=boxes,
             no_finding=round(1 - float(probability[-1]), 6),
             scores={label: p for label, (p, _, _) in zip(LABELS, judged, strict=True)},
-            warnings=cautions(image),
+            warnings=(*cautions(image), *strange),
             logits=raw.logits,
         )
 

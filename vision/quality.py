@@ -127,7 +127,9 @@ def cautions(image: ImageInstance) -> tuple[str, ...]:
     if min(height, width) < LOW_RESOLUTION:
         lines.append(f"low resolution ({width} × {height} pixels): small findings cannot be seen")
     if image.patient_age_y is not None and image.patient_age_y < _ADULT:
-        lines.append("the detector was fitted on adults: on children nine films in ten raise a finding, ill or not")
+        lines.append(
+            "the detector was fitted on adults: its networks raise a finding on nine children in ten, ill or not"
+        )
     if not view_of(image.view_position):
         lines.append("the view is not stated: read as frontal (PA or AP)")
     if image.body_part and not region_of(image.body_part):

@@ -1,12 +1,13 @@
 """The detector by hospital, age, sex and view: ``python -m benchmarks.imaging.hospitals [--cache FILE]``.
 
 Frontal films of every development set: NIH's out of fold, from the readings that the training left in ``cases.*``;
-those of other hospitals, which no member was fitted on, by all five. For each set how many films are refused; AUROC of
-"any finding" for films with a finding against films without one, where a set has eight of each or more, with a 95 %
-interval over patients, and the same by age, sex and view; how many of each raise a finding at the shipped operating
-point. Then the operating points that carry over: the probability that 15 % of one set's films without a finding reach,
-and what share of every other set's such films reach it. Of Guangzhou and of the COVID-19 and tuberculosis sets every
-n-th film is taken. ``--cache FILE`` keeps the readings, which take most of the time.
+those of other hospitals, which no member was fitted on, by all five. By the networks alone: what the outlines add on
+films from elsewhere (`benchmarks.imaging.elsewhere`) was fitted on some of these sets. For each set how many films are
+refused; AUROC of "any finding" for films with a finding against films without one, where a set has eight of each or
+more, with a 95 % interval over patients, and the same by age, sex and view; how many of each raise a finding at the
+shipped operating point. Then the operating points that carry over: the probability that 15 % of one set's films without
+a finding reach, and what share of every other set's such films reach it. Of Guangzhou and of the COVID-19 and
+tuberculosis sets every n-th film is taken. ``--cache FILE`` keeps the readings, which take most of the time.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from vision.detector import Detector
 from vision.finding import NO_FINDING
 from vision.image import load_image
 from vision.metrics import auroc, bootstrap
+from vision.quality import LOW_RESOLUTION
 
 # folder: (every how many films with a finding, every how many without)
 _OTHERS = {
@@ -79,8 +81,13 @@ def of_others(detector: Detector, folder: Path, every: int, every_normal: int) -
     chosen = [*normal, *[r for r in rows if NO_FINDING not in r["labels"]][::every]]
     for start in range(0, len(chosen), 8):
         some = chosen[start : start + 8]
-        found = detector.detect_batch([load_image(folder / r["image"]) for r in some])
-        for row, seen in zip(some, found, strict=True):
+        images = [load_image(folder / r["image"]) for r in some]
+        for row, image, seen in zip(some, images, detector.detect_batch(images), strict=True):
+            p, raised = 0.0, False
+            if not seen.refused:
+                low = min(image.pixels.shape) < LOW_RESOLUTION
+                by_nets = detector.probabilities(seen.logits, low)
+                p, raised = float(by_nets[-1]), any(said == "present" for *_, said in detector.judge(by_nets, low))
             yield Reading(
                 set=folder.name,
                 patient=str(row["patient_id"]),
@@ -89,8 +96,8 @@ def of_others(detector: Detector, folder: Path, every: int, every_normal: int) -
                 sex=row.get("sex") or "",
                 age=float(row["age"]) if str(row.get("age") or "").replace(".", "").isdigit() else None,
                 refused=seen.refused,
-                probability=0.0 if seen.refused else round(1 - float(seen.no_finding or 0), 6),
-                raised=any(f.presence == "present" for f in seen.findings),
+                probability=round(p, 6),
+                raised=raised,
             )
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from errors import ArtifactError
+from vision.anatomy.elsewhere import Anything, Elsewhere, features
 from vision.anatomy.large_heart import LargeHeart
 from vision.anatomy.measures import INSIDE, Measurement, largest_part, measure, ratio, span
 from vision.anatomy.organs import ORGANS, SIDE
@@ -39,11 +40,12 @@ TRAITS = 3 * 8 + 3
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Outlines:
     """The organs of one film. ``shares`` (3, 128, 128) float32 in [0, 1], in ORGANS order, over the upright picture.
-    ``distance`` from what is usual, 1 being the limit of trust.
+    ``distance`` from what is usual, 1 being the limit of trust. ``traits`` (TRAITS,), NaN where they were not asked.
     """
 
     shares: NDArray[np.float32]
     distance: float
+    traits: NDArray[np.float32] = field(default_factory=lambda: np.full(TRAITS, np.nan, np.float32))
 
     @property
     def trusted(self) -> bool:
@@ -51,12 +53,14 @@ class Outlines:
 
 
 class Anatomy:
-    """The members, the usual traits (``mean``, ``precision``), and the manifest, which holds limits and ranges."""
+    """The members, the usual traits (``mean``, ``precision``), and the manifest, which holds limits and ranges;
+    ``elsewhere`` is what reads films of other hospitals, None where it was not fitted."""
 
     def __init__(
         self, members: Sequence[Outliner], usual: Mapping[str, NDArray[np.float32]], manifest: Mapping[str, Any]
     ) -> None:
         self.members, self._usual, self.manifest = tuple(members), usual, manifest
+        self.elsewhere: Elsewhere | None = None
 
     @classmethod
     def open(cls, folder: Path | None = None) -> Anatomy:
@@ -76,22 +80,26 @@ class Anatomy:
         except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
             file = (folder or WEIGHTS) / f"{NAME}.safetensors"
             raise ArtifactError("the anatomy model is missing or damaged", value=file, run=_REFIT) from error
-        return cls(members, usual, manifest)
+        anatomy = cls(members, usual, manifest)
+        anatomy.elsewhere = Elsewhere.open(folder)
+        return anatomy
 
     def outline(self, pictures: Sequence[NDArray[np.float32]]) -> list[Outlines]:
         """For each upright picture (H, W) in [0, 1], its outlines."""
         found = []
         for each in members_shares(self.members, pictures):
             shares = each.mean(0)
-            away = traits(each) - self._usual["mean"]
+            own = traits(each)
+            away = own - self._usual["mean"]
             distance = float(np.sqrt(away @ self._usual["precision"] @ away / TRAITS))
-            found.append(Outlines(shares=shares, distance=distance / float(self.manifest["most_distance"])))
+            found.append(Outlines(shares=shares, distance=distance / float(self.manifest["most_distance"]), traits=own))
         return found
 
     @property
     def fingerprint(self) -> str:
         """A hash that changes with the weights and with anything that the manifest holds."""
-        return hashlib.sha256(json.dumps(self.manifest, sort_keys=True).encode()).hexdigest()[:16]
+        said = [self.manifest, self.elsewhere.manifest if self.elsewhere is not None else None]
+        return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:16]
 
     def reason(self, outlines: Outlines) -> str | None:
         """The code of why a picture with these outlines is refused, or None: nothing that looks like two lungs and a
@@ -108,6 +116,24 @@ class Anatomy:
             return None
         curve = LargeHeart(**{name: fitted[name] for name in ("usual", "slope", "offset", "cut")})
         return curve.probability(value, view), curve.cut
+
+    def anything(
+        self,
+        outlines: Outlines,
+        picture: NDArray[np.float32],
+        embedding: NDArray[np.float32],
+        weights: str,
+        nets: tuple[float, float],
+        low_resolution: bool,
+        age: float | None,
+    ) -> Anything:
+        """Whether an upright film (H, W) shows anything, by what `elsewhere` makes of the outlines and of ``nets``: the
+        probability and the cut by the networks, whose ``weights`` have this SHA-256. The networks' own where nothing
+        else was fitted for them."""
+        if self.elsewhere is None or not self.elsewhere.belongs_to(weights):
+            return Anything(probability=nets[0], cut=nets[1], familiar=1.0)
+        film = features(outlines.traits, outlines.shares, picture)
+        return self.elsewhere.judge(film, embedding, nets, low_resolution=low_resolution, age=age)
 
     def measurements(
         self, outlines: Outlines, picture: NDArray[np.float32], person: Person | None = None
