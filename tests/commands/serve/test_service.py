@@ -53,6 +53,14 @@ def workers(one: Process) -> list[int]:
     return children(mother)
 
 
+def gone(processes: list[int], within: float = 30.0) -> bool:
+    """Whether they all end in so many seconds."""
+    until = time.monotonic() + within
+    while any(Path(f"/proc/{one}").exists() for one in processes) and time.monotonic() < until:
+        time.sleep(0.2)
+    return not any(Path(f"/proc/{one}").exists() for one in processes)
+
+
 def test_sigterm_lets_it_finish(started: Start) -> None:
     service = started("--workers", "1", "--queue", "4")
     with httpx.Client() as idle:
@@ -68,7 +76,7 @@ def test_sigterm_lets_it_finish(started: Start) -> None:
             thread.join()
     assert [answer.status_code for answer in answers] == [200] * 4
     assert service.said().rstrip().endswith("INFO done")
-    assert not [one for one in processes[:-1] if Path(f"/proc/{one}").exists()]
+    assert gone(processes[:-1])
     with pytest.raises(httpx.ConnectError):
         httpx.get(service.url)
 
@@ -78,10 +86,7 @@ def test_nothing_is_left_when_it_is_killed(started: Start) -> None:
     processes = workers(service)
     assert len(processes) == 2
     service.end(signal.SIGKILL)
-    until = time.monotonic() + 30
-    while any(Path(f"/proc/{one}").exists() for one in processes) and time.monotonic() < until:
-        time.sleep(0.2)
-    assert not [one for one in processes if Path(f"/proc/{one}").exists()]
+    assert gone(processes)
 
 
 def test_a_worker_that_dies_or_takes_too_long_is_replaced(started: Start) -> None:

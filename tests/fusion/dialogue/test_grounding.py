@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import importlib.util
+import re
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -50,6 +51,13 @@ def played(case: str, text: str) -> Played:
     return Played(messages=iter([AIMessage("", tool_calls=asked), AIMessage(text)]))
 
 
+def leading(stage: Any, case: str) -> str:
+    """The probability of the first diagnosis in per cent, as the answer says it: it changes with every fit."""
+    found = re.search(r"(\d+) %", stage.dialogue(case).ask("Why?").text)
+    assert found is not None
+    return found[1]
+
+
 @pytest.fixture(scope="module")
 def stage(home: Path) -> Any:
     from fusion.pipeline import Pipeline
@@ -88,10 +96,11 @@ def test_planted_falsehoods_are_dropped_and_true_sentences_kept(stage: Any) -> N
 
 @pytest.mark.slow
 def test_falsehoods_are_marked_and_never_an_answer_of_their_own(stage: Any) -> None:
-    text = "Heart failure leads the list at 93 %. He has no orthopnea."
+    true = f"Heart failure leads the list at {leading(stage, 'failure')} %."
+    text = f"{true} He has no orthopnea."
     marked = chat.Chat(stage.dialogue("failure"), played("failure", text), "mark").ask("Why?")
     assert [s.text for s in marked.sentences] == [
-        "Heart failure leads the list at 93 %.",
+        true,
         "[not supported] He has no orthopnea.",
         "1 sentence of the chat model marked: not supported by the facts.",
     ]
