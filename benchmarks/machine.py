@@ -1,4 +1,4 @@
-"""One line that says when and on what a figure was measured."""
+"""What a figure was measured on: when, on which machine, and where the development data lies."""
 
 from __future__ import annotations
 
@@ -21,3 +21,8 @@ def stamp() -> str:
     machine = ", ".join(part for part in (platform.machine(), model) if part)
     count = f"{cores} core{'' if cores == 1 else 's'}"
     return f"{datetime.now(UTC):%Y-%m-%d}, {count} ({machine}), Python {platform.python_version()}"
+
+
+def shared_data() -> Path:
+    """The folder of development data: ``data`` in WHYDX_SHARED, else in the folder ``shared`` beside the repository."""
+    return Path(os.environ.get("WHYDX_SHARED") or Path(__file__).resolve().parents[2] / "shared") / "data"

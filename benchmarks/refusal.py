@@ -14,7 +14,6 @@ from __future__ import annotations
 import argparse
 import csv
 import json
-import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -23,7 +22,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.machine import stamp
+from benchmarks.machine import shared_data, stamp
 from errors import InputError
 from vision.anatomy.outliner import Anatomy
 from vision.datasets.folder import load_grey, read
@@ -295,8 +294,7 @@ def constructed(model: Judges, data: Path, seed: int) -> dict[str, Any]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    shared = os.environ.get("WHYDX_SHARED", Path(__file__).resolve().parents[2] / "shared")
-    parser.add_argument("--data", type=Path, default=Path(shared) / "data", help="the folder of the development sets")
+    parser.add_argument("--data", type=Path, default=shared_data(), help="the folder of the development sets")
     parser.add_argument("--only", choices=("sources", "constructed"), help="one part alone")
     parser.add_argument("--json", action="store_true", help="print JSON")
     arguments = parser.parse_args()

@@ -5,10 +5,9 @@ from __future__ import annotations
 import functools
 import logging
 import os
-import pickle
 import socket
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from itertools import islice
 from typing import Any
 
@@ -34,9 +33,9 @@ class OnRay:
         except ModuleNotFoundError:
             raise DependencyError("Ray is not installed", value="--ray", run="pip install 'whydx[ray]'") from None
         self._ray = ray
+        _check(address)
         if ray.is_initialized():
             return
-        _check(address)
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # no message leaves this machine
         # a worker imports whydx as this process does, and computes with one thread, so that bytes do not depend on it
         found = {"env_vars": {"PYTHONPATH": os.pathsep.join(_folders()), "OMP_NUM_THREADS": "1"}}
@@ -49,19 +48,22 @@ class OnRay:
             what = "Ray does not start" if address == LOCAL else "no Ray cluster answers"
             raise SourceError(what, value=address, expected="HOST:PORT of one that runs, or local") from error
 
-    def map(self, make: Callable[[], Work], things: Iterable[Any], *, chunk: int = 64) -> Iterator[Any]:
-        """``make()(thing)`` of each, in their order. ``make`` can be pickled and is called once in each worker.
+    def map(
+        self, make: Callable[..., Work], given: tuple[Hashable, ...], things: Iterable[Any], *, chunk: int = 64
+    ) -> Iterator[Any]:
+        """``make(*given)(thing)`` of each, in their order. ``make`` is a function of a module, and is called once in
+        each worker.
 
         What the work raises as an error of whydx is raised here.
         """
         ray = self._ray
         work = ray.remote(max_retries=-1, num_cpus=1)(_do)
-        made, rest = pickle.dumps(make), iter(things)
+        rest = iter(things)
         most = _AHEAD * max(1, int(ray.cluster_resources().get("CPU", 1)))
         waiting: deque[Any] = deque()
         while True:
             while len(waiting) < most and (some := list(islice(rest, chunk))):
-                waiting.append(work.remote(made, some))
+                waiting.append(work.remote(make, given, some))
             if not waiting:
                 return
             try:
@@ -76,16 +78,15 @@ class OnRay:
         self._ray.shutdown()
 
 
-def _do(made: bytes, things: list[Any]) -> list[Any]:
-    work = _made(made)
+def _do(make: Callable[..., Work], given: tuple[Hashable, ...], things: list[Any]) -> list[Any]:
+    work = _made(make, given)
     return [work(thing) for thing in things]
 
 
 @functools.lru_cache(maxsize=8)
-def _made(made: bytes) -> Work:
+def _made(make: Callable[..., Work], given: tuple[Hashable, ...]) -> Work:
     """Once in each process: opening a network or a dictionary takes longer than a chunk."""
-    work: Work = pickle.loads(made)()
-    return work
+    return make(*given)
 
 
 def _check(address: str) -> None:

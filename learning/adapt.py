@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from errors import ArtifactError, InputError
-from indexes import versions
-from learning import cases
+from errors import InputError
+from learning import cases, kept
 from learning.head_fit import (
     LEAST_OF_EACH,
     MOST_LOST,
@@ -195,13 +194,14 @@ def _films(
 def keep(home: Path, adapted: Adapted, *, said: dict[str, Any] | None = None) -> int:
     """Write the head as a new version of the home, and use it; returns its number. Raises ArtifactError when it is
     worse than what is shipped."""
-    if adapted.refusals:
-        raise ArtifactError(
-            "the adapted model is worse and is not kept",
-            value="; ".join(adapted.refusals),
-            expected="better on held-out films, and no loss on the guard set",
-        )
-    return versions.add(home / LOCAL, {NAME: adapted.head.text()}, card(adapted) | (said or {}))
+    return kept.keep(
+        home / LOCAL,
+        {NAME: adapted.head.text()},
+        card(adapted) | (said or {}),
+        what="the adapted model",
+        refusals=adapted.refusals,
+        expected="better on held-out films, and no loss on the guard set",
+    )
 
 
 def card(adapted: Adapted) -> dict[str, Any]:

@@ -13,13 +13,13 @@ from typing import Any
 
 import numpy as np
 
-from errors import ArtifactError, InputError, UnknownConceptError
+from errors import InputError, UnknownConceptError
 from fusion.checkpoint import load
 from fusion.local import NAME, LocalPrior
 from fusion.workup import PRIOR
-from indexes import versions
 from kg.graph import KnowledgeGraph
 from kg.weight_of_evidence import Settings
+from learning import kept
 from learning.adapt import LOCAL
 from records.feedback import Feedback
 
@@ -143,10 +143,14 @@ def card(found: Weighed) -> dict[str, Any]:
 def keep(home: Path, found: Weighed) -> int:
     """Write it as a new version of the home, and use it; returns its number. Raises ArtifactError when it makes the
     right diagnoses of the feedback no likelier."""
+    refusals: tuple[str, ...] = ()
     if found.worse and found.likelihood is not None:
-        raise ArtifactError(
-            "the local setting is worse and is not kept",
-            value=f"mean ln p of the right diagnosis {found.likelihood[0]:.3f} → {found.likelihood[1]:.3f}",
-            expected="likelier than without it",
-        )
-    return versions.add(home / LOCAL, {NAME: found.prior.text()}, card(found))
+        refusals = (f"mean ln p of the right diagnosis {found.likelihood[0]:.3f} → {found.likelihood[1]:.3f}",)
+    return kept.keep(
+        home / LOCAL,
+        {NAME: found.prior.text()},
+        card(found),
+        what="the local setting",
+        refusals=refusals,
+        expected="likelier than without it",
+    )

@@ -16,10 +16,9 @@ from typing import Any
 
 import numpy as np
 
-from errors import ArtifactError, InputError
-from indexes import versions
+from errors import InputError
 from indexes.lexical_index import LexicalIndex
-from learning import report_pairs
+from learning import kept, report_pairs
 from learning.encoder_guard import Guard, guards
 from learning.report_pairs import Pair
 from retrieval import adapted
@@ -283,10 +282,11 @@ def card(found: Adapted) -> dict[str, Any]:
 def keep(home: Path, found: Adapted, *, said: dict[str, Any] | None = None) -> int:
     """Write the matrix as a new version of the home, and use it; returns its number. Raises ArtifactError when it is
     worse than what is shipped."""
-    if found.refusals:
-        raise ArtifactError(
-            "the adapted encoder is worse and is not kept",
-            value="; ".join(found.refusals),
-            expected="own reports found better beyond chance, and no loss on the guard set",
-        )
-    return versions.add(home / adapted.LOCAL, {adapted.NAME: found.move.text()}, card(found) | (said or {}))
+    return kept.keep(
+        home / adapted.LOCAL,
+        {adapted.NAME: found.move.text()},
+        card(found) | (said or {}),
+        what="the adapted encoder",
+        refusals=found.refusals,
+        expected="own reports found better beyond chance, and no loss on the guard set",
+    )

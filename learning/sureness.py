@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from errors import ArtifactError, InputError, UnknownConceptError
+from errors import InputError, UnknownConceptError
 from fusion.calibration import (
     COVERAGE,
     Calibration,
@@ -31,7 +31,7 @@ from fusion.scorer import Parts, questions
 from fusion.training import words_fit
 from fusion.training.text_cases import TextCase
 from fusion.workup import Workup
-from indexes import versions
+from learning import kept
 from learning.adapt import LOCAL
 
 if TYPE_CHECKING:
@@ -258,10 +258,11 @@ def card(found: Fitted) -> dict[str, Any]:
 def keep(home: Path, found: Fitted, *, said: dict[str, Any] | None = None) -> int:
     """Write it as a new version of the home, and use it; returns its number. Raises ArtifactError when it is worse than
     what is shipped."""
-    if found.refusals:
-        raise ArtifactError(
-            "the local calibration is worse and is not kept",
-            value="; ".join(found.refusals),
-            expected="right diagnoses likelier on held-out patients, and covered",
-        )
-    return versions.add(home / LOCAL, {SURENESS: found.sureness.text()}, card(found) | (said or {}))
+    return kept.keep(
+        home / LOCAL,
+        {SURENESS: found.sureness.text()},
+        card(found) | (said or {}),
+        what="the local calibration",
+        refusals=found.refusals,
+        expected="right diagnoses likelier on held-out patients, and covered",
+    )

@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.imaging.assessed import nih_films
-from benchmarks.machine import stamp
+from benchmarks.machine import shared_data, stamp
 from vision import training_cases
 from vision.anatomy.elsewhere import FORMAT, NAME, Elsewhere, features
 from vision.anatomy.outliner import Anatomy
@@ -339,8 +339,7 @@ def _area(score: Array, sick: NDArray[np.bool_], patients: NDArray) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    shared = os.environ.get("WHYDX_SHARED", Path(__file__).resolve().parents[3] / "shared")
-    parser.add_argument("--data", type=Path, default=Path(shared) / "data")
+    parser.add_argument("--data", type=Path, default=shared_data())
     parser.add_argument("--cache", type=Path)
     parser.add_argument("--write", action="store_true")
     options = parser.parse_args()

@@ -10,11 +10,10 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from benchmarks.machine import stamp
+from benchmarks.machine import shared_data, stamp
 from errors import InputError
 from vision.detector import Detection, Detector
 from vision.image import is_image, load_image
@@ -131,8 +130,7 @@ def measure(folder: Path, only: Sequence[str] = ()) -> dict[str, list[Outcome]]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    shared = os.environ.get("WHYDX_SHARED", Path(__file__).resolve().parents[3] / "shared")
-    parser.add_argument("--data", type=Path, default=Path(shared) / "data" / "field_cases")
+    parser.add_argument("--data", type=Path, default=shared_data() / "field_cases")
     parser.add_argument("--only", nargs="*", default=(), metavar="NUMBER", help="these cases alone: 02 16")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()

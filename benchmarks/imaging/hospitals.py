@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -24,7 +23,7 @@ import numpy as np
 
 from benchmarks.anatomy import NIH
 from benchmarks.imaging.assessed import LEAST, nih_films
-from benchmarks.machine import stamp
+from benchmarks.machine import shared_data, stamp
 from vision.detector import Detector
 from vision.finding import NO_FINDING
 from vision.image import load_image
@@ -176,8 +175,7 @@ def markdown(rows: Sequence[Reading]) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    shared = os.environ.get("WHYDX_SHARED", Path(__file__).resolve().parents[3] / "shared")
-    parser.add_argument("--data", type=Path, default=Path(shared) / "data")
+    parser.add_argument("--data", type=Path, default=shared_data())
     parser.add_argument("--cache", type=Path)
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()

@@ -11,14 +11,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.machine import stamp
+from benchmarks.machine import shared_data, stamp
 from vision.anatomy.measures import INSIDE
 from vision.anatomy.outliner import Anatomy
 from vision.detector import Detector, sigmoid
@@ -111,8 +110,7 @@ def measure(folder: Path) -> dict[str, Any]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    shared = os.environ.get("WHYDX_SHARED", Path(__file__).resolve().parents[3] / "shared")
-    parser.add_argument("--data", type=Path, default=Path(shared) / "data" / "cxr_other" / "jsrt")
+    parser.add_argument("--data", type=Path, default=shared_data() / "cxr_other" / "jsrt")
     options = parser.parse_args()
     print(json.dumps({"measured": stamp()} | measure(options.data), indent=1))
 

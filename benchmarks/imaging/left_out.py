@@ -10,14 +10,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.machine import stamp
+from benchmarks.machine import shared_data, stamp
 from vision.anatomy.outliner import Anatomy
 from vision.frontal import CLASSES, POOLED, Frontal, features, imagenet
 from vision.training import frontal_fit as fit
@@ -94,8 +93,7 @@ def measure(data: Path, most: int, cache: Path | None) -> dict[str, Any]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    shared = os.environ.get("WHYDX_SHARED", Path(__file__).resolve().parents[3] / "shared")
-    parser.add_argument("--data", type=Path, default=Path(shared) / "data")
+    parser.add_argument("--data", type=Path, default=shared_data())
     parser.add_argument("--most", type=int, default=120, help="films of each set")
     parser.add_argument("--cache", type=Path, help="keep the features here, which take most of the time")
     options = parser.parse_args()

@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import csv
 import json
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.machine import stamp
+from benchmarks.machine import shared_data, stamp
 from vision.anatomy.outliner import Anatomy
 from vision.datasets.folder import load_grey, read
 from vision.frontal import FORMAT, NAME, Frontal, features, imagenet, without_frame
@@ -111,8 +110,7 @@ def measure(found: dict[str, dict[str, list[float]]]) -> dict[str, Any]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    shared = os.environ.get("WHYDX_SHARED", Path(__file__).resolve().parents[3] / "shared")
-    parser.add_argument("--data", type=Path, default=Path(shared) / "data")
+    parser.add_argument("--data", type=Path, default=shared_data())
     parser.add_argument("--cache", type=Path, help="keep the margins here, which take most of the time")
     parser.add_argument("--write", action="store_true")
     options = parser.parse_args()

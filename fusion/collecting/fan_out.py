@@ -28,7 +28,7 @@ class RayLinker:
 
     def link_all(self, texts: Iterable[str]) -> Iterator[tuple[ConceptMatch, ...]]:
         """The matches of each text, in their order."""
-        return self._ray.map(partial(linking, self._folder), texts, chunk=_TEXTS)
+        return self._ray.map(linking, (self._folder,), texts, chunk=_TEXTS)
 
 
 class RayEncoder(Encoder):
@@ -41,7 +41,7 @@ class RayEncoder(Encoder):
 
     def each(self, texts: Iterable[str], *, longest: int | None = None) -> Iterator[np.ndarray]:
         """The vector of each text by itself, float32 (dimension,), in their order."""
-        return self._ray.map(partial(encoding, longest), texts, chunk=_TEXTS)
+        return self._ray.map(encoding, (longest,), texts, chunk=_TEXTS)
 
 
 class RayEyes:
@@ -50,12 +50,12 @@ class RayEyes:
     def __init__(self, ray: OnRay, graph: Path, device: str) -> None:
         from vision.detector import Detector
 
-        self._ray, self._work = ray, partial(looking, graph, device)
+        self._ray, self._given = ray, (graph, device)
         self.fingerprint = Detector.open().fingerprint
 
     def look_all(self, paths: Iterable[Path]) -> Iterator[Seen]:
         """What is seen of each image, in their order."""
-        return self._ray.map(self._work, paths, chunk=_IMAGES)
+        return self._ray.map(looking, self._given, paths, chunk=_IMAGES)
 
 
 @contextlib.contextmanager

@@ -64,22 +64,22 @@ def test_the_words_of_what_lasts_count(intake: Intake) -> None:
 @pytest.mark.parametrize(
     ("note", "denied", "said"),
     [
-        ("Dry cough. No contact with pigeons or parrots.", "pigeon", "cough"),
         ("He denies any dust at work but coughs.", "dust", "cough"),
-        ("Breathless, without swelling of the ankles.", "swell", "breathless"),
-        ("No recent dental work. Fever.", "dental", "fever"),
-        ("Never kept birds; he keeps cattle.", "bird", "cattl"),
-        ("She has not been near sheep. Her husband works in a foundry.", "sheep", "foundri"),
-        ("There was no blood in the sputum, which was green.", "blood", "green"),
-        ("He does not smoke but has worked in a quarry.", "smoke", "quarri"),
         ("No transplant, no steroids. Living in a damp flat.", "steroid", "damp"),
-        ("Pigeons are kept in the loft. No fever.", "fever", "pigeon"),
+        ("Without any tar or paint at work; he kept pigeons.", "paint", "pigeon"),
+        ("There is no river or lake nearby. Fever.", "river", "fever"),
+        ("No needles were used. Fever.", "needl", "fever"),
+        ("Never lived on a farm. Cough.", "farm", "cough"),
+        ("There was no blood in the bottle. Cough.", "bottl", "cough"),
+        ("No chest tube, no catheter. Fever.", "cathet", "fever"),
+        ("No rope or ladder accident; bee sting.", "ladder", "sting"),
     ],
 )
 def test_words_of_a_denial_speak_for_nothing(intake: Intake, note: str, denied: str, said: str) -> None:
     stems = {stem for passage in intake.passages(note) for stem in dict(passage.words)}
+    assert intake.words.stems(denied), "a word that some disease's names hold, and no mention here"
     assert denied not in stems
-    assert said in stems or not intake.words.stems(said)
+    assert said in stems
 
 
 def test_a_childs_values_count_by_the_limits_of_its_age(intake: Intake) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -38,7 +37,7 @@ def squaring(folder: Path) -> Work:
 
 @pytest.mark.slow  # starting Ray takes seconds
 def test_a_killed_worker_loses_nothing(ray: OnRay, tmp_path: Path) -> None:
-    found = list(ray.map(partial(squaring, tmp_path), range(100), chunk=10))
+    found = list(ray.map(squaring, (tmp_path,), range(100), chunk=10))
     assert (tmp_path / "killed").exists()
     assert found == [number * number for number in range(100)]
 
@@ -46,8 +45,8 @@ def test_a_killed_worker_loses_nothing(ray: OnRay, tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_what_goes_wrong_is_said_here(ray: OnRay, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="below zero: '-1'"):
-        list(ray.map(partial(squaring, tmp_path), [1, -1]))
-    assert list(ray.map(partial(squaring, tmp_path), [])) == []
+        list(ray.map(squaring, (tmp_path,), [1, -1]))
+    assert list(ray.map(squaring, (tmp_path,), [])) == []
 
 
 @pytest.mark.parametrize(
